@@ -1,0 +1,2 @@
+//! The local vault as a program.
+fn main() {}
