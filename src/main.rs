@@ -1,4 +1,85 @@
-//! redenv-run starts a program with its Redenv secrets.
-#![forbid(unsafe_code)]
+//! `redenv-run -- COMMAND`: resolves a Redenv service token from its environment, fetches the
+//! project's sealed secrets from Upstash Redis, opens them in memory, puts them into COMMAND's
+//! environment and becomes COMMAND with one exec.
+#![warn(clippy::unwrap_used, clippy::expect_used)]
 
-fn main() {}
+mod cli;
+mod crypto;
+mod deadline;
+mod derivation;
+mod environment;
+mod error;
+mod expand;
+mod guard;
+mod launch;
+mod program;
+mod report;
+mod run;
+mod secret;
+mod select;
+mod settings;
+mod stages;
+mod upstash;
+mod usage;
+mod vault;
+
+use std::env;
+use std::ffi::OsString;
+use std::panic;
+use std::process::{self, ExitCode};
+use std::time::Instant;
+
+use clap::Parser;
+
+use cli::Cli;
+use error::Error;
+use report::{Report, Verbosity};
+use run::Start;
+use usage::UsageError;
+
+fn main() -> ExitCode {
+    let at = Instant::now();
+    panic::set_hook(Box::new(end_on_panic));
+    guard::forbid_dumps();
+    guard::end_on_signals();
+    start(at)
+}
+
+/// A panic is a bug. Its payload may hold anything, so only its place is told; the status is the
+/// launcher's own.
+fn end_on_panic(panic: &panic::PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(String::new, |place| {
+        let file = place.file().rsplit('/').next().unwrap_or_default();
+        format!("{file}:{}", place.line())
+    });
+    failed(&Error::Internal { place }, Report::new(Verbosity::Normal));
+    process::exit(error::FAILED.into());
+}
+
+fn start(at: Instant) -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(help) if !help.use_stderr() => {
+            // `--help` into a closed pipe is no failure.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            let error = UsageError::from_clap(&error, arguments.get(1..).unwrap_or_default());
+            return failed(&Error::Usage(error), Report::new(Verbosity::Normal));
+        }
+    };
+    // Of duplicate names the last one counts, as shells read them.
+    let environment = env::vars_os().collect();
+    let report = Report::new(settings::verbosity(cli.launch.output, &environment));
+    match run::run(cli, Start { at, environment, report }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error, report),
+    }
+}
+
+fn failed(error: &Error, report: Report) -> ExitCode {
+    report.error(&error.message(), error.hint().as_deref());
+    error.status()
+}

@@ -1,0 +1,235 @@
+//! The protocol's cryptography: bytes in, bytes out. The only file that names `ring`.
+//!
+//! | what | formula | source |
+//! | --- | --- | --- |
+//! | token key | PBKDF2-HMAC-SHA256(password, salt, 310,000 iterations, 32 bytes) | RFC 8018, section 5.2 |
+//! | sealing | AES-256-GCM, 12-byte IV, 16-byte tag, no associated data | NIST SP 800-38D |
+//! | MAC key | HKDF-SHA256(PEK, no salt, info) | RFC 5869 |
+//! | MAC | HMAC-SHA256 | RFC 2104 |
+//!
+//! All parameters are constants: nothing that the store sends can lower them.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{hkdf, hmac, pbkdf2};
+use zeroize::Zeroizing;
+
+use crate::secret::SecretText;
+
+/// Iterations of the key derivation.
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(310_000).unwrap();
+/// Bytes of a key, of the PEK, and of a MAC.
+const KEY_LEN: usize = 32;
+/// Bytes of AES-GCM's tag.
+const TAG_LEN: usize = 16;
+/// Bytes of a salt.
+const SALT_LEN: usize = 16;
+
+/// The salt of a key derivation: 16 bytes, public, in hex wherever it is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Salt([u8; SALT_LEN]);
+
+impl Salt {
+    /// Reads 32 hex digits of either case.
+    ///
+    /// # Errors
+    /// [`BadSalt`] for anything else.
+    pub(crate) fn from_hex(text: &str) -> Result<Self, BadSalt> {
+        let mut salt = [0; SALT_LEN];
+        match base16ct::mixed::decode(text, &mut salt) {
+            Ok(bytes) if bytes.len() == SALT_LEN => Ok(Self(salt)),
+            _ => Err(BadSalt),
+        }
+    }
+
+    /// A fresh salt from the system's random source.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] where the system gives none.
+    pub(crate) fn random() -> Result<Self, NoRandomness> {
+        random_bytes().map(Self)
+    }
+}
+
+impl fmt::Display for Salt {
+    /// 32 lower-case hex digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base16ct::lower::encode_string(&self.0))
+    }
+}
+
+/// A salt that isn't 32 hex digits.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadSalt;
+
+/// The system's random source failed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NoRandomness;
+
+/// Why a sealed text did not open. Says nothing of its content.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum OpenError {
+    /// Not `<hex IV>.<hex ciphertext and tag>`.
+    Form(&'static str),
+    /// The tag doesn't match: another key, or damaged.
+    Tag,
+    /// It opened, and the plaintext is not UTF-8.
+    NotUtf8,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form(what) => write!(f, "its sealed value is malformed: {what}"),
+            Self::Tag => f.write_str("its sealed value doesn't open: damaged, or sealed for another project"),
+            Self::NotUtf8 => f.write_str("its value is not UTF-8"),
+        }
+    }
+}
+
+/// A 256-bit key that opens and seals: the token key, the master key, or the PEK.
+///
+/// ring's expanded key is not wiped by ring; it disappears with the process image at the exec.
+pub(crate) struct Key {
+    bytes: Zeroizing<[u8; KEY_LEN]>,
+    cipher: LessSafeKey,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+impl Key {
+    /// PBKDF2-HMAC-SHA256 over the UTF-8 bytes of the whole password, prefix included.
+    pub(crate) fn derive(password: &SecretText, salt: &Salt) -> Self {
+        let mut bytes = Zeroizing::new([0; KEY_LEN]);
+        pbkdf2::derive(
+            pbkdf2::PBKDF2_HMAC_SHA256,
+            ITERATIONS,
+            &salt.0,
+            password.expose().as_bytes(),
+            &mut *bytes,
+        );
+        Self::new(bytes)
+    }
+
+    /// The PEK from its sealed form: 64 hex digits.
+    ///
+    /// # Errors
+    /// [`OpenError::Form`] for anything else.
+    pub(crate) fn from_hex(text: &SecretText) -> Result<Self, OpenError> {
+        let mut bytes = Zeroizing::new([0; KEY_LEN]);
+        match base16ct::mixed::decode(text.expose(), &mut *bytes) {
+            Ok(decoded) if decoded.len() == KEY_LEN => Ok(Self::new(bytes)),
+            _ => Err(OpenError::Form("the project key in it is not 64 hex digits")),
+        }
+    }
+
+    /// The inverse of [`Key::from_hex`]: 64 lower-case hex digits, to be sealed under another key.
+    pub(crate) fn to_hex(&self) -> SecretText {
+        SecretText::new(base16ct::lower::encode_string(&*self.bytes))
+    }
+
+    fn new(bytes: Zeroizing<[u8; KEY_LEN]>) -> Self {
+        #[expect(clippy::expect_used, reason = "the array has AES-256's 32 bytes by its type")]
+        let cipher = UnboundKey::new(&AES_256_GCM, &*bytes).expect("a key of 32 bytes");
+        Self { bytes, cipher: LessSafeKey::new(cipher) }
+    }
+
+    /// Opens `<hex IV>.<hex of ciphertext followed by tag>`.
+    ///
+    /// # Errors
+    /// [`OpenError`]: which part is malformed, a tag that doesn't match, or text that isn't UTF-8.
+    pub(crate) fn open(&self, sealed: &str) -> Result<SecretText, OpenError> {
+        let (iv_hex, rest_hex) = sealed.split_once('.').ok_or(OpenError::Form("there is no dot"))?;
+        let mut iv = [0; NONCE_LEN];
+        match base16ct::mixed::decode(iv_hex, &mut iv) {
+            Ok(decoded) if decoded.len() == NONCE_LEN => {}
+            _ => return Err(OpenError::Form("the IV is not 24 hex digits")),
+        }
+        let mut text = Zeroizing::new(vec![0; rest_hex.len() / 2]);
+        base16ct::mixed::decode(rest_hex, &mut text)
+            .map_err(|_| OpenError::Form("the ciphertext is not hex"))?;
+        if text.len() < TAG_LEN {
+            return Err(OpenError::Form("the ciphertext is shorter than its tag"));
+        }
+        let nonce = Nonce::assume_unique_for_key(iv);
+        let opened = self.cipher.open_in_place(nonce, Aad::empty(), &mut text);
+        let length = opened.map_err(|_| OpenError::Tag)?.len();
+        text.truncate(length);
+        SecretText::from_utf8(text).map_err(|_| OpenError::NotUtf8)
+    }
+
+    /// Seals text under a fresh IV, in the form that [`Key::open`] reads, in lower-case hex.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] where the system gives none.
+    pub(crate) fn seal(&self, text: &SecretText) -> Result<String, NoRandomness> {
+        let iv: [u8; NONCE_LEN] = random_bytes()?;
+        let plain = text.expose().as_bytes();
+        let mut buffer = Zeroizing::new(Vec::with_capacity(plain.len() + TAG_LEN));
+        buffer.extend_from_slice(plain);
+        self.cipher
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(iv), Aad::empty(), &mut *buffer)
+            .map_err(|_| NoRandomness)?;
+        let (iv, rest) = (base16ct::lower::encode_string(&iv), base16ct::lower::encode_string(&buffer));
+        Ok(format!("{iv}.{rest}"))
+    }
+
+    /// A MAC key bound to this key and to `purpose` (RFC 5869, with `purpose` as the info).
+    pub(crate) fn mac_key(&self, purpose: &'static [u8]) -> MacKey {
+        let pseudo_random = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&*self.bytes);
+        #[expect(clippy::expect_used, reason = "HKDF-SHA256 gives up to 8,160 bytes, 32 are asked for")]
+        pseudo_random
+            .expand(&[purpose], hmac::HMAC_SHA256)
+            .map(|okm| MacKey(okm.into()))
+            .expect("32 bytes of HKDF")
+    }
+}
+
+/// A key for [HMAC-SHA256](https://www.rfc-editor.org/rfc/rfc2104).
+pub(crate) struct MacKey(hmac::Key);
+
+impl MacKey {
+    /// The MAC over `parts`, each preceded by its length, so that no two lists of parts give the
+    /// same bytes: 64 lower-case hex digits.
+    pub(crate) fn sign(&self, parts: &[&[u8]]) -> String {
+        base16ct::lower::encode_string(self.context(parts).sign().as_ref())
+    }
+
+    /// Whether `mac`, in hex, is the MAC over `parts`. In constant time.
+    pub(crate) fn verify(&self, parts: &[&[u8]], mac: &str) -> bool {
+        let signed = self.context(parts).sign();
+        base16ct::mixed::decode_vec(mac).is_ok_and(|mac| equal_macs(&self.0, signed.as_ref(), &mac))
+    }
+
+    fn context(&self, parts: &[&[u8]]) -> hmac::Context {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        context
+    }
+}
+
+/// Compares two MACs by comparing MACs of them, which leaks nothing through time (ring keeps its
+/// own constant-time comparison to itself).
+fn equal_macs(key: &hmac::Key, left: &[u8], right: &[u8]) -> bool {
+    hmac::verify(key, left, hmac::sign(key, right).as_ref()).is_ok()
+}
+
+/// Bytes from the system's random source.
+///
+/// # Errors
+/// [`NoRandomness`] where the system gives none.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
+}

@@ -1,0 +1,392 @@
+//! The one error of the program: what failed, what to do about it, and the exit status.
+
+use std::process::ExitCode;
+
+use crate::derivation::DerivationError;
+use crate::environment::EnvironmentError;
+use crate::launch::{LaunchError, Size};
+use crate::program::{LookedIn, ProgramError};
+use crate::report::{Shown, join};
+use crate::select::SelectError;
+use crate::settings::{SettingsError, reason};
+use crate::upstash::{self, StoreError};
+use crate::usage::UsageError;
+use crate::vault::{KeyError, ParseError, PinError};
+
+/// The launcher failed; COMMAND did not start.
+pub(crate) const FAILED: u8 = 125;
+/// COMMAND was found and could not be executed.
+const NOT_EXECUTABLE: u8 = 126;
+/// COMMAND or its interpreter was not found.
+const NOT_FOUND: u8 = 127;
+
+/// Why COMMAND did not start.
+#[derive(Debug)]
+pub(crate) enum Error {
+    Usage(UsageError),
+    Settings(SettingsError),
+    Program(ProgramError),
+    Store { host: String, error: upstash::Error },
+    Reply { host: String, error: ParseError },
+    Derivation(DerivationError),
+    Key { id: String, error: KeyError },
+    Pin(PinError),
+    Select(SelectError),
+    Environment(EnvironmentError),
+    Launch(LaunchError),
+    Internal { place: String },
+}
+
+/// What is said of an error.
+struct Told {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// What failed, in one line.
+    pub(crate) fn message(&self) -> String {
+        self.tell().message
+    }
+
+    /// The next step, where there is one.
+    pub(crate) fn hint(&self) -> Option<String> {
+        self.tell().hint
+    }
+
+    /// The launcher's exit status.
+    pub(crate) fn status(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Program(ProgramError::NotFound { .. })
+            | Self::Launch(
+                LaunchError::NoInterpreter { .. } | LaunchError::NoLoader(_) | LaunchError::Vanished(_),
+            ) => NOT_FOUND,
+            Self::Program(ProgramError::NotExecutable { .. })
+            | Self::Launch(LaunchError::NotExecuted { .. }) => NOT_EXECUTABLE,
+            _ => FAILED,
+        })
+    }
+
+    fn tell(&self) -> Told {
+        match self {
+            Self::Usage(error) => Told { message: error.message(), hint: error.hint() },
+            Self::Settings(error) => Told { message: error.message(), hint: error.hint() },
+            Self::Program(error) => program(error),
+            Self::Store { host, error } => store(host, error),
+            Self::Reply { host, error } => reply(host, error),
+            Self::Derivation(DerivationError::Overdue) => told(
+                "the deadline passed while the token key was derived",
+                "this machine is slow or busy: give more time with --timeout (REDENV_TIMEOUT)",
+            ),
+            Self::Derivation(DerivationError::NoThread) => {
+                bare("the system gave no thread for the key derivation")
+            }
+            Self::Key { id, error } => key(id, error),
+            Self::Pin(error) => pin(error),
+            Self::Select(error) => select(error),
+            Self::Environment(error) => environment(error),
+            Self::Launch(error) => launch(error),
+            Self::Internal { place } => {
+                told(format!("the launcher stopped on a bug of its own at {place}"), "please report it")
+            }
+        }
+    }
+}
+
+fn told(message: impl Into<String>, hint: impl Into<String>) -> Told {
+    Told { message: message.into(), hint: Some(hint.into()) }
+}
+
+fn bare(message: impl Into<String>) -> Told {
+    Told { message: message.into(), hint: None }
+}
+
+fn path(path: &std::path::Path) -> String {
+    Shown(&path.to_string_lossy()).to_string()
+}
+
+fn names<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
+    join(names.into_iter().map(|name| Shown(name)))
+}
+
+fn program(error: &ProgramError) -> Told {
+    match error {
+        ProgramError::NotFound { typed, looked_in } => {
+            let typed = Shown(&typed.to_string_lossy()).to_string();
+            match looked_in {
+                LookedIn::Itself => bare(format!("{typed} was not found")),
+                LookedIn::Path => told(
+                    format!("{typed} was not found in PATH"),
+                    "COMMAND is looked up with the PATH the launcher was started with; a shell's aliases and functions are not programs",
+                ),
+                LookedIn::DefaultPath => told(
+                    format!("{typed} was not found"),
+                    "PATH is not set, so only /bin and /usr/bin were looked in",
+                ),
+            }
+        }
+        ProgramError::NotExecutable { path: file, problem } => {
+            let message = format!("{} can't be executed: {problem}", path(file));
+            match *problem {
+                "it is not executable" => told(message, format!("chmod +x {}", path(file))),
+                _ => bare(message),
+            }
+        }
+    }
+}
+
+fn store(host: &str, error: &upstash::Error) -> Told {
+    use upstash::Error as E;
+    let host = Shown(host);
+    match error {
+        E::BadToken => told(
+            "the Upstash token holds a character that no token has",
+            "copy the REST token again, without line breaks",
+        ),
+        E::BadProxy(proxy) => bare(format!("the proxy {} can't be used: its URL is malformed", Shown(proxy))),
+        E::Roots(file) => told(
+            format!("{} holds no certificate in PEM form", Shown(&file.path)),
+            "it is named by --ca-file, REDENV_CA_FILE or SSL_CERT_FILE",
+        ),
+        E::Transient(reason) => bare(format!("{host}: {reason}")),
+        E::Overdue { host, span, reason, attempts } => told(
+            format!(
+                "{} did not answer within {}: {reason}{}",
+                Shown(host),
+                humantime::format_duration(*span),
+                tries(*attempts)
+            ),
+            unreachable_hint(reason).unwrap_or("--timeout (REDENV_TIMEOUT) gives more time"),
+        ),
+        E::Unreachable { host, reason, attempts } => {
+            let message = format!("{} could not be reached: {reason}{}", Shown(host), tries(*attempts));
+            Told { message, hint: unreachable_hint(reason).map(String::from) }
+        }
+        E::Unauthorized => told(
+            format!("{host} does not accept the Upstash token"),
+            "copy the REST token from the database's page, a trailing = included; its password is another thing",
+        ),
+        E::Forbidden => told(
+            format!("{host} refuses access (status 403)"),
+            "the token or this machine's address may not use this database",
+        ),
+        E::Quota => told(
+            format!("{host} refuses: the database's request quota is used up"),
+            "no retry helps: raise the quota in Upstash's console, or wait for its next period",
+        ),
+        E::Redirect(status) => told(
+            format!("{host} redirects elsewhere (status {status}), which is not followed"),
+            "set UPSTASH_REDIS_URL to the database's own REST URL",
+        ),
+        E::NotRest(status) => told(
+            format!("{host} has no Upstash REST API at this address (status {status})"),
+            "set UPSTASH_REDIS_URL to the REST URL from the database's page",
+        ),
+        E::Refused(_, StoreError::NoPermission) => told(
+            format!("{host} refuses: the Upstash token may not do this"),
+            "reading needs a token that may read, and creating or revoking one that may write",
+        ),
+        E::Refused(status, error) => bare(format!("{host} refuses the request (status {status}): {error}")),
+        E::TooLarge { limit } => bare(format!("the answer of {host} is longer than {} MiB", limit >> 20)),
+        E::Certificate(why) => told(
+            format!("the certificate of {host} is not accepted: {why}"),
+            "check the URL and this machine's clock; a private CA is named with --ca-file (REDENV_CA_FILE)",
+        ),
+        E::Tls(why) => told(
+            format!("no TLS connection to {host}: {why}"),
+            "check the port: something else than the REST API may be listening there",
+        ),
+        E::Proxy(why) => told(format!("the proxy does not connect to {host}: {why}"), "check HTTPS_PROXY"),
+        E::Http => told(
+            format!("the answer of {host} is not HTTP"),
+            "check the URL's scheme and port: something else than the REST API may be listening there",
+        ),
+    }
+}
+
+fn tries(attempts: u32) -> String {
+    if attempts == 1 { String::new() } else { format!(", {attempts} times") }
+}
+
+fn unreachable_hint(reason: &upstash::Transient) -> Option<&'static str> {
+    use upstash::Transient as T;
+    match reason {
+        T::NameLookup { unknown: true } => Some("check the host in UPSTASH_REDIS_URL"),
+        T::NameLookup { unknown: false } => Some("check this machine's network and name servers"),
+        T::Connection(_) => Some("check UPSTASH_REDIS_URL and this machine's network"),
+        T::Timeout(_) | T::Status(..) => None,
+    }
+}
+
+fn reply(host: &str, error: &ParseError) -> Told {
+    let host = Shown(host);
+    match error {
+        ParseError::Malformed { at } => told(
+            format!("the answer of {host} is not the REST API's: malformed at byte {at}"),
+            "check that UPSTASH_REDIS_URL is the database's REST URL",
+        ),
+        ParseError::Count { expected, found } => {
+            bare(format!("the answer of {host} has {found} results instead of {expected}"))
+        }
+        ParseError::Store { key: _, error: StoreError::WrongPass } => {
+            store(host.0, &upstash::Error::Unauthorized)
+        }
+        ParseError::Store { key: _, error: StoreError::Quota } => store(host.0, &upstash::Error::Quota),
+        ParseError::Store { key, error } => bare(format!("{host} refuses to read {}: {error}", Shown(key))),
+        ParseError::Field { field, problem } => {
+            bare(format!("the store's data is malformed: {field} {problem}"))
+        }
+        ParseError::Unsupported { field, expected } => told(
+            format!("the project's `{field}` is not {expected}, the only one this launcher accepts"),
+            "a newer version of redenv-run may know it; otherwise somebody tampered with the project",
+        ),
+        ParseError::NoProject(project) => told(
+            format!("there is no project {project} in the database of {host}"),
+            "check -p (REDENV_PROJECT), and that the URL is this project's database",
+        ),
+        ParseError::NoToken { project, id } => told(
+            format!(
+                "project {project} has no service token {}: it was revoked, or is of another project",
+                Shown(id)
+            ),
+            "check REDENV_TOKEN_ID, or make a new token with `redenv-run token create`",
+        ),
+        ParseError::Expired { id } => told(
+            format!("the short-lived token {} has expired", Shown(id)),
+            "start the tool that made it again, or use a service token",
+        ),
+        ParseError::NoEnvironment { project, missing } => {
+            let what = if missing.len() == 1 { "environment" } else { "environments" };
+            told(
+                format!("project {project} has no {what} {}", join(missing)),
+                "check -e (REDENV_ENVIRONMENT); an environment exists once it has a secret",
+            )
+        }
+    }
+}
+
+fn key(id: &str, error: &KeyError) -> Told {
+    match error {
+        KeyError::WrongKey => told(
+            format!("REDENV_TOKEN_KEY is not the key of token {}", Shown(id)),
+            "id and key have to be of the same `token create`; a key that is lost can only be replaced by a new token",
+        ),
+        KeyError::Malformed(error) => bare(format!("the entry of token {} is malformed: {error}", Shown(id))),
+    }
+}
+
+fn pin(error: &PinError) -> Told {
+    match error {
+        PinError::Twice { environment, name } => {
+            bare(format!("the store's data is malformed: {} is twice in {environment}", Shown(name)))
+        }
+        PinError::NoSuchSecret { name, nearest } => Told {
+            message: format!("--pin: there is no secret {}", Shown(name)),
+            hint: nearest.as_deref().map(did_you_mean),
+        },
+        PinError::NoSuchVersion { name, pin, newest, oldest } => {
+            let message = format!("--pin: {} has no version {pin}", Shown(name));
+            match (oldest, newest) {
+                (Some(oldest), Some(newest)) => {
+                    told(message, format!("its history goes from {oldest} to {newest}"))
+                }
+                _ => bare(message),
+            }
+        }
+    }
+}
+
+fn did_you_mean(name: impl AsRef<str>) -> String {
+    format!("did you mean {}?", Shown(name.as_ref()))
+}
+
+fn select(error: &SelectError) -> Told {
+    match error {
+        SelectError::NoMatch { flag, pattern, nearest } => {
+            let message = format!("{flag}: no secret matches {}", Shown(pattern));
+            let check = "`redenv-run check` lists the names".to_owned();
+            Told { message, hint: Some(nearest.as_deref().map_or(check, did_you_mean)) }
+        }
+        SelectError::Broken(broken) => {
+            let list: Vec<String> =
+                broken.iter().map(|(name, why)| format!("{} ({why})", Shown(name))).collect();
+            let what = if list.len() == 1 { "a secret" } else { "some secrets" };
+            told(
+                format!("{what} can't be opened: {}", join(list)),
+                "write them again; --skip-broken starts without them, --exclude leaves them out",
+            )
+        }
+        SelectError::Expand(error) => {
+            told(error.to_string(), "write \\${NAME} for a literal reference; --raw starts without expansion")
+        }
+        SelectError::BadNames(bad) => told(
+            format!(
+                "no variable can have the name of {}",
+                join(bad.iter().map(|bad| format!("secret {} (it {})", Shown(&bad.name), bad.problem)))
+            ),
+            "rename it, or leave it out with --exclude",
+        ),
+    }
+}
+
+fn environment(error: &EnvironmentError) -> Told {
+    match error {
+        EnvironmentError::Reserved(reserved) => told(
+            format!("a secret may not be named {}: its value would run as code in COMMAND", names(reserved)),
+            format!("--allow-reserved {} lets it through, --exclude leaves it out", reserved.join(",")),
+        ),
+        EnvironmentError::Required { missing, empty } => {
+            let mut parts = Vec::new();
+            if !missing.is_empty() {
+                parts.push(format!("{} missing", names(missing)));
+            }
+            if !empty.is_empty() {
+                parts.push(format!("{} empty", names(empty)));
+            }
+            told(
+                format!("required secrets: {}", parts.join("; ")),
+                "--require speaks of names as COMMAND sees them; `redenv-run check` lists them",
+            )
+        }
+    }
+}
+
+fn sizes(largest: &[Size]) -> String {
+    join(largest.iter().map(|(name, size)| format!("{} ({size} bytes)", Shown(name))))
+}
+
+fn launch(error: &LaunchError) -> Told {
+    match error {
+        LaunchError::VariablesTooLong(largest) => told(
+            format!(
+                "too long for any program's environment, over 131071 bytes as NAME=VALUE: {}",
+                sizes(largest)
+            ),
+            "--file NAME passes it as a file's path, --exclude leaves it out",
+        ),
+        LaunchError::TotalTooLong { total, limit, largest } => told(
+            format!(
+                "arguments and environment are too long for this system, {total} of {limit} bytes; the largest: {}",
+                sizes(largest)
+            ),
+            "--only and --exclude select, --file passes a value as a file's path; `ulimit -s` raises the limit",
+        ),
+        LaunchError::NoInterpreter { program, interpreter } => {
+            let shown = path(interpreter);
+            let message = format!("the interpreter {shown} that {} names was not found", path(program));
+            if interpreter.to_string_lossy().ends_with('\r') {
+                told(message, "the script has Windows line endings: save it with LF alone")
+            } else {
+                told(message, "install it, or correct the script's `#!` line")
+            }
+        }
+        LaunchError::NoLoader(program) => told(
+            format!("the loader or interpreter of {} was not found", path(program)),
+            "it is built for another system or C library, or this image has no dynamic loader",
+        ),
+        LaunchError::Vanished(program) => bare(format!("{} was there and is no more", path(program))),
+        LaunchError::NotExecuted { program, error } => {
+            bare(format!("{} can't be executed: {}", path(program), reason(error)))
+        }
+    }
+}

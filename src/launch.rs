@@ -1,0 +1,137 @@
+//! Becoming COMMAND: the sizes checked, then one `execve`.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::environment::Environment;
+use crate::program::{Interpreter, Program};
+
+/// The longest `NAME=VALUE`: the kernel takes 32 pages of 4 KiB with the NUL (`MAX_ARG_STRLEN`).
+const LONGEST: usize = 131_071;
+/// How many of the largest variables a message names.
+const NAMED: usize = 3;
+
+/// A program with its arguments and environment.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    /// The program.
+    pub(crate) program: Program,
+    /// The arguments after `argv[0]`, byte for byte.
+    pub(crate) arguments: Vec<OsString>,
+    /// The whole environment.
+    pub(crate) environment: Environment,
+}
+
+/// A variable and the bytes that `NAME=VALUE` has.
+pub(crate) type Size = (String, usize);
+
+/// Why the program did not start.
+#[derive(Debug)]
+pub(crate) enum LaunchError {
+    /// Variables that are too long for any program, largest first.
+    VariablesTooLong(Vec<Size>),
+    /// The whole is too long for this system.
+    TotalTooLong { total: usize, limit: usize, largest: Vec<Size> },
+    /// The interpreter that its `#!` line names isn't there.
+    NoInterpreter { program: PathBuf, interpreter: PathBuf },
+    /// The kernel says that there is no such file although there is: its loader is missing.
+    NoLoader(PathBuf),
+    /// It vanished since it was looked up.
+    Vanished(PathBuf),
+    /// It could not be executed.
+    NotExecuted { program: PathBuf, error: io::Error },
+}
+
+impl Launch {
+    /// Whether the kernel will take arguments and environment.
+    ///
+    /// # Errors
+    /// [`LaunchError::VariablesTooLong`] and [`LaunchError::TotalTooLong`], naming the largest.
+    pub(crate) fn check_sizes(&self) -> Result<(), LaunchError> {
+        let too_long: Vec<Size> = self.largest().into_iter().filter(|(_, size)| *size > LONGEST).collect();
+        if !too_long.is_empty() {
+            return Err(LaunchError::VariablesTooLong(too_long));
+        }
+        let (total, limit) = (self.total(), system_limit());
+        if total > limit {
+            return Err(LaunchError::TotalTooLong { total, limit, largest: self.first_largest() });
+        }
+        Ok(())
+    }
+
+    /// Becomes the program; comes back only with the reason why not.
+    pub(crate) fn exec(self) -> LaunchError {
+        let error = Command::new(&self.program.path)
+            .arg0(&self.program.typed)
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .exec();
+        match error.raw_os_error() {
+            Some(code) if code == rustix::io::Errno::NOENT.raw_os_error() => missing(self.program.path),
+            Some(code) if code == rustix::io::Errno::TOOBIG.raw_os_error() => LaunchError::TotalTooLong {
+                total: self.total(),
+                limit: system_limit(),
+                largest: self.first_largest(),
+            },
+            _ => LaunchError::NotExecuted { program: self.program.path, error },
+        }
+    }
+
+    /// Every variable's size, largest first.
+    fn largest(&self) -> Vec<Size> {
+        let size = |(name, value): (&OsString, &OsString)| {
+            (name.to_string_lossy().into_owned(), name.len() + 1 + value.len())
+        };
+        let mut sizes: Vec<Size> = self.environment.iter().map(size).collect();
+        sizes.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        sizes
+    }
+
+    fn first_largest(&self) -> Vec<Size> {
+        let mut largest = self.largest();
+        largest.truncate(NAMED);
+        largest
+    }
+
+    /// What counts against the limit: every string with its NUL, and a pointer to each.
+    fn total(&self) -> usize {
+        let pointer = size_of::<usize>();
+        let string = |text: &OsStr| text.as_bytes().len() + 1 + pointer;
+        let path = self.program.path.as_os_str().as_bytes().len() + 1;
+        let arguments = std::iter::once(&self.program.typed).chain(&self.arguments);
+        let arguments: usize = arguments.map(|argument| string(argument)).sum();
+        let variables = self.environment.iter();
+        let variables: usize = variables.map(|(name, value)| string(name) + 1 + value.len()).sum();
+        path + arguments + variables
+    }
+}
+
+/// What the system takes for arguments and environment together, in bytes.
+///
+/// Linux: a quarter of the stack's soft limit, at least 128 KiB and at most 6 MiB (`fs/exec.c`,
+/// `bprm_stack_limits`). Elsewhere 1 MiB, as on macOS.
+fn system_limit() -> usize {
+    const MIB: usize = 1024 * 1024;
+    if !cfg!(target_os = "linux") {
+        return MIB;
+    }
+    let stack = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
+    let quarter = stack.and_then(|bytes| usize::try_from(bytes / 4).ok()).unwrap_or(usize::MAX);
+    quarter.clamp(128 * 1024, 6 * MIB)
+}
+
+/// Why the kernel found something missing in a program that was just looked up.
+fn missing(program: PathBuf) -> LaunchError {
+    if !program.exists() {
+        return LaunchError::Vanished(program);
+    }
+    match Interpreter::of(&program) {
+        Interpreter::Script(interpreter) => LaunchError::NoInterpreter { program, interpreter },
+        Interpreter::Unnamed => LaunchError::NoLoader(program),
+    }
+}

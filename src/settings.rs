@@ -1,0 +1,497 @@
+//! Everything that is set, resolved into types that can't be wrong.
+//!
+//! A flag beats a variable of the process, which beats the env file, which beats the project file.
+
+mod env_file;
+mod problem;
+mod project_file;
+mod source;
+pub(crate) mod variables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::{EnvironmentArgs, LaunchArgs, NetworkArgs, OutputArgs, ProjectArgs, SelectionArgs};
+use crate::crypto::Salt;
+use crate::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
+use crate::report::Verbosity;
+use crate::secret::SecretText;
+use crate::select::{OnBroken, References, Selection};
+use crate::upstash::address::{PlainHttp, Scheme};
+use crate::upstash::{Address, CertificateFile, Network, Proxy};
+use crate::vault::{Name, Pin};
+
+pub(crate) use problem::{Problem, SettingsError, reason};
+
+use env_file::EnvFile;
+use project_file::ProjectFile;
+use source::{Found, Source, Sources};
+use variables as var;
+use variables::Variable;
+
+const DEFAULT_ENVIRONMENT: &str = "development";
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a launch needs to know.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) project: Name,
+    pub(crate) environments: Vec<Name>,
+    pub(crate) token: ServiceToken,
+    pub(crate) store: Store,
+    pub(crate) selection: Selection,
+    pub(crate) pins: BTreeMap<String, Pin>,
+    pub(crate) policy: Policy,
+    /// `--file`: the names, as in the vault, whose values go into memory files.
+    pub(crate) files: Vec<String>,
+    /// What the user should know although it is no error.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A service token: its public id, its key, and its salt where that is known.
+#[derive(Debug)]
+pub(crate) struct ServiceToken {
+    pub(crate) id: String,
+    pub(crate) key: Arc<SecretText>,
+    pub(crate) salt: Option<Salt>,
+}
+
+/// The database and how it is reached.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) address: Address,
+    pub(crate) token: SecretText,
+    pub(crate) network: Network,
+    pub(crate) timeout: Duration,
+}
+
+impl Settings {
+    /// Resolves a launch's settings.
+    ///
+    /// # Errors
+    /// [`SettingsError`]: everything that is missing or wrong, at once.
+    pub(crate) fn resolve(args: &LaunchArgs, process: &Environment) -> Result<Self, SettingsError> {
+        let mut resolver = Resolver::new(&args.project, process)?;
+        let token = resolver.service_token();
+        let store = resolver.store(&args.network);
+        let (project, environments) = resolver.project(&args.project);
+        let selection = resolver.selection(&args.selection);
+        let pins = resolver.pins(&args.selection);
+        let policy = resolver.policy(&args.environment, &args.selection);
+        let files = resolver.list(&args.environment.file, var::FILE);
+        match (token, store, project, resolver.problems.is_empty()) {
+            (Some(token), Some(store), Some(project), true) => Ok(Self {
+                project,
+                environments,
+                token,
+                store,
+                selection,
+                pins,
+                policy,
+                files,
+                warnings: resolver.warnings,
+            }),
+            _ => Err(SettingsError(resolver.problems)),
+        }
+    }
+}
+
+/// How much is said: `-v`, `-q`, or their variables.
+pub(crate) fn verbosity(args: OutputArgs, process: &Environment) -> Verbosity {
+    let set = |variable: Variable| {
+        process.get(OsStr::new(variable.name)).and_then(|value| boolean(value.to_str()?)).unwrap_or(false)
+    };
+    match (args.verbose, args.quiet) {
+        (true, _) => Verbosity::Verbose,
+        (_, true) => Verbosity::Quiet,
+        _ if set(var::QUIET) => Verbosity::Quiet,
+        _ if set(var::VERBOSE) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// Looks settings up one by one and gathers what is wrong.
+struct Resolver<'e> {
+    sources: Sources<'e>,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl<'e> Resolver<'e> {
+    fn new(args: &ProjectArgs, process: &'e Environment) -> Result<Self, SettingsError> {
+        let sources = Sources { process, file: EnvFile::default() };
+        let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new() };
+        let file = if args.no_env_file {
+            Ok(EnvFile::default())
+        } else if let Some(path) = args.env_file.clone().or_else(|| this.path(var::ENV_FILE)) {
+            EnvFile::read(&path)
+        } else if this.flag(false, var::NO_ENV_FILE) {
+            Ok(EnvFile::default())
+        } else {
+            EnvFile::read_default()
+        };
+        // Without the file nearly every other setting would seem to be missing.
+        this.sources.file = file.map_err(|error| SettingsError(vec![Problem::EnvFile(error)]))?;
+        let path = this.sources.file.path.display().to_string();
+        let ignored = this.sources.file.ignored.iter();
+        this.warnings.extend(
+            ignored.map(|name| format!("{name} in {path} is ignored: only the environment may set it")),
+        );
+        Ok(this)
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// A variable's value, not empty. An empty one is as good as none.
+    fn optional(&mut self, variable: Variable) -> Option<Found> {
+        match self.sources.find(variable) {
+            Ok(found) => found.filter(|found| !found.value.expose().is_empty()),
+            Err(problem) => {
+                self.problem(problem);
+                None
+            }
+        }
+    }
+
+    /// A variable's value where an empty one is a slip, such as `$UNSET` in a deployment's file.
+    fn significant(&mut self, variable: Variable) -> Option<Found> {
+        match self.sources.find(variable) {
+            Ok(Some(found)) if found.value.expose().is_empty() => {
+                self.problem(Problem::Empty(found.name));
+                None
+            }
+            Ok(found) => found,
+            Err(problem) => {
+                self.problem(problem);
+                None
+            }
+        }
+    }
+
+    fn path(&mut self, variable: Variable) -> Option<PathBuf> {
+        self.sources.process.get(OsStr::new(variable.name)).filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    fn flag(&mut self, flag: bool, variable: Variable) -> bool {
+        if flag {
+            return true;
+        }
+        let Some(found) = self.optional(variable) else { return false };
+        boolean(found.value.expose()).unwrap_or_else(|| {
+            self.problem(Problem::Boolean(found.name));
+            false
+        })
+    }
+
+    fn list(&mut self, flag: &[String], variable: Variable) -> Vec<String> {
+        let trimmed = |item: &str| Some(item.trim().to_owned()).filter(|item| !item.is_empty());
+        if !flag.is_empty() {
+            return flag.iter().filter_map(|item| trimmed(item)).collect();
+        }
+        let found = self.optional(variable);
+        found.map(|found| found.value.expose().split(',').filter_map(trimmed).collect()).unwrap_or_default()
+    }
+
+    fn time(&mut self, flag: Option<&str>, name: &str, variable: Variable) -> Option<Duration> {
+        let (text, name) = match flag {
+            Some(text) => (text.to_owned(), name.to_owned()),
+            None => {
+                let found = self.optional(variable)?;
+                (found.value.expose().to_owned(), found.name)
+            }
+        };
+        let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let span = seconds.or_else(|| humantime::parse_duration(&text).ok()).filter(|span| !span.is_zero());
+        if span.is_none() {
+            self.problem(Problem::Time { name });
+        }
+        span
+    }
+
+    fn service_token(&mut self) -> Option<ServiceToken> {
+        let id = self.required(var::TOKEN_ID);
+        let key = self.required(var::TOKEN_KEY);
+        let salt = self.optional(var::TOKEN_SALT).and_then(|found| {
+            let salt = Salt::from_hex(found.value.expose());
+            salt.map_err(|_| self.problem(Problem::Salt(found.name))).ok()
+        });
+        let (id, key) = (id?, key?);
+        if id.value.expose().starts_with("redenv_sk_") {
+            self.problem(Problem::KeyAsId(id.name));
+            return None;
+        }
+        if key.value.expose().starts_with("stk_") || key.value.expose().starts_with("tok_") {
+            self.problem(Problem::IdAsKey(key.name));
+            return None;
+        }
+        Some(ServiceToken { id: id.value.expose().to_owned(), key: Arc::new(key.value), salt })
+    }
+
+    /// A setting that has to be there, without the usual slips.
+    fn required(&mut self, variable: Variable) -> Option<Found> {
+        let before = self.problems.len();
+        let found = self.significant(variable);
+        if found.is_none() && self.problems.len() == before {
+            self.problem(Problem::Missing(variable.name));
+        }
+        self.without_slips(found?)
+    }
+
+    fn without_slips(&mut self, found: Found) -> Option<Found> {
+        let text = found.value.expose();
+        let quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+        let problem = match text {
+            "" => Problem::Empty(found.name),
+            _ if text.trim() != text => Problem::Space(found.name),
+            _ if quoted('"') || quoted('\'') => Problem::Quotes(found.name),
+            _ => return Some(found),
+        };
+        self.problem(problem);
+        None
+    }
+
+    fn store(&mut self, args: &NetworkArgs) -> Option<Store> {
+        let plain = if self.flag(args.allow_http, var::ALLOW_HTTP) {
+            PlainHttp::Anywhere
+        } else {
+            PlainHttp::Loopback
+        };
+        let timeout =
+            self.time(args.timeout.as_deref(), "--timeout", var::TIMEOUT).unwrap_or(DEFAULT_TIMEOUT);
+        let (url, token) = self.url_and_token()?;
+        let address = match Address::parse(url.value.expose(), plain) {
+            Ok(address) => address,
+            Err(problem) => {
+                self.problem(Problem::Address { name: url.name, problem });
+                return None;
+            }
+        };
+        let network = self.network(args, &address);
+        Some(Store { address, token: token.value, network, timeout })
+    }
+
+    /// The URL and the token, from the same source: the first that has either.
+    fn url_and_token(&mut self) -> Option<(Found, Found)> {
+        for source in [Source::Process, Source::EnvFile(self.sources.file.path.clone())] {
+            let url = self.first_of(var::URL, &source);
+            let token = self.first_of(var::TOKEN, &source);
+            let (Ok(url), Ok(token)) = (url, token) else { return None };
+            let missing = match (&url, &token) {
+                (None, None) => continue,
+                (Some(found), None) => Some((var::TOKEN, found.name.clone())),
+                (None, Some(found)) => Some((var::URL, found.name.clone())),
+                (Some(_), Some(_)) => None,
+            };
+            if let Some((variables, other)) = missing {
+                let name = variables[0].name;
+                let elsewhere = variables.iter().any(|v| matches!(self.sources.find(*v), Ok(Some(_))));
+                self.problem(if elsewhere {
+                    Problem::OtherSource { name, other, source }
+                } else {
+                    Problem::Missing(name)
+                });
+                return None;
+            }
+            let (url, token) = (self.without_slips(url?), self.without_slips(token?));
+            let (url, token) = (url?, token?);
+            if token.value.expose().starts_with("Bearer ") {
+                self.problem(Problem::Bearer(token.name));
+                return None;
+            }
+            return Some((url, token));
+        }
+        self.problem(Problem::Missing(var::URL[0].name));
+        self.problem(Problem::Missing(var::TOKEN[0].name));
+        None
+    }
+
+    /// The first of two spellings that a source has. `Err` where it was a problem.
+    fn first_of(&mut self, variables: [Variable; 2], source: &Source) -> Result<Option<Found>, ()> {
+        for variable in variables {
+            match self.sources.find_in(variable, source) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(problem) => {
+                    self.problem(problem);
+                    return Err(());
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn network(&mut self, args: &NetworkArgs, address: &Address) -> Network {
+        let process = self.sources.process;
+        let text =
+            |name: &str| process.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
+        let proxy = Proxy::choose(address, text).unwrap_or_else(|problem| {
+            self.problem(Problem::Proxy(problem));
+            None
+        });
+        let mut roots = Vec::new();
+        let own = args.ca_file.clone().or_else(|| self.path(var::CA_FILE));
+        let systems =
+            process.get(OsStr::new("SSL_CERT_FILE")).filter(|path| !path.is_empty()).map(PathBuf::from);
+        if address.scheme() == Scheme::Https {
+            for path in own.into_iter().chain(systems) {
+                match fs::read(&path) {
+                    Ok(pem) => roots.push(CertificateFile { path: path.to_string_lossy().into_owned(), pem }),
+                    Err(error) => self.problem(Problem::CertificateFile { path, error }),
+                }
+            }
+        }
+        Network { proxy, roots }
+    }
+
+    /// The project and its environments.
+    fn project(&mut self, args: &ProjectArgs) -> (Option<Name>, Vec<Name>) {
+        let before = self.problems.len();
+        let mut project = match &args.project {
+            Some(name) => Some((name.clone(), "--project".to_owned())),
+            None => self.significant(var::PROJECT).map(|found| (found.value.expose().to_owned(), found.name)),
+        };
+        let mut environments = match args.environments.as_slice() {
+            [] => self.significant(var::ENVIRONMENT).map(|found| {
+                (
+                    found.value.expose().split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>(),
+                    found.name,
+                )
+            }),
+            names => Some((names.to_vec(), "--env".to_owned())),
+        };
+        let faultless = self.problems.len() == before;
+        let mut file_without_name = None;
+        if faultless && (project.is_none() || environments.is_none()) {
+            match ProjectFile::find(&std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))) {
+                Ok(Some(file)) => {
+                    let path = file.path.display().to_string();
+                    if file.name.is_none() {
+                        file_without_name = Some(file.path);
+                    }
+                    project = project.or_else(|| file.name.map(|name| (name, path.clone())));
+                    environments = environments.or_else(|| file.environment.map(|name| (vec![name], path)));
+                }
+                Ok(None) => {}
+                Err(error) => self.problem(Problem::ProjectFile(error)),
+            }
+        }
+        if project.is_none() && self.problems.len() == before {
+            self.problem(
+                file_without_name.map_or(Problem::Missing(var::PROJECT.name), Problem::ProjectFileName),
+            );
+        }
+        let (names, place) =
+            environments.unwrap_or_else(|| (vec![DEFAULT_ENVIRONMENT.to_owned()], String::new()));
+        let mut layers: Vec<Name> = Vec::new();
+        for name in &names {
+            if let Some(name) = self.name(name, &place) {
+                // Named twice, its last place counts.
+                layers.retain(|other| *other != name);
+                layers.push(name);
+            }
+        }
+        (project.and_then(|(name, place)| self.name(&name, &place)), layers)
+    }
+
+    fn name(&mut self, text: &str, place: &str) -> Option<Name> {
+        let found = Found { name: place.to_owned(), value: SecretText::new(text.to_owned()) };
+        Name::new(self.without_slips(found)?.value.expose())
+    }
+
+    fn selection(&mut self, args: &SelectionArgs) -> Selection {
+        let scope = args
+            .scope
+            .clone()
+            .or_else(|| self.optional(var::SCOPE).map(|found| found.value.expose().to_owned()));
+        Selection {
+            only: self.list(&args.only, var::ONLY),
+            exclude: self.list(&args.exclude, var::EXCLUDE),
+            scope: scope.filter(|scope| !scope.is_empty()),
+            references: if self.flag(args.raw, var::RAW) { References::Keep } else { References::Expand },
+            broken: if self.flag(args.skip_broken, var::SKIP_BROKEN) {
+                OnBroken::Skip
+            } else {
+                OnBroken::Refuse
+            },
+        }
+    }
+
+    fn pins(&mut self, args: &SelectionArgs) -> BTreeMap<String, Pin> {
+        let mut pins = BTreeMap::new();
+        let place = if args.pin.is_empty() { var::PIN.name } else { "--pin" };
+        for text in self.list(&args.pin, var::PIN) {
+            match text
+                .rsplit_once('=')
+                .and_then(|(name, version)| Some((name.to_owned(), Pin::parse(version)?)))
+            {
+                Some((name, pin)) => drop(pins.insert(name, pin)),
+                None => self.problem(Problem::Pin(place.to_owned())),
+            }
+        }
+        pins
+    }
+
+    fn policy(&mut self, args: &EnvironmentArgs, selection: &SelectionArgs) -> Policy {
+        let keep: BTreeSet<String> = self.list(&args.keep, var::KEEP).into_iter().collect();
+        let pristine = self.flag(args.pristine, var::PRISTINE);
+        if !keep.is_empty() && !pristine {
+            self.problem(Problem::Needs("--keep", "--pristine"));
+        }
+        Policy {
+            preserve: self.preserve(args),
+            own: if self.flag(args.keep_token, var::KEEP_TOKEN) {
+                OwnVariables::Keep
+            } else {
+                OwnVariables::Remove
+            },
+            inherit: if pristine { Inherit::Pristine { keep } } else { Inherit::All },
+            allow_reserved: self.list(&args.allow_reserved, var::ALLOW_RESERVED).into_iter().collect(),
+            require: self.list(&selection.require, var::REQUIRE),
+        }
+    }
+
+    /// `--preserve-env`, `--preserve-env=A,B`; in the variable `1` or `*` is all.
+    fn preserve(&mut self, args: &EnvironmentArgs) -> Preserve {
+        let names = self.list(&args.preserve_env, var::PRESERVE_ENV);
+        match names.as_slice() {
+            [] => Preserve::None,
+            [one] if one == "*" => Preserve::All,
+            [one] if boolean(one).is_some() && args.preserve_env.is_empty() => {
+                if boolean(one) == Some(true) {
+                    Preserve::All
+                } else {
+                    Preserve::None
+                }
+            }
+            _ => Preserve::Names(names.into_iter().collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_are_read_generously() {
+        for (text, expected) in
+            [("1", Some(true)), ("TRUE", Some(true)), ("off", Some(false)), ("", Some(false)), ("2", None)]
+        {
+            assert_eq!(boolean(text), expected, "{text}");
+        }
+    }
+}

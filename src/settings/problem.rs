@@ -1,0 +1,217 @@
+//! What can be wrong with the settings, and what to do about it. Never a value.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::env_file::EnvFileError;
+use super::project_file::ProjectFileError;
+use super::source::Source;
+use crate::report::{Shown, join};
+use crate::upstash::address::BadAddress;
+use crate::upstash::proxy::BadProxy;
+
+/// One thing that is wrong with one setting.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// It is needed and not set anywhere.
+    Missing(&'static str),
+    /// It has to come from where its other half came from.
+    OtherSource { name: &'static str, other: String, source: Source },
+    /// `NAME` and `NAME_FILE` at once.
+    BothForms(&'static str),
+    /// It is set to nothing.
+    Empty(String),
+    /// It is not UTF-8.
+    NotUtf8(String),
+    /// The file that `NAME_FILE` names can't be read.
+    Unreadable { name: String, path: PathBuf, error: io::Error },
+    /// White space around it.
+    Space(String),
+    /// Quotes around it.
+    Quotes(String),
+    /// `Bearer ` before it.
+    Bearer(String),
+    /// The id holds a key.
+    KeyAsId(String),
+    /// The key holds an id.
+    IdAsKey(String),
+    /// Not 32 hex digits.
+    Salt(String),
+    /// No URL of a database.
+    Address { name: String, problem: BadAddress },
+    /// No span of time.
+    Time { name: String },
+    /// Neither yes nor no.
+    Boolean(String),
+    /// No `NAME=VERSION`.
+    Pin(String),
+    /// One that has no effect without another.
+    Needs(&'static str, &'static str),
+    /// The project file has no literal name.
+    ProjectFileName(PathBuf),
+    /// The env file can't be used.
+    EnvFile(EnvFileError),
+    /// The project file can't be read.
+    ProjectFile(ProjectFileError),
+    /// The proxy's variable can't be followed.
+    Proxy(BadProxy),
+    /// A certificate file can't be read.
+    CertificateFile { path: PathBuf, error: io::Error },
+}
+
+impl Problem {
+    fn message(&self) -> String {
+        match self {
+            Self::Missing(name) => format!("{name} is not set"),
+            Self::OtherSource { name, other, source } => {
+                format!("{name} is not set in {source}, where {other} is from")
+            }
+            Self::BothForms(name) => format!("{name} and {name}_FILE are both set"),
+            Self::Empty(name) => format!("{name} is empty"),
+            Self::NotUtf8(name) => format!("{name} is not UTF-8"),
+            Self::Unreadable { name, path, error } => {
+                format!("{name}: {} can't be read: {}", shown(path), reason(error))
+            }
+            Self::Space(name) => format!("{name} has white space around its value"),
+            Self::Quotes(name) => format!("{name} has quotes around its value"),
+            Self::Bearer(name) => format!("{name} begins with `Bearer `"),
+            Self::KeyAsId(name) => format!("{name} holds a token key"),
+            Self::IdAsKey(name) => format!("{name} holds a token id"),
+            Self::Salt(name) => format!("{name} is not 32 hex digits"),
+            Self::Address { name, problem } => format!("{name} {}", address(problem)),
+            Self::Time { name } => format!("{name} is no span of time over zero"),
+            Self::Boolean(name) => format!("{name} is neither 1 nor 0"),
+            Self::Pin(name) => format!("{name} is not NAME=VERSION"),
+            Self::Needs(flag, other) => format!("{flag} needs {other}"),
+            Self::ProjectFileName(path) => {
+                format!("REDENV_PROJECT is not set, and {} has no literal `name`", shown(path))
+            }
+            Self::EnvFile(EnvFileError::Malformed { path, line: Some(line) }) => {
+                format!("{} is malformed: line {line} is not NAME=VALUE", shown(path))
+            }
+            Self::EnvFile(EnvFileError::Malformed { path, line: None }) => {
+                format!("{} is malformed: a line is not NAME=VALUE", shown(path))
+            }
+            Self::EnvFile(EnvFileError::Unreadable { path, error })
+            | Self::ProjectFile(ProjectFileError { path, error })
+            | Self::CertificateFile { path, error } => {
+                format!("{} can't be read: {}", shown(path), reason(error))
+            }
+            Self::Proxy(BadProxy::Kind { variable, kind }) => {
+                format!("{variable} is a proxy of the kind {kind}, which is not supported")
+            }
+            Self::Proxy(BadProxy::NotUrl { variable }) => format!("{variable} is not a proxy's URL"),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing("REDENV_PROJECT") => {
+                "give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above".into()
+            }
+            Self::Missing(_) => {
+                "set it in the environment, as NAME_FILE with a file's path, or in .env.local; `redenv-run token create` makes a token".into()
+            }
+            Self::OtherSource { .. } => {
+                "the database's URL and token have to come from the same place, so that a file can't send your token elsewhere".into()
+            }
+            Self::BothForms(name) => format!("unset {name} or {name}_FILE"),
+            Self::Empty(name) => format!("give {name} a value, or unset it"),
+            Self::Space(name) | Self::Quotes(name) => {
+                format!("remove them: the value of {name} is taken as it stands (docker's --env-file keeps quotes)")
+            }
+            Self::Bearer(_) => "give the token alone".into(),
+            Self::KeyAsId(_) | Self::IdAsKey(_) => {
+                "the id (stk_...) and the key (redenv_sk_...) seem to be swapped".into()
+            }
+            Self::Salt(_) => "`token create --format env` prints it; without it the launch only takes longer".into(),
+            Self::Address { problem, .. } => address_hint(problem)?,
+            Self::Time { .. } => "give it like 10s, 500ms or 24h".into(),
+            Self::Boolean(_) => "set it to 1 or 0".into(),
+            Self::Pin(_) => "give the name, `=`, and a version number or ~N for the one N before the current".into(),
+            Self::ProjectFileName(_) => "a project file is read, not run: give the name with -p".into(),
+            Self::EnvFile(_) => "--no-env-file starts without it, --env-file names another".into(),
+            Self::Proxy(BadProxy::Kind { .. }) => {
+                "give an http:// proxy, or name the database's host in NO_PROXY to connect directly".into()
+            }
+            Self::Proxy(BadProxy::NotUrl { .. }) => "give it like http://proxy.example:3128".into(),
+            Self::Needs(..) | Self::NotUtf8(_) | Self::Unreadable { .. }
+            | Self::ProjectFile(_) | Self::CertificateFile { .. } => return None,
+        })
+    }
+}
+
+/// All that is wrong with the settings, at once.
+#[derive(Debug)]
+pub(crate) struct SettingsError(pub(crate) Vec<Problem>);
+
+impl SettingsError {
+    /// One sentence: what is missing first, then the rest.
+    pub(crate) fn message(&self) -> String {
+        let missing: Vec<&str> = self.0.iter().filter_map(Problem::missing).collect();
+        let mut parts = Vec::new();
+        match missing.len() {
+            0 => {}
+            1 => parts.push(format!("{} is not set", missing[0])),
+            _ => parts.push(format!("{} are not set", join(missing))),
+        }
+        parts.extend(self.0.iter().filter(|problem| problem.missing().is_none()).map(Problem::message));
+        parts.join("; ")
+    }
+
+    /// The first hint, which is the next step.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let other = self.0.iter().find(|problem| problem.missing().is_none()).and_then(Problem::hint);
+        other.or_else(|| self.0.iter().find_map(Problem::hint))
+    }
+}
+
+impl Problem {
+    fn missing(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+fn shown(path: &std::path::Path) -> String {
+    Shown(&path.to_string_lossy()).to_string()
+}
+
+/// An I/O error without Rust's "(os error 2)".
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    let mut text = text[..end].to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
+}
+
+fn address(problem: &BadAddress) -> String {
+    match problem {
+        BadAddress::NotUrl => "is not a URL".into(),
+        BadAddress::NoScheme => "has no https:// before it".into(),
+        BadAddress::RedisProtocol => "is the address of the Redis protocol".into(),
+        BadAddress::Console => "is the address of Upstash's console".into(),
+        BadAddress::Scheme(scheme) => format!("is a URL of the scheme {scheme}"),
+        BadAddress::PlainHttp(host) => {
+            format!("is http to {}, where the token could be read on the way", Shown(host))
+        }
+        BadAddress::RedisPort(host) => format!("has the port of the Redis protocol (host {})", Shown(host)),
+        BadAddress::UserInfo => "has a user name or password in it".into(),
+        BadAddress::Query => "has a `?` or `#` in it".into(),
+    }
+}
+
+fn address_hint(problem: &BadAddress) -> Option<String> {
+    Some(match problem {
+        BadAddress::PlainHttp(_) => {
+            "use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the way there is safe".into()
+        }
+        BadAddress::NotUrl => return None,
+        _ => "copy the REST URL from the database's page in the console: https://<name>.upstash.io".into(),
+    })
+}

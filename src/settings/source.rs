@@ -1,0 +1,105 @@
+//! Where a variable's value comes from: the process' environment, or the env file.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::env_file::EnvFile;
+use super::problem::Problem;
+use super::variables::{self, FILE_SUFFIX, Variable};
+use crate::environment::Environment;
+use crate::secret::SecretText;
+
+/// Both places, in their order.
+pub(super) struct Sources<'e> {
+    pub(super) process: &'e Environment,
+    pub(super) file: EnvFile,
+}
+
+/// A place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The process' environment.
+    Process,
+    /// The env file of this path.
+    EnvFile(PathBuf),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process => f.write_str("the environment"),
+            Self::EnvFile(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A value, and the variable that had it.
+pub(super) struct Found {
+    /// The variable as it is set: `NAME`, or `NAME_FILE`.
+    pub(super) name: String,
+    pub(super) value: SecretText,
+}
+
+impl Sources<'_> {
+    /// A variable's value, from the first place that has it in either form.
+    ///
+    /// # Errors
+    /// [`Problem`]: both forms at once, not UTF-8, a file that can't be read.
+    pub(super) fn find(&self, variable: Variable) -> Result<Option<Found>, Problem> {
+        match self.find_in(variable, &Source::Process)? {
+            Some(found) => Ok(Some(found)),
+            None => self.find_in(variable, &Source::EnvFile(self.file.path.clone())),
+        }
+    }
+
+    /// A variable's value from one place.
+    ///
+    /// # Errors
+    /// As [`Sources::find`].
+    pub(super) fn find_in(&self, variable: Variable, source: &Source) -> Result<Option<Found>, Problem> {
+        let name = variable.name.to_owned();
+        let file_name = format!("{name}{FILE_SUFFIX}");
+        let direct = self.get(&name, source)?;
+        let path = self.get(&file_name, source)?;
+        let found = |name, value| Some(Found { name, value });
+        match (direct, path) {
+            (Some(_), Some(_)) => Err(Problem::BothForms(variable.name)),
+            (Some(value), None) => Ok(found(name, value)),
+            (None, Some(path)) => {
+                let value = read_value(&file_name, path.expose())?;
+                Ok(found(file_name, value))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn get(&self, name: &str, source: &Source) -> Result<Option<SecretText>, Problem> {
+        let text = match source {
+            Source::Process => match self.process.get(OsStr::new(name)) {
+                None => None,
+                Some(value) => Some(value.to_str().ok_or_else(|| Problem::NotUtf8(name.to_owned()))?),
+            },
+            Source::EnvFile(_) => self.file.variables.get(name).map(|value| value.as_str()),
+        };
+        Ok(text.map(|text| SecretText::new(text.to_owned())))
+    }
+}
+
+/// The content of a `NAME_FILE`'s file, less one trailing newline.
+fn read_value(name: &str, path: &str) -> Result<SecretText, Problem> {
+    debug_assert!(variables::is_own(name), "{name}");
+    if path.is_empty() {
+        return Err(Problem::Empty(name.to_owned()));
+    }
+    let unreadable = |error| Problem::Unreadable { name: name.to_owned(), path: path.into(), error };
+    let mut bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
+    if bytes.ends_with(b"\n") {
+        let end = bytes.len() - if bytes.ends_with(b"\r\n") { 2 } else { 1 };
+        bytes.truncate(end);
+    }
+    SecretText::from_utf8(bytes).map_err(|_| Problem::NotUtf8(name.to_owned()))
+}

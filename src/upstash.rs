@@ -1,0 +1,178 @@
+//! The REST client: commands in, replies out, inside one deadline. The only place that names `ureq`.
+//!
+//! | what happens | tried again? |
+//! | --- | --- |
+//! | no connection, a connection that breaks, a name look-up that fails | yes |
+//! | no answer in time | yes, with what is left of the deadline |
+//! | 429, 500, 502, 503, 504 and other 5xx | yes, `Retry-After` honoured |
+//! | 429 or an error that says the quota is used up | no: no retry cures it |
+//! | 401, 403, a redirect, any other 4xx | no |
+//! | a certificate that isn't valid, a TLS alert | no |
+//! | an answer over 64 MiB, or one that isn't the protocol's | no |
+
+pub(crate) mod address;
+mod error;
+pub(crate) mod proxy;
+mod retry;
+mod tls;
+
+use std::io::Read;
+use std::time::Duration;
+
+use ureq::http::HeaderValue;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
+
+pub(crate) use address::Address;
+pub(crate) use error::{Error, StoreError, Transient};
+pub(crate) use proxy::Proxy;
+pub(crate) use tls::CertificateFile;
+
+use crate::deadline::Deadline;
+use crate::secret::SecretText;
+
+/// The most that is read of an answer.
+const LIMIT: usize = 64 * 1024 * 1024;
+
+/// A client of one database.
+pub(crate) struct Upstash {
+    agent: ureq::Agent,
+    base: String,
+    host: String,
+    authorization: HeaderValue,
+}
+
+/// How the database is reached.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    /// The proxy, where one applies to the address.
+    pub(crate) proxy: Option<Proxy>,
+    /// Certificates that are trusted beside the bundled ones.
+    pub(crate) roots: Vec<CertificateFile>,
+}
+
+/// How long an unreachable store is tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Patience {
+    /// Until the deadline.
+    UntilDeadline,
+    /// A few attempts: there is a fallback to start from.
+    FewAttempts,
+}
+
+/// What is told of an attempt that failed and is repeated.
+#[derive(Debug)]
+pub(crate) struct Retry<'a> {
+    /// Which attempt failed, from 1.
+    pub(crate) attempt: u32,
+    /// Why.
+    pub(crate) reason: &'a Transient,
+    /// How long until the next one.
+    pub(crate) wait: Duration,
+}
+
+impl Upstash {
+    /// A client for `address` with its REST token. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`Error::BadToken`] where the token can't be part of a header, [`Error::Roots`] and
+    /// [`Error::BadProxy`] where these can't be used.
+    pub(crate) fn new(address: &Address, token: &SecretText, network: &Network) -> Result<Self, Error> {
+        let header = zeroize::Zeroizing::new(format!("Bearer {}", token.expose()));
+        let mut authorization = HeaderValue::from_str(&header).map_err(|_| Error::BadToken)?;
+        authorization.set_sensitive(true);
+        let proxy = match &network.proxy {
+            Some(proxy) => {
+                Some(ureq::Proxy::new(proxy.url()).map_err(|_| Error::BadProxy(proxy.host().into()))?)
+            }
+            None => None,
+        };
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(proxy)
+            .user_agent(concat!("redenv-run/", env!("CARGO_PKG_VERSION")))
+            .max_idle_connections(0)
+            .build();
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(tls::TlsConnector::new(&network.roots)?);
+        Ok(Self {
+            agent: ureq::Agent::with_parts(config, connector, DefaultResolver::default()),
+            base: address.base().to_owned(),
+            host: address.host().to_owned(),
+            authorization,
+        })
+    }
+
+    /// The host, for messages.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Sends commands as one `/pipeline` and gives the raw answer, one element per command.
+    /// Failures that may pass are tried again until the deadline; `observe` is told of each.
+    ///
+    /// # Errors
+    /// [`Error`]: what the store, the network or the deadline said.
+    pub(crate) fn pipeline(
+        &self,
+        commands: &[Vec<String>],
+        deadline: Deadline,
+        patience: Patience,
+        observe: &mut dyn FnMut(&Retry<'_>),
+    ) -> Result<Vec<u8>, Error> {
+        let body = json(commands);
+        self.with_retries(deadline, patience, observe, |client| client.post("/pipeline", &body, deadline))
+    }
+
+    fn post(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Error> {
+        let remaining = deadline.remaining();
+        if remaining.is_zero() {
+            return Err(Error::Transient(Transient::Timeout("the request")));
+        }
+        let mut response = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("authorization", &self.authorization)
+            .header("content-type", "application/json")
+            .config()
+            .timeout_global(Some(remaining))
+            // Shares of it, so that a name server, a route or a server that never answers leaves
+            // time for another try. The body may take all that is left.
+            .timeout_resolve(Some(share(remaining)))
+            .timeout_connect(Some(share(remaining)))
+            .timeout_recv_response(Some(share(remaining)))
+            .build()
+            .send(body)
+            .map_err(error::from_ureq)?;
+        let status = response.status().as_u16();
+        let retry_after = retry::retry_after(response.headers());
+        let length = response.body().content_length().unwrap_or(0);
+        if length > LIMIT as u64 {
+            return Err(Error::TooLarge { limit: LIMIT });
+        }
+        let mut answer = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+        let mut reader = response.body_mut().as_reader().take(LIMIT as u64 + 1);
+        reader.read_to_end(&mut answer).map_err(|e| error::from_ureq(e.into()))?;
+        if answer.len() > LIMIT {
+            return Err(Error::TooLarge { limit: LIMIT });
+        }
+        match status {
+            200 => Ok(answer),
+            _ => Err(error::from_status(status, &answer, retry_after)),
+        }
+    }
+}
+
+/// What one phase of an attempt may take: half of what is left, and all of it near the end.
+fn share(remaining: Duration) -> Duration {
+    if remaining < Duration::from_secs(2) { remaining } else { remaining / 2 }
+}
+
+fn json(commands: &[Vec<String>]) -> Vec<u8> {
+    #[expect(clippy::expect_used, reason = "strings in arrays always serialize")]
+    serde_json::to_vec(commands).expect("commands as JSON")
+}

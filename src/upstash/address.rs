@@ -1,0 +1,169 @@
+//! The database's URL.
+
+use std::net::IpAddr;
+
+use ureq::http::Uri;
+
+/// The REST URL of a database: `https`, or `http` where that is allowed; without user, query and
+/// trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    base: String,
+    host: String,
+    port: u16,
+    scheme: Scheme,
+}
+
+/// How the database is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// With TLS.
+    Https,
+    /// In the clear.
+    Http,
+}
+
+/// Whether `http` may leave this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PlainHttp {
+    /// Only to a loopback host.
+    Loopback,
+    /// Anywhere: `--allow-http`.
+    Anywhere,
+}
+
+/// Why a text is no database's URL. Never repeats it: it may hold a password.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub(crate) enum BadAddress {
+    /// Not a URL at all.
+    NotUrl,
+    /// No scheme, as in `eu1-x.upstash.io`.
+    NoScheme,
+    /// The address of the Redis protocol, `redis://` or `rediss://`.
+    RedisProtocol,
+    /// The console's page instead of the database's URL.
+    Console,
+    /// Another scheme.
+    Scheme(String),
+    /// `http` to this host, which is not a loopback one.
+    PlainHttp(String),
+    /// The Redis port instead of the REST one.
+    RedisPort(String),
+    /// A user name or password in it.
+    UserInfo,
+    /// A query or fragment.
+    Query,
+}
+
+impl Address {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`BadAddress`]: what is wrong with it.
+    pub(crate) fn parse(text: &str, plain: PlainHttp) -> Result<Self, BadAddress> {
+        if text.contains(['?', '#']) {
+            return Err(BadAddress::Query);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(BadAddress::NoScheme)?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            "redis" | "rediss" => return Err(BadAddress::RedisProtocol),
+            other if !other.is_empty() && other.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                return Err(BadAddress::Scheme(other.to_owned()));
+            }
+            _ => return Err(BadAddress::NotUrl),
+        };
+        if rest.split('/').next().is_some_and(|authority| authority.contains('@')) {
+            return Err(BadAddress::UserInfo);
+        }
+        let uri: Uri = text.parse().map_err(|_| BadAddress::NotUrl)?;
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or(BadAddress::NotUrl)?.to_owned();
+        // `host:` and `host:99999` parse as authorities without a port.
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if authority.len() > host.len() && uri.port_u16().is_none() {
+            return Err(BadAddress::NotUrl);
+        }
+        if host.eq_ignore_ascii_case("console.upstash.com") {
+            return Err(BadAddress::Console);
+        }
+        if host.to_ascii_lowercase().ends_with(".upstash.io") && uri.port_u16() == Some(6379) {
+            return Err(BadAddress::RedisPort(host));
+        }
+        if scheme == Scheme::Http && plain == PlainHttp::Loopback && !is_loopback(&host) {
+            return Err(BadAddress::PlainHttp(host));
+        }
+        let port = uri.port_u16().unwrap_or(match scheme {
+            Scheme::Https => 443,
+            Scheme::Http => 80,
+        });
+        Ok(Self { base: text.trim_end_matches('/').to_owned(), host, port, scheme })
+    }
+
+    /// The URL that paths are appended to.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The host, for messages.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, the scheme's own where none is given.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The scheme.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+}
+
+/// Whether a host never leaves this machine: `localhost`, 127.0.0.0/8, or `[::1]`.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_work_and_slips_that_are_named() {
+        let plain = |host: &str| Err(BadAddress::PlainHttp(host.into()));
+        for (text, expected) in [
+            ("https://eu1-x.upstash.io", Ok(443)),
+            ("https://eu1-x.upstash.io/", Ok(443)),
+            ("HTTPS://EU1.upstash.io:8443/base/", Ok(8443)),
+            ("http://localhost:8079", Ok(8079)),
+            ("http://127.8.9.1", Ok(80)),
+            ("http://[::1]:80", Ok(80)),
+            ("http://10.0.0.1", plain("10.0.0.1")),
+            ("http://localhost.example.com", plain("localhost.example.com")),
+            ("http://127.0.0.1.example.com", plain("127.0.0.1.example.com")),
+            ("eu1-x.upstash.io", Err(BadAddress::NoScheme)),
+            ("redis://default:pw@eu1-x.upstash.io:6379", Err(BadAddress::RedisProtocol)),
+            ("rediss://default:pw@eu1-x.upstash.io:6379", Err(BadAddress::RedisProtocol)),
+            ("https://eu1-x.upstash.io:6379", Err(BadAddress::RedisPort("eu1-x.upstash.io".into()))),
+            ("https://console.upstash.com/redis/1234", Err(BadAddress::Console)),
+            ("https://user:pw@host", Err(BadAddress::UserInfo)),
+            ("https://host?token=x", Err(BadAddress::Query)),
+            ("ftp://host", Err(BadAddress::Scheme("ftp".into()))),
+            ("https://", Err(BadAddress::NotUrl)),
+            ("https://host:99999", Err(BadAddress::NotUrl)),
+            ("https://ho st", Err(BadAddress::NotUrl)),
+            ("://host", Err(BadAddress::NotUrl)),
+        ] {
+            let parsed = Address::parse(text, PlainHttp::Loopback).map(|address| address.port());
+            assert_eq!(parsed, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn allow_http_allows_it_anywhere() {
+        assert!(Address::parse("http://vault.internal:8079", PlainHttp::Anywhere).is_ok());
+    }
+}

@@ -1,0 +1,186 @@
+//! Which proxy a request goes through, from `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+
+use std::net::IpAddr;
+
+use super::Address;
+use super::address::Scheme;
+
+/// An HTTP proxy that is asked to CONNECT. Its URL may hold a password, so `Debug` shows the host.
+pub(crate) struct Proxy {
+    url: String,
+    host: String,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Proxy({})", self.host)
+    }
+}
+
+/// A proxy variable that can't be followed. A direct connection in its place would betray what the
+/// proxy is there for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum BadProxy {
+    /// A kind that isn't spoken here, such as `socks5`.
+    Kind { variable: &'static str, kind: String },
+    /// Not a URL.
+    NotUrl { variable: &'static str },
+}
+
+/// The variables, in the order they are looked at. `HTTP_PROXY` is not among them: it is for
+/// `http` URLs, and those stay on this machine or in its own network.
+pub(crate) const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+/// The variables with the hosts that are reached directly.
+pub(crate) const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+impl Proxy {
+    /// The proxy for `address`, if any. `variable` looks a variable up.
+    ///
+    /// # Errors
+    /// [`BadProxy`] for a proxy that applies and can't be used.
+    pub(crate) fn choose(
+        address: &Address,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, BadProxy> {
+        if address.scheme() == Scheme::Http {
+            return Ok(None);
+        }
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let Some((name, url)) = PROXY_VARIABLES.iter().find_map(|name| Some((*name, set(name)?))) else {
+            return Ok(None);
+        };
+        let exceptions = NO_PROXY_VARIABLES.iter().find_map(|name| set(name)).unwrap_or_default();
+        if is_excepted(address.host(), address.port(), &exceptions) {
+            return Ok(None);
+        }
+        Self::parse(name, &url).map(Some)
+    }
+
+    fn parse(variable: &'static str, url: &str) -> Result<Self, BadProxy> {
+        let rest = match url.split_once("://") {
+            None => url,
+            Some((kind, rest)) if kind.eq_ignore_ascii_case("http") => rest,
+            Some((kind, _)) if !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                return Err(BadProxy::Kind { variable, kind: kind.to_ascii_lowercase() });
+            }
+            Some(_) => return Err(BadProxy::NotUrl { variable }),
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        if host.is_empty() || host.starts_with(':') {
+            return Err(BadProxy::NotUrl { variable });
+        }
+        Ok(Self { url: format!("http://{authority}"), host: host.to_owned() })
+    }
+
+    /// The URL, which may hold a password.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The host and port, for messages.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// Whether `NO_PROXY` names a host: `*`, a name (its subdomains too), `.name`, an address, a network
+/// such as `10.0.0.0/8`; each but the last with a port if need be.
+fn is_excepted(host: &str, port: u16, exceptions: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = bare.parse::<IpAddr>().ok();
+    exceptions.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        if entry == "*" {
+            return true;
+        }
+        if let (Some(ip), Some((network, bits))) = (ip, entry.split_once('/')) {
+            return in_network(ip, network, bits);
+        }
+        if let Some(ip) = ip {
+            let inner = entry.trim_start_matches('[').trim_end_matches(']');
+            if inner.parse() == Ok(ip) {
+                return true;
+            }
+        }
+        let (name, wanted) = match entry.rsplit_once(':') {
+            Some((name, number)) => match number.parse::<u16>() {
+                Ok(number) => (name.trim_start_matches('[').trim_end_matches(']'), Some(number)),
+                Err(_) => (entry, None),
+            },
+            None => (entry, None),
+        };
+        let name = name.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
+        let host = bare.to_ascii_lowercase();
+        let matches = host == name
+            || (ip.is_none() && host.strip_suffix(&name).is_some_and(|head| head.ends_with('.')));
+        matches && !name.is_empty() && wanted.is_none_or(|wanted| wanted == port)
+    })
+}
+
+fn in_network(ip: IpAddr, network: &str, bits: &str) -> bool {
+    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
+    let (left, right, width) = match (ip, network) {
+        (IpAddr::V4(ip), IpAddr::V4(net)) => (u128::from(ip.to_bits()), u128::from(net.to_bits()), 32),
+        (IpAddr::V6(ip), IpAddr::V6(net)) => (ip.to_bits(), net.to_bits(), 128),
+        _ => return false,
+    };
+    bits <= width && (bits == 0 || (left ^ right) >> (width - bits) == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstash::address::PlainHttp;
+
+    fn choose(url: &str, variables: &[(&str, &str)]) -> Result<Option<String>, BadProxy> {
+        let address = Address::parse(url, PlainHttp::Anywhere).unwrap();
+        let lookup = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        Proxy::choose(&address, lookup).map(|proxy| proxy.map(|proxy| proxy.host().to_owned()))
+    }
+
+    #[test]
+    fn https_goes_through_the_https_proxy_and_http_through_none() {
+        let https = "https://eu1.upstash.io";
+        assert_eq!(choose(https, &[]), Ok(None));
+        assert_eq!(
+            choose(https, &[("HTTPS_PROXY", "http://u:p@proxy:3128/")]),
+            Ok(Some("proxy:3128".into()))
+        );
+        assert_eq!(choose(https, &[("https_proxy", "proxy:3128")]), Ok(Some("proxy:3128".into())));
+        assert_eq!(choose(https, &[("ALL_PROXY", "http://proxy")]), Ok(Some("proxy".into())));
+        assert_eq!(choose(https, &[("HTTP_PROXY", "http://proxy")]), Ok(None));
+        assert_eq!(choose("http://vault:80", &[("HTTPS_PROXY", "http://proxy")]), Ok(None));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_spoken_is_an_error() {
+        for kind in ["socks5", "socks4a", "https"] {
+            let url = format!("{kind}://proxy:1080");
+            let expected = BadProxy::Kind { variable: "HTTPS_PROXY", kind: kind.into() };
+            assert_eq!(choose("https://x.upstash.io", &[("HTTPS_PROXY", &url)]), Err(expected));
+        }
+    }
+
+    #[test]
+    fn no_proxy_names_hosts() {
+        for (host, exceptions, excepted) in [
+            ("eu1.upstash.io", "*", true),
+            ("eu1.upstash.io", "eu1.upstash.io", true),
+            ("eu1.upstash.io", "upstash.io", true),
+            ("eu1.upstash.io", "localhost, .UPSTASH.io", true),
+            ("eu1.upstash.io", "*.upstash.io", true),
+            ("eu1.upstash.io", "pstash.io", false),
+            ("eu1.upstash.io", "upstash.io:443", true),
+            ("eu1.upstash.io", "upstash.io:8443", false),
+            ("10.1.2.3", "10.0.0.0/8", true),
+            ("11.1.2.3", "10.0.0.0/8", false),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("[::1]", "::1", true),
+            ("[fd00::1]", "fd00::/8", true),
+            ("eu1.upstash.io", "", false),
+            ("eu1.upstash.io", ".", false),
+        ] {
+            assert_eq!(is_excepted(host, 443, exceptions), excepted, "{host} in {exceptions}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! clap's errors in this program's form: one line, and the corrected command line where one is due.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::report::Shown;
+
+/// A command line that can't be followed.
+#[derive(Debug)]
+pub(crate) enum UsageError {
+    /// There is no `--` before COMMAND; the corrected command line.
+    NoDashes { corrected: String, subcommand: Option<String> },
+    /// There is no COMMAND.
+    NoCommand,
+    /// An option that doesn't exist, and the nearest one.
+    UnknownOption { option: String, nearest: Option<String> },
+    /// Something else; a sentence.
+    Other { sentence: String, hint: Option<String> },
+}
+
+impl UsageError {
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::NoDashes { .. } => "`--` is missing before COMMAND".into(),
+            Self::NoCommand => "COMMAND is missing".into(),
+            Self::UnknownOption { option, .. } => format!("there is no option {}", Shown(option)),
+            Self::Other { sentence, .. } => sentence.clone(),
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoDashes { corrected, subcommand: None } => Some(corrected.clone()),
+            Self::NoDashes { corrected, subcommand: Some(name) } => {
+                Some(format!("{corrected}, or did you mean `redenv-run {name}`?"))
+            }
+            Self::NoCommand => Some("redenv-run [OPTIONS] -- COMMAND [ARG]...; --help tells more".into()),
+            Self::UnknownOption { nearest: Some(nearest), .. } => Some(format!("did you mean {nearest}?")),
+            Self::UnknownOption { nearest: None, .. } => {
+                Some("options of COMMAND go behind `--`; --help lists the launcher's".into())
+            }
+            Self::Other { hint, .. } => hint.clone(),
+        }
+    }
+
+    /// From clap's error about the arguments, `argv[0]` not among them.
+    pub(crate) fn from_clap(error: &clap::Error, arguments: &[OsString]) -> Self {
+        let text = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.clone()),
+            Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+            _ => None,
+        };
+        // What stands behind a `=` may be anything.
+        let argument =
+            text(ContextKind::InvalidArg).map(|arg| arg.split('=').next().unwrap_or_default().to_owned());
+        match error.kind() {
+            ErrorKind::InvalidSubcommand => {
+                let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
+                Self::no_dashes(&word, arguments, text(ContextKind::SuggestedSubcommand))
+            }
+            ErrorKind::UnknownArgument => match argument {
+                Some(argument) if !argument.starts_with('-') => Self::no_dashes(&argument, arguments, None),
+                argument => Self::UnknownOption {
+                    option: argument.unwrap_or_default(),
+                    nearest: text(ContextKind::SuggestedArg),
+                },
+            },
+            ErrorKind::ArgumentConflict => {
+                let other = text(ContextKind::PriorArg).unwrap_or_default();
+                let other = other.split(['=', ' ']).next().unwrap_or_default().to_owned();
+                let argument = argument.unwrap_or_default();
+                let argument = argument.split(['=', ' ']).next().unwrap_or_default();
+                Self::conflict(argument, &other, text(ContextKind::InvalidSubcommand))
+            }
+            ErrorKind::MissingRequiredArgument => Self::Other {
+                sentence: format!("{} is missing", argument.unwrap_or_else(|| "an argument".into())),
+                hint: Some("--help tells more".into()),
+            },
+            _ => Self::Other { sentence: first_line(error), hint: Some("--help tells more".into()) },
+        }
+    }
+
+    fn conflict(argument: &str, other: &str, subcommand: Option<String>) -> Self {
+        match subcommand {
+            Some(subcommand) => Self::Other {
+                sentence: format!("options stand behind `{subcommand}`, not before it"),
+                hint: Some(format!("redenv-run {subcommand} [OPTIONS]")),
+            },
+            None if other == argument => {
+                Self::Other { sentence: format!("{argument} is given twice"), hint: None }
+            }
+            None => {
+                Self::Other { sentence: format!("{argument} and {other} exclude each other"), hint: None }
+            }
+        }
+    }
+
+    /// The command line with `--` in its place. COMMAND's own arguments are not shown.
+    fn no_dashes(word: &str, arguments: &[OsString], subcommand: Option<String>) -> Self {
+        let at = arguments.iter().position(|argument| argument == word).unwrap_or(0);
+        let mut corrected = String::from("redenv-run");
+        for option in arguments[..at].iter().map(|option| option.to_string_lossy()) {
+            corrected = format!("{corrected} {}", Shown(&option));
+        }
+        corrected = format!("{corrected} -- {}", Shown(word));
+        if at + 1 < arguments.len() {
+            corrected.push_str(" ...");
+        }
+        Self::NoDashes { corrected, subcommand }
+    }
+}
+
+/// clap's sentence without its label, of flags and their values alone.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let line = text.lines().next().unwrap_or_default();
+    Shown(line.strip_prefix("error: ").unwrap_or(line)).to_string()
+}
