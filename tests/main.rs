@@ -1,1 +1,4 @@
 //! Black-box tests, a file per promise.
+
+mod support;
+mod vault;

@@ -1,2 +1,117 @@
-//! The local vault as a program.
-fn main() {}
+//! The local vault as a program: an Upstash to try the launcher against.
+
+#[allow(dead_code, reason = "what the tests need beyond this program")]
+mod project;
+#[allow(dead_code, reason = "what the tests need beyond this program")]
+mod vault;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use clap::Parser;
+use project::Project;
+use vault::{Certificate, Vault};
+
+/// Serves Upstash's REST API on 127.0.0.1 until it is killed. Once it listens,
+/// it prints the settings of a client as shell lines.
+#[derive(Parser)]
+struct Options {
+    /// Listen on port N rather than on one that is free
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port: u16,
+    /// The REST token that may do everything
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+    /// A second token, which may only read
+    #[arg(long, value_name = "TOKEN")]
+    read_only_token: Option<String>,
+    /// Load a JSON file of hashes: {key: {field: text}}
+    #[arg(long, value_name = "FILE")]
+    dump: Option<PathBuf>,
+    /// Make a project of N secrets and print its service token
+    #[arg(long, value_name = "N", conflicts_with = "dump")]
+    secrets: Option<usize>,
+    /// Give each of those secrets M versions
+    #[arg(long, value_name = "M", default_value_t = 1, requires = "secrets")]
+    versions: usize,
+    /// Keep everything in the Redis at URL, not in memory
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// Serve HTTPS, with a certificate made for this run
+    #[arg(long, requires = "ca_out")]
+    tls: bool,
+    /// Write the certificate authority's certificate to FILE
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca_out: Option<PathBuf>,
+    /// One more name for the certificate, besides localhost and 127.0.0.1
+    #[arg(long, value_name = "HOST", requires = "tls")]
+    name: Vec<String>,
+    /// Wait N milliseconds before each response
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    delay_ms: u64,
+    /// Answer N requests per second and refuse the rest with 429
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+}
+
+fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let project = options.secrets.map(|n| Project::synthetic(n, options.versions));
+    let vault = start(&options, project.as_ref());
+    if let Some(file) = &options.ca_out {
+        fs::copy(vault.ca_file(), file)?;
+    }
+    print_settings(&vault, options.ca_out)?;
+    loop {
+        thread::park();
+    }
+}
+
+fn start(options: &Options, project: Option<&Project>) -> Vault {
+    let mut builder = Vault::builder().port(options.port);
+    if let Some(token) = &options.token {
+        builder = builder.token(token);
+    }
+    if let Some(token) = &options.read_only_token {
+        builder = builder.read_only_token(token);
+    }
+    if let Some(url) = &options.redis {
+        builder = builder.redis(url);
+    }
+    if let Some(file) = &options.dump {
+        builder = builder.dump(file);
+    }
+    if let Some(project) = project {
+        builder = builder.project(project);
+    }
+    if options.tls {
+        builder = options.name.iter().fold(builder.tls(Certificate::Valid), |b, name| b.name(name));
+    }
+    let vault = builder.start();
+    vault.set_delay(Duration::from_millis(options.delay_ms));
+    vault.set_rate(options.rate);
+    vault
+}
+
+fn print_settings(vault: &Vault, ca_file: Option<PathBuf>) -> io::Result<()> {
+    let mut settings =
+        vec![("UPSTASH_REDIS_URL", vault.url()), ("UPSTASH_REDIS_TOKEN", vault.token().to_owned())];
+    if let Some(file) = ca_file {
+        let file = fs::canonicalize(file)?;
+        settings.push(("REDENV_CA_FILE", file.display().to_string()));
+    }
+    if let Some(credentials) = vault.credentials() {
+        settings.push(("REDENV_PROJECT", credentials.project.clone()));
+        settings.push(("REDENV_TOKEN_ID", credentials.token_id.clone()));
+        settings.push(("REDENV_TOKEN_KEY", credentials.token_key.clone()));
+        settings.push(("REDENV_TOKEN_SALT", credentials.salt.clone()));
+    }
+    let mut stdout = io::stdout().lock();
+    for (name, value) in settings {
+        writeln!(stdout, "export {name}='{}'", value.replace('\'', r"'\''"))?;
+    }
+    stdout.flush()
+}

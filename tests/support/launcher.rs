@@ -1,0 +1,124 @@
+//! The launcher as its users start it: a process with an environment.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::vault::Vault;
+
+/// A launcher to be started, in an empty directory and with an environment of
+/// `PATH` and what it was given.
+pub struct Launcher {
+    command: Command,
+    directory: TempDir,
+    stdin: Vec<u8>,
+}
+
+/// What a launcher, or the program it became, left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// The exit status; `None` when a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+}
+
+/// A launcher with every setting that `vault` needs.
+pub fn launcher(vault: &Vault) -> Launcher {
+    let mut launcher =
+        bare_launcher().env("UPSTASH_REDIS_URL", vault.url()).env("UPSTASH_REDIS_TOKEN", vault.token());
+    if let Some(credentials) = vault.credentials() {
+        launcher = launcher
+            .env("REDENV_PROJECT", &credentials.project)
+            .env("REDENV_TOKEN_ID", &credentials.token_id)
+            .env("REDENV_TOKEN_KEY", &credentials.token_key);
+    }
+    if vault.url().starts_with("https:") {
+        launcher = launcher.env("REDENV_CA_FILE", vault.ca_file());
+    }
+    launcher
+}
+
+/// A launcher without a single setting.
+pub fn bare_launcher() -> Launcher {
+    let directory = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redenv-run"));
+    command.env_clear().current_dir(directory.path());
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    Launcher { command, directory, stdin: Vec::new() }
+}
+
+impl Launcher {
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// `--` and the program to become, with its arguments: the last to be given.
+    pub fn program<A: AsRef<OsStr>>(self, program: impl IntoIterator<Item = A>) -> Self {
+        self.arg("--").args(program)
+    }
+
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Writes a file into the working directory.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    /// The working directory; it goes away with the launcher.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The process to be started, for a test that needs more than its outcome.
+    /// The working directory lives only as long as the launcher.
+    pub fn command(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
+    /// Panics when it has not ended within a minute, or wrote something other than UTF-8.
+    pub fn run(self) -> Outcome {
+        let mut command = assert_cmd::Command::from_std(self.command);
+        command.timeout(Duration::from_secs(60)).write_stdin(self.stdin);
+        let output = command.output().unwrap();
+        Outcome {
+            status: output.status,
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}

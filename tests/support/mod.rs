@@ -1,0 +1,10 @@
+//! What the tests stand on: a local vault, projects to put into it, the launcher
+//! to start, and the real clients and the real Redis to compare with.
+#![allow(dead_code, reason = "each is for the tests to come, and local-vault uses a part")]
+
+pub mod fixtures;
+pub mod launcher;
+pub mod project;
+pub mod python;
+pub mod redis_server;
+pub mod vault;

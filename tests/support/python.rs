@@ -1,0 +1,36 @@
+//! The official Python clients, in the virtual environment that `scripts/test` makes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::vault::Vault;
+
+/// Runs `script` with the settings of `vault` in its environment and gives its
+/// stdout. Panics with what it wrote to stderr when it fails.
+pub fn python(vault: &Vault, script: &str) -> String {
+    let output = command(vault, script).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the Python script failed:\n{stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn command(vault: &Vault, script: &str) -> Command {
+    let python = interpreter();
+    assert!(python.exists(), "{} is missing: scripts/test makes this virtual environment", python.display());
+    let mut command = Command::new(python);
+    command.env_clear().env("UPSTASH_REDIS_URL", vault.url());
+    command.env("UPSTASH_REDIS_TOKEN", vault.token());
+    if let Some(credentials) = vault.credentials() {
+        command.env("REDENV_PROJECT", &credentials.project);
+        command.env("REDENV_TOKEN_ID", &credentials.token_id);
+        command.env("REDENV_TOKEN_KEY", &credentials.token_key);
+    }
+    command.args(["-I", "-X", "utf8", "-c", script]);
+    command
+}
+
+/// `target/python`, next to the directory that cargo gives the tests.
+fn interpreter() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    target.join("python/bin/python")
+}

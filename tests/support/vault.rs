@@ -1,0 +1,323 @@
+//! A local vault: Upstash's REST API on loopback, with faults to switch on.
+
+mod faults;
+mod http;
+mod memory;
+mod rest;
+mod store;
+mod tls;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::project::{Credentials, Project};
+use faults::Faults;
+use http::{After, Pace};
+use rest::Tokens;
+use store::{Reply, Store};
+use tls::Tls;
+
+pub use http::{Request, Response};
+pub use store::Hashes;
+pub use tls::Certificate;
+
+/// A running vault; it stops when it is dropped.
+pub struct Vault {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    credentials: Option<Credentials>,
+}
+
+/// What the vault's threads have in common.
+struct Shared {
+    store: Store,
+    tokens: Tokens,
+    tls: Option<Tls>,
+    faults: Mutex<Faults>,
+    requests: Mutex<Vec<Request>>,
+    connections: AtomicUsize,
+    /// So that stopping can end the threads that wait for a next request.
+    open: Mutex<HashMap<usize, TcpStream>>,
+    stopping: AtomicBool,
+}
+
+/// A vault to be: everything that can't change while it runs.
+#[derive(Default)]
+pub struct Builder {
+    port: u16,
+    token: Option<String>,
+    read_only_token: Option<String>,
+    redis: Option<String>,
+    hashes: Vec<Hashes>,
+    credentials: Option<Credentials>,
+    certificate: Option<Certificate>,
+    names: Vec<String>,
+}
+
+impl Builder {
+    /// By default one that is free.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    pub fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    pub fn read_only_token(mut self, token: &str) -> Self {
+        self.read_only_token = Some(token.to_owned());
+        self
+    }
+
+    /// Keeps everything in the Redis at `url` rather than in memory.
+    pub fn redis(mut self, url: &str) -> Self {
+        self.redis = Some(url.to_owned());
+        self
+    }
+
+    /// Loads the JSON file at `path`: `{key: {field: text}}`.
+    pub fn dump(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path)
+            .unwrap_or_else(|error| panic!("{} can't be read: {error}", path.display()));
+        let hashes = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{} is no dump: {error}", path.display()));
+        self.hashes.push(hashes);
+        self
+    }
+
+    /// Loads a project; its credentials become those of the vault.
+    pub fn project(mut self, project: &Project) -> Self {
+        self.hashes.push(project.hashes());
+        self.credentials(project.credentials())
+    }
+
+    /// What a launcher for this vault is started with.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Serves HTTPS.
+    pub fn tls(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
+    /// One more name for the certificate.
+    pub fn name(mut self, name: &str) -> Self {
+        self.names.push(name.to_owned());
+        self
+    }
+
+    /// Panics when the port is taken or no Redis answers.
+    pub fn start(self) -> Vault {
+        let store = self.redis.as_deref().map_or_else(Store::memory, Store::redis);
+        for hashes in &self.hashes {
+            store.load(hashes);
+        }
+        let listener = TcpListener::bind(("127.0.0.1", self.port))
+            .unwrap_or_else(|error| panic!("port {} can't be listened on: {error}", self.port));
+        let address = listener.local_addr().unwrap();
+        let tokens = Tokens {
+            full: self.token.unwrap_or_else(|| "AXlocalVaultTokenForTestsOnly==".to_owned()),
+            read_only: self.read_only_token,
+        };
+        let shared = Arc::new(Shared {
+            store,
+            tokens,
+            tls: self.certificate.map(|kind| Tls::new(kind, &self.names)),
+            faults: Mutex::default(),
+            requests: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            open: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accept(&listener, &accepting));
+        Vault { shared, address, credentials: self.credentials }
+    }
+}
+
+impl Vault {
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A vault in memory that holds `project`, over plain HTTP.
+    pub fn of(project: &Project) -> Self {
+        Self::builder().project(project).start()
+    }
+
+    /// Without a slash at its end: `http://127.0.0.1:PORT`, or `https://localhost:PORT`.
+    pub fn url(&self) -> String {
+        match self.shared.tls {
+            None => format!("http://{}", self.address),
+            Some(_) => self.url_at("localhost"),
+        }
+    }
+
+    /// The same vault by another name of its host.
+    pub fn url_at(&self, host: &str) -> String {
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{host}:{}", self.address.port())
+    }
+
+    pub fn token(&self) -> &str {
+        &self.shared.tokens.full
+    }
+
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
+    /// The CA's certificate, in PEM. Panics when the vault serves plain HTTP.
+    pub fn ca_file(&self) -> &Path {
+        let tls = self.shared.tls.as_ref();
+        tls.expect("a vault without TLS has no CA").ca_file()
+    }
+
+    pub fn hset(&self, key: &str, field: &str, value: &str) {
+        self.command(&["HSET", key, field, value]);
+    }
+
+    pub fn hdel(&self, key: &str, field: &str) {
+        self.command(&["HDEL", key, field]);
+    }
+
+    pub fn hget(&self, key: &str, field: &str) -> Option<String> {
+        match self.command(&["HGET", key, field]) {
+            Reply::Text(bytes) => Some(String::from_utf8(bytes).unwrap()),
+            _ => None,
+        }
+    }
+
+    fn command(&self, words: &[&str]) -> Reply {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        match self.shared.store.run(&words) {
+            Reply::Error(error) => panic!("{words:?}: {error}"),
+            reply => reply,
+        }
+    }
+
+    /// Every request received so far, also those answered with a fault.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// TCP connections accepted so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Returns once `n` requests have come; panics after ten seconds.
+    pub fn wait_for_requests(&self, n: usize) {
+        let start = Instant::now();
+        while self.shared.requests.lock().unwrap().len() < n {
+            assert!(start.elapsed() < Duration::from_secs(10), "{n} requests never came");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits this long before each response from now on.
+    pub fn set_delay(&self, delay: Duration) {
+        self.faults(|faults| faults.delay = delay);
+    }
+
+    /// Sends bodies a byte at a time from now on, with this pause before each.
+    pub fn set_trickle(&self, pause: Duration) {
+        self.faults(|faults| faults.pace = Pace::Trickle(pause));
+    }
+
+    /// Gives `response` to the next `n` requests.
+    pub fn respond_next(&self, n: usize, response: &Response) {
+        self.faults(|faults| faults.next.extend((0..n).map(|_| response.clone())));
+    }
+
+    /// Gives `response` to every request, or the true one again.
+    pub fn respond_always(&self, response: Option<Response>) {
+        self.faults(|faults| faults.always = response);
+    }
+
+    /// Answers so many requests per second and refuses the rest with 429.
+    pub fn set_rate(&self, per_second: Option<u32>) {
+        self.faults(|faults| faults.limit(per_second));
+    }
+
+    fn faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.shared.faults.lock().unwrap());
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts, so that it sees the flag.
+        drop(TcpStream::connect(self.address));
+        for stream in self.shared.open.lock().unwrap().values() {
+            // The client may have closed it already.
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(stream) = stream else { continue };
+        let connection = shared.connections.fetch_add(1, Ordering::SeqCst);
+        let shared = Arc::clone(shared);
+        thread::spawn(move || {
+            if let Ok(open) = stream.try_clone() {
+                shared.open.lock().unwrap().insert(connection, open);
+            }
+            // A client that goes away, or rejects the certificate, is no fault of the vault.
+            drop(serve(&shared, stream, connection));
+            shared.open.lock().unwrap().remove(&connection);
+        });
+    }
+}
+
+fn serve(shared: &Shared, stream: TcpStream, connection: usize) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    match &shared.tls {
+        None => converse(shared, stream, connection),
+        Some(tls) => {
+            let server = rustls::ServerConnection::new(Arc::clone(&tls.server));
+            let server = server.map_err(io::Error::other)?;
+            let mut stream = rustls::StreamOwned::new(server, stream);
+            converse(shared, &mut stream, connection)?;
+            stream.conn.send_close_notify();
+            stream.flush()
+        }
+    }
+}
+
+fn converse(shared: &Shared, mut stream: impl Read + Write, connection: usize) -> io::Result<()> {
+    let mut unread = Vec::new();
+    while let Some(request) = http::read_request(&mut stream, &mut unread, connection)? {
+        shared.requests.lock().unwrap().push(request.clone());
+        let (instead, delay, pace) = {
+            let mut faults = shared.faults.lock().unwrap();
+            (faults.instead(), faults.delay, faults.pace)
+        };
+        let response = instead.unwrap_or_else(|| rest::answer(&shared.store, &shared.tokens, &request));
+        thread::sleep(delay);
+        let after = if request.wants_close() { After::Close } else { After::KeepAlive };
+        if http::write_response(&mut stream, &response, after, pace)? == After::Close {
+            break;
+        }
+    }
+    Ok(())
+}

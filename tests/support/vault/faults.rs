@@ -1,0 +1,44 @@
+//! What can be made to go wrong while the vault runs.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::http::{Pace, Response};
+
+#[derive(Default)]
+pub struct Faults {
+    pub delay: Duration,
+    pub pace: Pace,
+    pub next: VecDeque<Response>,
+    pub always: Option<Response>,
+    rate: Option<Rate>,
+}
+
+struct Rate {
+    per_second: u32,
+    second: Instant,
+    taken: u32,
+}
+
+impl Faults {
+    pub fn limit(&mut self, per_second: Option<u32>) {
+        self.rate = per_second.map(|per_second| Rate { per_second, second: Instant::now(), taken: 0 });
+    }
+
+    /// The response that takes the place of the true one, if any.
+    pub fn instead(&mut self) -> Option<Response> {
+        if let Some(response) = self.next.pop_front() {
+            return Some(response);
+        }
+        if let Some(response) = &self.always {
+            return Some(response.clone());
+        }
+        let rate = self.rate.as_mut()?;
+        if rate.second.elapsed() >= Duration::from_secs(1) {
+            rate.second = Instant::now();
+            rate.taken = 0;
+        }
+        rate.taken += 1;
+        (rate.taken > rate.per_second).then(|| Response::new(429).body(r#"{"error":"Too Many Requests"}"#))
+    }
+}

@@ -1,0 +1,67 @@
+//! A certificate authority of the vault's own, made anew for each vault.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tempfile::NamedTempFile;
+
+/// What the server's certificate is like.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Certificate {
+    /// For `localhost`, 127.0.0.1 and the names asked for.
+    Valid,
+    /// The same, but it ended with the year 2020.
+    Expired,
+    /// For `elsewhere.example` alone.
+    WrongName,
+}
+
+/// A server's side of TLS, and the file that makes a client trust it.
+pub struct Tls {
+    pub server: Arc<ServerConfig>,
+    ca: NamedTempFile,
+}
+
+impl Tls {
+    pub fn new(certificate: Certificate, extra_names: &[String]) -> Self {
+        let ca = authority();
+        let mut names = match certificate {
+            Certificate::WrongName => vec!["elsewhere.example".to_owned()],
+            _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+        };
+        names.extend(extra_names.iter().cloned());
+        let mut params = CertificateParams::new(names).unwrap();
+        if certificate == Certificate::Expired {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 12, 31);
+        }
+        let key = KeyPair::generate().unwrap();
+        let chain = vec![params.signed_by(&key, &ca).unwrap().der().clone()];
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let mut file = NamedTempFile::with_suffix(".pem").unwrap();
+        file.write_all(ca.pem().as_bytes()).unwrap();
+        Self { server: Arc::new(server), ca: file }
+    }
+
+    pub fn ca_file(&self) -> &Path {
+        self.ca.path()
+    }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "CA of a local vault");
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
