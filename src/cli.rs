@@ -5,9 +5,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Start a program with its Redenv secrets.
+/// Start a program with its Redenv secrets
 ///
 /// Reads a service token from the environment, fetches the project's sealed secrets from Upstash
 /// Redis in one request, opens them in memory, puts them into COMMAND's environment and becomes
@@ -33,9 +33,77 @@ pub(crate) struct Cli {
     pub(crate) subcommand: Option<Sub>,
 }
 
+impl Cli {
+    /// What is to be said, wherever the options for that stand.
+    pub(crate) fn output(&self) -> OutputArgs {
+        match &self.subcommand {
+            None | Some(Sub::Completions(_)) => self.launch.output,
+            Some(Sub::Check(args)) => args.launch.output,
+            Some(Sub::Mask(args)) => args.output,
+        }
+    }
+}
+
 /// What is done instead of launching.
 #[derive(Subcommand, Debug)]
-pub(crate) enum Sub {}
+pub(crate) enum Sub {
+    /// Do everything but start COMMAND, and show what it would get, without values
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+
+    /// Hide the secrets from the log of a GitHub Actions job
+    #[command(after_help = MASK_EXAMPLES)]
+    Mask(MaskArgs),
+
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+}
+
+/// The options of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) launch: LaunchArgs,
+
+    /// How the result is shown
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Table)]
+    pub(crate) format: CheckFormat,
+
+    /// A program to look up as well
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// How `check` shows its result.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CheckFormat {
+    /// A table for people
+    Table,
+    /// One JSON object
+    Json,
+}
+
+/// The options of `mask`.
+#[derive(Args, Debug)]
+pub(crate) struct MaskArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// The options of `completions`.
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
 
 /// The options of a launch.
 #[derive(Args, Debug, Default)]
@@ -171,6 +239,25 @@ pub(crate) struct OutputArgs {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
+
+const CHECK_EXAMPLES: &str = "\
+Exit status: 0 if COMMAND would be started, else 125.
+
+Examples:
+  redenv-run check -p acme -e production
+  redenv-run check --format json -- node server.js";
+
+const MASK_EXAMPLES: &str = "\
+Print nothing of a job before this step, and let no step redirect it.
+
+Example, a step of a workflow:
+  - run: redenv-run mask -e production";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  redenv-run completions bash > ~/.local/share/bash-completion/completions/redenv-run
+  redenv-run completions zsh > ~/.zfunc/_redenv-run
+  redenv-run completions fish > ~/.config/fish/completions/redenv-run.fish";
 
 const AFTER_HELP: &str = "\
 Settings, from the environment, each also as NAME_FILE with a file that holds the value:

@@ -1,10 +1,13 @@
 //! The one error of the program: what failed, what to do about it, and the exit status.
 
+use std::io;
 use std::process::ExitCode;
 
 use crate::derivation::DerivationError;
 use crate::environment::EnvironmentError;
 use crate::launch::{LaunchError, Size};
+use crate::mask::{BadOutput, MaskError};
+use crate::memory_file::MemoryFileError;
 use crate::program::{LookedIn, ProgramError};
 use crate::report::{Shown, join};
 use crate::select::SelectError;
@@ -26,15 +29,31 @@ pub(crate) enum Error {
     Usage(UsageError),
     Settings(SettingsError),
     Program(ProgramError),
-    Store { host: String, error: upstash::Error },
-    Reply { host: String, error: ParseError },
+    Store {
+        host: String,
+        error: upstash::Error,
+    },
+    Reply {
+        host: String,
+        error: ParseError,
+    },
     Derivation(DerivationError),
-    Key { id: String, error: KeyError },
+    Key {
+        id: String,
+        error: KeyError,
+    },
     Pin(PinError),
     Select(SelectError),
     Environment(EnvironmentError),
+    MemoryFile(MemoryFileError),
     Launch(LaunchError),
-    Internal { place: String },
+    Mask(MaskError),
+    Output(io::Error),
+    /// What `check` found: whatever it is, COMMAND was not to be started.
+    Checked(Box<Error>),
+    Internal {
+        place: String,
+    },
 }
 
 /// What is said of an error.
@@ -85,7 +104,11 @@ impl Error {
             Self::Pin(error) => pin(error),
             Self::Select(error) => select(error),
             Self::Environment(error) => environment(error),
+            Self::MemoryFile(error) => memory_file(error),
             Self::Launch(error) => launch(error),
+            Self::Mask(error) => mask(error),
+            Self::Checked(error) => error.tell(),
+            Self::Output(error) => bare(format!("stdout can't be written to: {}", reason(error))),
             Self::Internal { place } => {
                 told(format!("the launcher stopped on a bug of its own at {place}"), "please report it")
             }
@@ -351,6 +374,41 @@ fn environment(error: &EnvironmentError) -> Told {
     }
 }
 
+fn memory_file(error: &MemoryFileError) -> Told {
+    match error {
+        MemoryFileError::NoMatch { name, nearest } => Told {
+            message: format!("--file: no secret is named {}", Shown(name)),
+            hint: nearest.as_deref().map(did_you_mean),
+        },
+        MemoryFileError::NotLinux => told(
+            "--file: this system has no memory files",
+            "it works on Linux alone; elsewhere give the program the value itself",
+        ),
+        MemoryFileError::NoProc => told(
+            "--file: there is no /proc through which COMMAND could open the file",
+            "mount /proc, or give the program the value itself",
+        ),
+        MemoryFileError::Refused { name, error } => {
+            bare(format!("--file: the system gave no memory file for {}: {}", Shown(name), reason(error)))
+        }
+    }
+}
+
+fn mask(error: &MaskError) -> Told {
+    match error {
+        MaskError::Output(BadOutput::Terminal) => {
+            told("mask prints the secrets, and stdout is a terminal", "it belongs into a step of a workflow")
+        }
+        MaskError::Output(BadOutput::File) => told(
+            "mask prints the secrets, and stdout is a file",
+            "run it in a step of its own, without a redirection: the runner reads its stdout",
+        ),
+        MaskError::Write(error) => {
+            bare(format!("the secrets are not masked: stdout can't be written to: {}", reason(error)))
+        }
+    }
+}
+
 fn sizes(largest: &[Size]) -> String {
     join(largest.iter().map(|(name, size)| format!("{} ({size} bytes)", Shown(name))))
 }
@@ -370,6 +428,10 @@ fn launch(error: &LaunchError) -> Told {
                 sizes(largest)
             ),
             "--only and --exclude select, --file passes a value as a file's path; `ulimit -s` raises the limit",
+        ),
+        LaunchError::Refused { largest } => told(
+            format!("the system finds arguments and environment too long; the largest: {}", sizes(largest)),
+            "--only and --exclude select, --file passes a value as a file's path",
         ),
         LaunchError::NoInterpreter { program, interpreter } => {
             let shown = path(interpreter);

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::environment::Environment;
+use crate::memory_file::MemoryFiles;
 use crate::program::{Interpreter, Program};
 
 /// The longest `NAME=VALUE`: the kernel takes 32 pages of 4 KiB with the NUL (`MAX_ARG_STRLEN`).
@@ -24,6 +25,9 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<OsString>,
     /// The whole environment.
     pub(crate) environment: Environment,
+    /// What has to stay open until the exec, and beyond.
+    #[expect(dead_code, reason = "held, not read")]
+    pub(crate) files: MemoryFiles,
 }
 
 /// A variable and the bytes that `NAME=VALUE` has.
@@ -36,6 +40,8 @@ pub(crate) enum LaunchError {
     VariablesTooLong(Vec<Size>),
     /// The whole is too long for this system.
     TotalTooLong { total: usize, limit: usize, largest: Vec<Size> },
+    /// The kernel says so, although the sizes were within what it promises.
+    Refused { largest: Vec<Size> },
     /// The interpreter that its `#!` line names isn't there.
     NoInterpreter { program: PathBuf, interpreter: PathBuf },
     /// The kernel says that there is no such file although there is: its loader is missing.
@@ -52,15 +58,10 @@ impl Launch {
     /// # Errors
     /// [`LaunchError::VariablesTooLong`] and [`LaunchError::TotalTooLong`], naming the largest.
     pub(crate) fn check_sizes(&self) -> Result<(), LaunchError> {
-        let too_long: Vec<Size> = self.largest().into_iter().filter(|(_, size)| *size > LONGEST).collect();
-        if !too_long.is_empty() {
-            return Err(LaunchError::VariablesTooLong(too_long));
-        }
-        let (total, limit) = (self.total(), system_limit());
-        if total > limit {
-            return Err(LaunchError::TotalTooLong { total, limit, largest: self.first_largest() });
-        }
-        Ok(())
+        let arguments = std::iter::once(&self.program.typed).chain(&self.arguments);
+        let strings: usize = arguments.map(|argument| string_size(argument)).sum();
+        let path = self.program.path.as_os_str().as_bytes().len() + 1;
+        check_sizes(&self.environment, path + strings)
     }
 
     /// Becomes the program; comes back only with the reason why not.
@@ -73,42 +74,51 @@ impl Launch {
             .exec();
         match error.raw_os_error() {
             Some(code) if code == rustix::io::Errno::NOENT.raw_os_error() => missing(self.program.path),
-            Some(code) if code == rustix::io::Errno::TOOBIG.raw_os_error() => LaunchError::TotalTooLong {
-                total: self.total(),
-                limit: system_limit(),
-                largest: self.first_largest(),
-            },
+            Some(code) if code == rustix::io::Errno::TOOBIG.raw_os_error() => {
+                LaunchError::Refused { largest: first_largest(&self.environment) }
+            }
             _ => LaunchError::NotExecuted { program: self.program.path, error },
         }
     }
+}
 
-    /// Every variable's size, largest first.
-    fn largest(&self) -> Vec<Size> {
-        let size = |(name, value): (&OsString, &OsString)| {
-            (name.to_string_lossy().into_owned(), name.len() + 1 + value.len())
-        };
-        let mut sizes: Vec<Size> = self.environment.iter().map(size).collect();
-        sizes.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
-        sizes
+/// Whether the kernel will take an environment beside `rest` bytes of other strings.
+///
+/// # Errors
+/// [`LaunchError::VariablesTooLong`] and [`LaunchError::TotalTooLong`], naming the largest.
+pub(crate) fn check_sizes(environment: &Environment, rest: usize) -> Result<(), LaunchError> {
+    if environment.iter().any(|(name, value)| name.len() + 1 + value.len() > LONGEST) {
+        let too_long = largest(environment).into_iter().filter(|(_, size)| *size > LONGEST);
+        return Err(LaunchError::VariablesTooLong(too_long.collect()));
     }
+    let variables = environment.iter();
+    let variables: usize = variables.map(|(name, value)| string_size(name) + 1 + value.len()).sum();
+    let (total, limit) = (rest + variables, system_limit());
+    if total > limit {
+        return Err(LaunchError::TotalTooLong { total, limit, largest: first_largest(environment) });
+    }
+    Ok(())
+}
 
-    fn first_largest(&self) -> Vec<Size> {
-        let mut largest = self.largest();
-        largest.truncate(NAMED);
-        largest
-    }
+/// What a string counts against the limit: itself, its NUL, and a pointer to it.
+fn string_size(text: &OsStr) -> usize {
+    text.as_bytes().len() + 1 + size_of::<usize>()
+}
 
-    /// What counts against the limit: every string with its NUL, and a pointer to each.
-    fn total(&self) -> usize {
-        let pointer = size_of::<usize>();
-        let string = |text: &OsStr| text.as_bytes().len() + 1 + pointer;
-        let path = self.program.path.as_os_str().as_bytes().len() + 1;
-        let arguments = std::iter::once(&self.program.typed).chain(&self.arguments);
-        let arguments: usize = arguments.map(|argument| string(argument)).sum();
-        let variables = self.environment.iter();
-        let variables: usize = variables.map(|(name, value)| string(name) + 1 + value.len()).sum();
-        path + arguments + variables
-    }
+/// Every variable's size, largest first.
+fn largest(environment: &Environment) -> Vec<Size> {
+    let size = |(name, value): (&OsString, &OsString)| {
+        (name.to_string_lossy().into_owned(), name.len() + 1 + value.len())
+    };
+    let mut sizes: Vec<Size> = environment.iter().map(size).collect();
+    sizes.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+    sizes
+}
+
+fn first_largest(environment: &Environment) -> Vec<Size> {
+    let mut largest = largest(environment);
+    largest.truncate(NAMED);
+    largest
 }
 
 /// What the system takes for arguments and environment together, in bytes.

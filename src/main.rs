@@ -3,6 +3,7 @@
 //! environment and becomes COMMAND with one exec.
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
+mod check;
 mod cli;
 mod crypto;
 mod deadline;
@@ -12,6 +13,8 @@ mod error;
 mod expand;
 mod guard;
 mod launch;
+mod mask;
+mod memory_file;
 mod program;
 mod report;
 mod run;
@@ -19,6 +22,7 @@ mod secret;
 mod select;
 mod settings;
 mod stages;
+mod table;
 mod upstash;
 mod usage;
 mod vault;
@@ -72,7 +76,7 @@ fn start(at: Instant) -> ExitCode {
     };
     // Of duplicate names the last one counts, as shells read them.
     let environment = env::vars_os().collect();
-    let report = Report::new(settings::verbosity(cli.launch.output, &environment));
+    let report = Report::new(settings::verbosity(cli.output(), &environment));
     match run::run(cli, Start { at, environment, report }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error, report),

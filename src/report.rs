@@ -124,16 +124,22 @@ pub(crate) fn join<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> Strin
     }
 }
 
-/// The name among `known` that `name` most likely was meant to be.
+/// The name among `known` that `name` most likely was meant to be, whatever its case.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const ALIKE: f64 = 0.8;
     let upper = name.to_uppercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&upper, &candidate.to_uppercase()), candidate))
+        .map(|candidate| (likeness(&upper, &candidate.to_uppercase()), candidate))
         .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)
+}
+
+/// 1 for equal texts. A single slip of the fingers counts also where the texts are short.
+fn likeness(left: &str, right: &str) -> f64 {
+    let likeness = strsim::jaro_winkler(left, right);
+    if strsim::osa_distance(left, right) <= 1 { likeness.max(0.9) } else { likeness }
 }
 
 #[cfg(test)]
@@ -158,6 +164,7 @@ mod tests {
         let known = ["DATABASE_URL", "API_KEY", "PORT"];
         assert_eq!(nearest("DATABSE_URL", known), Some("DATABASE_URL"));
         assert_eq!(nearest("api_key", known), Some("API_KEY"));
+        assert_eq!(nearest("evn", ["env", "env-file"]), Some("env"));
         assert_eq!(nearest("SENTRY_DSN", known), None);
     }
 }

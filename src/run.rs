@@ -5,17 +5,23 @@
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 use std::time::Instant;
 
-use crate::cli::{Cli, LaunchArgs};
+use clap::CommandFactory;
+
+use crate::check::Checked;
+use crate::cli::{CheckArgs, CheckFormat, Cli, CompletionsArgs, LaunchArgs, MaskArgs, Sub};
 use crate::crypto::Key;
 use crate::deadline::Deadline;
 use crate::derivation::Derivation;
 use crate::environment::{self, Child, Environment};
 use crate::error::Error;
-use crate::launch::Launch;
+use crate::launch::{self, Launch};
+use crate::mask;
+use crate::memory_file::MemoryFiles;
 use crate::program::Program;
-use crate::report::{Report, Shown, join};
+use crate::report::{Colour, Report, Shown, join};
 use crate::select::{self, Selected};
 use crate::settings::{ServiceToken, Settings};
 use crate::stages::Stages;
@@ -39,32 +45,96 @@ pub(crate) struct Start {
 /// [`Error`]: why COMMAND did not start.
 pub(crate) fn run(cli: Cli, start: Start) -> Result<(), Error> {
     match cli.subcommand {
-        Some(other) => match other {},
         None => launch(&cli.launch, cli.command, start).map(|never| match never {}),
+        Some(Sub::Check(args)) => check(&args, start).map_err(|error| Error::Checked(Box::new(error))),
+        Some(Sub::Mask(args)) => mask(args, start),
+        Some(Sub::Completions(args)) => completions(&args),
     }
 }
 
 fn launch(args: &LaunchArgs, command: Vec<OsString>, start: Start) -> Result<Infallible, Error> {
-    let Start { at, environment, report } = start;
+    if command.is_empty() {
+        return Err(Error::Usage(UsageError::NoCommand));
+    }
+    let (at, report) = (start.at, start.report);
     let mut stages = Stages::new(at);
-    let mut command = command.into_iter();
-    let typed = command.next().ok_or(Error::Usage(UsageError::NoCommand))?;
-
-    let settings = resolve(args, &environment, report)?;
-    let program = find(&typed, &environment)?;
-    stages.end("settings");
-
-    let selected = secrets(&settings, at, report, &mut stages)?;
-    let child =
-        environment::build(environment, &selected.secrets, &settings.policy).map_err(Error::Environment)?;
-    drop(selected);
-    tell_child(&child, report);
-
-    let launch = Launch { program, arguments: command.collect(), environment: child.environment };
+    let Prepared { program, arguments, child, files, .. } = Prepared::new(args, command, start, &mut stages)?;
+    let program = program.ok_or(Error::Usage(UsageError::NoCommand))?;
+    let launch = Launch { program, arguments, environment: child.environment, files };
     launch.check_sizes().map_err(Error::Launch)?;
     stages.end("environment");
     tell_stages(&stages, at, report);
     Err(Error::Launch(launch.exec()))
+}
+
+fn check(args: &CheckArgs, start: Start) -> Result<(), Error> {
+    let mut stages = Stages::new(start.at);
+    let prepared = Prepared::new(&args.launch, args.command.clone(), start, &mut stages)?;
+    launch::check_sizes(&prepared.child.environment, 0).map_err(Error::Launch)?;
+    stages.end("environment");
+    let program = prepared.program.as_ref().map(|program| program.path.as_path());
+    let checked = Checked::new(&prepared.settings, &prepared.selected, &prepared.child, program, &stages);
+    let text = match args.format {
+        CheckFormat::Json => checked.json(),
+        CheckFormat::Table => checked.text(Colour::of(&io::stdout())),
+    };
+    io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
+}
+
+fn mask(args: MaskArgs, start: Start) -> Result<(), Error> {
+    mask::check_output(&io::stdout()).map_err(Error::Mask)?;
+    let MaskArgs { project, selection, network, output } = args;
+    let args = LaunchArgs { project, selection, network, output, ..LaunchArgs::default() };
+    let settings = resolve(&args, &start.environment, start.report)?;
+    let selected = secrets(&settings, start.at, start.report, &mut Stages::new(start.at))?;
+    let short = mask::write(&selected.secrets, &mut io::stdout().lock()).map_err(Error::Mask)?;
+    if !short.is_empty() {
+        let names = join(short.iter().map(|name| Shown(name)));
+        start.report.warning(&format!("not masked where a line is shorter than 4 characters: {names}"));
+    }
+    Ok(())
+}
+
+fn completions(args: &CompletionsArgs) -> Result<(), Error> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "redenv-run", &mut text);
+    io::stdout().write_all(&text).map_err(Error::Output)
+}
+
+/// Everything but the exec.
+struct Prepared {
+    settings: Settings,
+    program: Option<Program>,
+    arguments: Vec<OsString>,
+    selected: Selected,
+    child: Child,
+    files: MemoryFiles,
+}
+
+impl Prepared {
+    fn new(
+        args: &LaunchArgs,
+        command: Vec<OsString>,
+        start: Start,
+        stages: &mut Stages,
+    ) -> Result<Self, Error> {
+        let Start { at, environment, report } = start;
+        let settings = resolve(args, &environment, report)?;
+        let mut arguments = command.into_iter();
+        let program = match arguments.next() {
+            Some(typed) => Some(find(&typed, &environment)?),
+            None => None,
+        };
+        stages.end("settings");
+
+        let selected = secrets(&settings, at, report, stages)?;
+        let mut child = environment::build(environment, &selected.secrets, &settings.policy)
+            .map_err(Error::Environment)?;
+        let files =
+            MemoryFiles::create(&settings.files, &selected.secrets, &mut child).map_err(Error::MemoryFile)?;
+        tell_child(&child, report);
+        Ok(Self { settings, program, arguments: arguments.collect(), selected, child, files })
+    }
 }
 
 /// The settings, with their warnings said.

@@ -46,7 +46,7 @@ pub(crate) struct Settings {
     pub(crate) selection: Selection,
     pub(crate) pins: BTreeMap<String, Pin>,
     pub(crate) policy: Policy,
-    /// `--file`: the names, as in the vault, whose values go into memory files.
+    /// `--file`: the names, as COMMAND sees them, whose values go into memory files.
     pub(crate) files: Vec<String>,
     /// What the user should know although it is no error.
     pub(crate) warnings: Vec<String>,

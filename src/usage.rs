@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, CommandFactory};
 
-use crate::report::Shown;
+use crate::cli::Cli;
+use crate::report::{Shown, nearest};
 
 /// A command line that can't be followed.
 #[derive(Debug)]
@@ -61,10 +63,11 @@ impl UsageError {
             }
             ErrorKind::UnknownArgument => match argument {
                 Some(argument) if !argument.starts_with('-') => Self::no_dashes(&argument, arguments, None),
-                argument => Self::UnknownOption {
-                    option: argument.unwrap_or_default(),
-                    nearest: text(ContextKind::SuggestedArg),
-                },
+                argument => {
+                    let option = argument.unwrap_or_default();
+                    let nearest = text(ContextKind::SuggestedArg).or_else(|| nearest_option(&option));
+                    Self::UnknownOption { option, nearest }
+                }
             },
             ErrorKind::ArgumentConflict => {
                 let other = text(ContextKind::PriorArg).unwrap_or_default();
@@ -99,16 +102,30 @@ impl UsageError {
     /// The command line with `--` in its place. COMMAND's own arguments are not shown.
     fn no_dashes(word: &str, arguments: &[OsString], subcommand: Option<String>) -> Self {
         let at = arguments.iter().position(|argument| argument == word).unwrap_or(0);
-        let mut corrected = String::from("redenv-run");
-        for option in arguments[..at].iter().map(|option| option.to_string_lossy()) {
-            corrected = format!("{corrected} {}", Shown(&option));
+        let options: String =
+            arguments[..at].iter().map(|option| format!(" {}", Shown(&option.to_string_lossy()))).collect();
+        if Cli::command().find_subcommand(word).is_some() {
+            return Self::Other {
+                sentence: format!("options stand behind `{word}`, not before it"),
+                hint: Some(format!("redenv-run {word}{options}")),
+            };
         }
-        corrected = format!("{corrected} -- {}", Shown(word));
+        let corrected = format!("redenv-run{options}");
+        let mut corrected = format!("{corrected} -- {}", Shown(word));
         if at + 1 < arguments.len() {
             corrected.push_str(" ...");
         }
         Self::NoDashes { corrected, subcommand }
     }
+}
+
+/// The option of any command that was meant, most likely.
+fn nearest_option(option: &str) -> Option<String> {
+    let command = Cli::command();
+    let commands = std::iter::once(&command).chain(command.get_subcommands());
+    let known: Vec<&str> =
+        commands.flat_map(|command| command.get_arguments()).filter_map(Arg::get_long).collect();
+    nearest(option.trim_start_matches('-'), known).map(|name| format!("--{name}"))
 }
 
 /// clap's sentence without its label, of flags and their values alone.

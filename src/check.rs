@@ -1,0 +1,192 @@
+//! `check`: what a launch would do, as a table or as JSON. Names, versions, ages and sizes; never
+//! a value.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::environment::Child;
+use crate::report::{Colour, Shown};
+use crate::select::Selected;
+use crate::settings::Settings;
+use crate::stages::Stages;
+use crate::table::{Table, left, right};
+
+/// Everything that is told of a launch that would work.
+#[derive(Serialize, Debug)]
+pub(crate) struct Checked<'s> {
+    project: &'s str,
+    environments: Vec<&'s str>,
+    secrets: Vec<Row<'s>>,
+    skipped: Vec<Skipped<'s>>,
+    removed: &'s [String],
+    command: Option<String>,
+    stages: Vec<Stage>,
+}
+
+#[derive(Serialize, Debug)]
+struct Row<'s> {
+    name: &'s str,
+    vault_name: &'s str,
+    environment: &'s str,
+    version: Option<u64>,
+    created_at: Option<String>,
+    age_seconds: Option<u64>,
+    size: usize,
+    effect: Effect,
+}
+
+/// What becomes of a secret in COMMAND's environment.
+#[derive(Serialize, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Effect {
+    Added,
+    Replaces,
+    KeptInherited,
+    File,
+}
+
+#[derive(Serialize, Debug)]
+struct Skipped<'s> {
+    name: &'s str,
+    reason: String,
+}
+
+#[derive(Serialize, Debug)]
+struct Stage {
+    name: &'static str,
+    milliseconds: f64,
+}
+
+impl<'s> Checked<'s> {
+    /// Gathers what is told.
+    pub(crate) fn new(
+        settings: &'s Settings,
+        selected: &'s Selected,
+        child: &'s Child,
+        program: Option<&Path>,
+        stages: &Stages,
+    ) -> Self {
+        let now = SystemTime::now();
+        let row = |(name, secret): (&'s String, &'s crate::select::Secret)| Row {
+            name,
+            vault_name: &secret.vault_name,
+            environment: secret.environment.as_str(),
+            version: secret.version,
+            created_at: secret.created_at.map(|at| humantime::format_rfc3339_millis(at).to_string()),
+            age_seconds: secret
+                .created_at
+                .and_then(|at| now.duration_since(at).ok())
+                .map(|age| age.as_secs()),
+            size: secret.value.expose().len(),
+            effect: effect(name, settings, child),
+        };
+        Self {
+            project: settings.project.as_str(),
+            environments: settings.environments.iter().map(|name| name.as_str()).collect(),
+            secrets: selected.secrets.iter().map(row).collect(),
+            skipped: selected
+                .skipped
+                .iter()
+                .map(|(name, why)| Skipped { name, reason: why.to_string() })
+                .collect(),
+            removed: &child.removed,
+            command: program.map(|path| path.to_string_lossy().into_owned()),
+            stages: stages
+                .iter()
+                .map(|(name, time)| Stage { name, milliseconds: (time.as_secs_f64() * 1e6).round() / 1e3 })
+                .collect(),
+        }
+    }
+
+    /// One JSON object, ended by a newline.
+    pub(crate) fn json(&self) -> String {
+        // Strings and numbers alone: nothing in it can fail to serialize.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// The table and what stands around it.
+    pub(crate) fn text(&self, colour: Colour) -> String {
+        let environments: Vec<String> =
+            self.environments.iter().map(|name| Shown(name).to_string()).collect();
+        let mut table = Table::new([
+            left("NAME"),
+            left("ENVIRONMENT"),
+            right("VERSION"),
+            right("AGE"),
+            right("SIZE"),
+            left(""),
+        ]);
+        for row in &self.secrets {
+            table.row([
+                Shown(row.name).to_string(),
+                Shown(row.environment).to_string(),
+                row.version.map_or_else(|| "?".to_owned(), |version| version.to_string()),
+                row.age_seconds.map_or_else(|| "?".to_owned(), age),
+                row.size.to_string(),
+                row.note(),
+            ]);
+        }
+        let count = self.secrets.len();
+        let mut text = format!(
+            "project {}, environment {}: {count} {}\n\n",
+            Shown(self.project),
+            environments.join(", "),
+            if count == 1 { "secret" } else { "secrets" }
+        );
+        if count > 0 {
+            text.push_str(&table.render(colour));
+            text.push('\n');
+        }
+        if let Some(command) = &self.command {
+            text.push_str(&format!("command  {}\n", Shown(command)));
+        }
+        let stages: Vec<String> =
+            self.stages.iter().map(|stage| format!("{} {:.1} ms", stage.name, stage.milliseconds)).collect();
+        text.push_str(&format!("stages   {}\n", stages.join(", ")));
+        text.push_str(&format!("{}\n", colour.paint("32", "ready to launch")));
+        text
+    }
+}
+
+impl Row<'_> {
+    fn note(&self) -> String {
+        let effect = match self.effect {
+            Effect::Added => "",
+            Effect::Replaces => "replaces the inherited",
+            Effect::KeptInherited => "not injected: the inherited is preserved",
+            Effect::File => "as a file",
+        };
+        let renamed = if self.name == self.vault_name {
+            String::new()
+        } else {
+            format!("from {}", Shown(self.vault_name))
+        };
+        [renamed.as_str(), effect].into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn effect(name: &String, settings: &Settings, child: &Child) -> Effect {
+    if !child.injected.contains(name) {
+        Effect::KeptInherited
+    } else if settings.files.contains(name) {
+        Effect::File
+    } else if child.replaced.contains(name) {
+        Effect::Replaces
+    } else {
+        Effect::Added
+    }
+}
+
+/// An age in its largest unit, such as `3d`.
+pub(crate) fn age(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let (length, unit) = UNITS.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "s"));
+    format!("{}{unit}", seconds / length)
+}
+
+/// The same for a span.
+pub(crate) fn age_of(span: Duration) -> String {
+    age(span.as_secs())
+}

@@ -1,0 +1,89 @@
+//! `mask`: the workflow commands that hide the secrets from a GitHub Actions job's log.
+//!
+//! The runner reads `::add-mask::VALUE` from stdout, with `%`, CR and LF of the value escaped, and
+//! replaces the value wherever the log has it. It looks at the log line by line, so the lines of a
+//! multi-line value are masked one by one as well as the whole.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use zeroize::Zeroizing;
+
+use crate::select::Secret;
+
+/// Shorter texts aren't masked: `1` or `no` would blacken the whole log.
+const SHORTEST: usize = 4;
+
+/// Where stdout goes that it must not.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum BadOutput {
+    /// A screen would show the secrets.
+    Terminal,
+    /// A file would keep them.
+    File,
+}
+
+/// Why nothing was masked.
+#[derive(Debug)]
+pub(crate) enum MaskError {
+    /// Stdout goes where the secrets would be seen.
+    Output(BadOutput),
+    /// Stdout can't be written to.
+    Write(io::Error),
+}
+
+/// Checks that stdout leads to a runner, not to a screen or a file.
+///
+/// # Errors
+/// [`MaskError::Output`] for a terminal or a regular file.
+pub(crate) fn check_output(stdout: &(impl AsFd + IsTerminal)) -> Result<(), MaskError> {
+    if stdout.is_terminal() {
+        return Err(MaskError::Output(BadOutput::Terminal));
+    }
+    let is_file = rustix::fs::fstat(stdout)
+        .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file());
+    if is_file { Err(MaskError::Output(BadOutput::File)) } else { Ok(()) }
+}
+
+/// Writes the commands for all secrets, and gives the names of those that are not masked, or not in
+/// all their lines, as they are too short.
+///
+/// # Errors
+/// [`MaskError::Write`] where stdout can't be written to: the log would show the secrets.
+pub(crate) fn write(
+    secrets: &BTreeMap<String, Secret>,
+    out: &mut impl Write,
+) -> Result<Vec<String>, MaskError> {
+    let mut short = Vec::new();
+    for (name, secret) in secrets {
+        let value = secret.value.expose();
+        let mut masks: Vec<&str> = std::iter::once(value).chain(value.split(['\r', '\n'])).collect();
+        masks.dedup();
+        let is_long = |text: &&str| text.trim().chars().count() >= SHORTEST;
+        if masks.iter().any(|mask| !mask.trim().is_empty() && !is_long(mask)) {
+            short.push(name.clone());
+        }
+        for mask in masks.into_iter().filter(is_long) {
+            let line = Zeroizing::new(format!("::add-mask::{}\n", escaped(mask).as_str()));
+            out.write_all(line.as_bytes()).map_err(MaskError::Write)?;
+        }
+    }
+    out.flush().map_err(MaskError::Write)?;
+    Ok(short)
+}
+
+/// A command's data, escaped as the runner unescapes it.
+fn escaped(text: &str) -> Zeroizing<String> {
+    // Three bytes for one at most: the buffer never moves and leaves a copy behind.
+    let mut data = Zeroizing::new(String::with_capacity(text.len() * 3));
+    for c in text.chars() {
+        match c {
+            '%' => data.push_str("%25"),
+            '\r' => data.push_str("%0D"),
+            '\n' => data.push_str("%0A"),
+            c => data.push(c),
+        }
+    }
+    data
+}
