@@ -2,7 +2,7 @@
 //! a value.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -184,9 +184,4 @@ pub(crate) fn age(seconds: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let (length, unit) = UNITS.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "s"));
     format!("{}{unit}", seconds / length)
-}
-
-/// The same for a span.
-pub(crate) fn age_of(span: Duration) -> String {
-    age(span.as_secs())
 }

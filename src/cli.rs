@@ -94,6 +94,8 @@ pub(crate) struct MaskArgs {
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
+    pub(crate) fallback: FallbackArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -116,6 +118,8 @@ pub(crate) struct LaunchArgs {
     pub(crate) environment: EnvironmentArgs,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) fallback: FallbackArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -225,6 +229,19 @@ pub(crate) struct NetworkArgs {
     /// Trust the certificates in FILE too (PEM) [REDENV_CA_FILE, SSL_CERT_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// What is done when the store can't be reached.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Outages")]
+pub(crate) struct FallbackArgs {
+    /// Keep the sealed reply in FILE, and start from it when the store can't be reached [REDENV_FALLBACK]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fallback: Option<PathBuf>,
+
+    /// How old FILE may be [REDENV_MAX_STALE, or 24h]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_stale: Option<String>,
 }
 
 /// What is said.

@@ -28,6 +28,11 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
+    /// This deadline, or `span` from now where that is later.
+    pub(crate) fn or_at_least(self, span: Duration) -> Self {
+        Self { at: self.at.max(Instant::now() + span), ..self }
+    }
+
     /// The whole span it was made from.
     pub(crate) fn span(self) -> Duration {
         self.span

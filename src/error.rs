@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::derivation::DerivationError;
 use crate::environment::EnvironmentError;
+use crate::fallback::FallbackError;
 use crate::launch::{LaunchError, Size};
 use crate::mask::{BadOutput, MaskError};
 use crate::memory_file::MemoryFileError;
@@ -36,6 +37,12 @@ pub(crate) enum Error {
     Reply {
         host: String,
         error: ParseError,
+    },
+    /// The store could not be reached, and the fallback file can't stand in for it.
+    Fallback {
+        path: String,
+        error: String,
+        fallback: FallbackError,
     },
     Derivation(DerivationError),
     Key {
@@ -86,6 +93,30 @@ impl Error {
         })
     }
 
+    /// Whether the store could not be reached in time, which a fallback is for.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Store { error: upstash::Error::Overdue { .. } | upstash::Error::Unreachable { .. }, .. }
+        )
+    }
+
+    /// Whether the store says that the token must not be used.
+    pub(crate) fn is_revocation(&self) -> bool {
+        match self {
+            Self::Store { error, .. } => {
+                matches!(error, upstash::Error::Unauthorized | upstash::Error::Forbidden)
+            }
+            Self::Reply { error, .. } => matches!(
+                error,
+                ParseError::NoToken { .. }
+                    | ParseError::Expired { .. }
+                    | ParseError::Store { error: StoreError::WrongPass, .. }
+            ),
+            _ => false,
+        }
+    }
+
     fn tell(&self) -> Told {
         match self {
             Self::Usage(error) => Told { message: error.message(), hint: error.hint() },
@@ -93,6 +124,9 @@ impl Error {
             Self::Program(error) => program(error),
             Self::Store { host, error } => store(host, error),
             Self::Reply { host, error } => reply(host, error),
+            Self::Fallback { path, error, fallback } => {
+                bare(format!("{error}; and the fallback file {path} can't be used: {fallback}"))
+            }
             Self::Derivation(DerivationError::Overdue) => told(
                 "the deadline passed while the token key was derived",
                 "this machine is slow or busy: give more time with --timeout (REDENV_TIMEOUT)",

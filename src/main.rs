@@ -11,6 +11,7 @@ mod derivation;
 mod environment;
 mod error;
 mod expand;
+mod fallback;
 mod guard;
 mod launch;
 mod mask;

@@ -3,10 +3,11 @@
 //! arguments and environment -> settings -> sealed vault (one request) -> token key -> PEK ->
 //! secrets -> COMMAND's environment -> exec.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
 
@@ -17,17 +18,21 @@ use crate::deadline::Deadline;
 use crate::derivation::Derivation;
 use crate::environment::{self, Child, Environment};
 use crate::error::Error;
+use crate::fallback::Fallback;
 use crate::launch::{self, Launch};
 use crate::mask;
 use crate::memory_file::MemoryFiles;
 use crate::program::Program;
 use crate::report::{Colour, Report, Shown, join};
-use crate::select::{self, Selected};
-use crate::settings::{ServiceToken, Settings};
+use crate::select::{self, Selected, Selection};
+use crate::settings::{ServiceToken, Settings, Store};
 use crate::stages::Stages;
 use crate::upstash::{Patience, Retry, Upstash};
 use crate::usage::UsageError;
-use crate::vault::{self, Request, SealedVault};
+use crate::vault::{self, Pin, Request, SealedVault};
+
+/// What the derivation may still take when the deadline has passed and a fallback is at hand.
+const GRACE: Duration = Duration::from_millis(400);
 
 /// What the launcher was started with.
 pub(crate) struct Start {
@@ -83,8 +88,8 @@ fn check(args: &CheckArgs, start: Start) -> Result<(), Error> {
 
 fn mask(args: MaskArgs, start: Start) -> Result<(), Error> {
     mask::check_output(&io::stdout()).map_err(Error::Mask)?;
-    let MaskArgs { project, selection, network, output } = args;
-    let args = LaunchArgs { project, selection, network, output, ..LaunchArgs::default() };
+    let MaskArgs { project, selection, network, fallback, output } = args;
+    let args = LaunchArgs { project, selection, network, fallback, output, ..LaunchArgs::default() };
     let settings = resolve(&args, &start.environment, start.report)?;
     let selected = secrets(&settings, start.at, start.report, &mut Stages::new(start.at))?;
     let short = mask::write(&selected.secrets, &mut io::stdout().lock()).map_err(Error::Mask)?;
@@ -153,35 +158,79 @@ fn find(typed: &OsStr, environment: &Environment) -> Result<Program, Error> {
 /// Fetches, opens and selects.
 fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages) -> Result<Selected, Error> {
     let Settings { project, environments, token, store, selection, pins, .. } = settings;
-    let deadline = Deadline::new(at, store.timeout);
-    let early = match token.salt {
-        Some(salt) => Some(Derivation::start(&token.key, salt).map_err(Error::Derivation)?),
-        None => None,
-    };
-
     let request = Request { project, environments, token_id: &token.id };
-    let host = store.address.host().to_owned();
-    let client = Upstash::new(&store.address, &store.token, &store.network)
-        .map_err(|error| Error::Store { host: host.clone(), error })?;
-    let mut observe = |retry: &Retry<'_>| tell_retry(retry, &host, report);
-    let body = client
-        .pipeline(&request.commands(), deadline, Patience::UntilDeadline, &mut observe)
-        .map_err(|error| Error::Store { host: host.clone(), error })?;
+    let deadline = Deadline::new(at, store.timeout);
+    let host = store.address.host();
+    let fallback = settings.fallback.as_ref().map(|settings| Fallback::open(settings, &request));
+
+    // With the salt known beforehand the derivation hides behind the request.
+    let known_salt = token.salt.or_else(|| fallback.as_ref().and_then(Fallback::salt));
+    let early =
+        known_salt.map(|salt| Derivation::start(&token.key, salt)).transpose().map_err(Error::Derivation)?;
+    let fetched = fetch(store, &request, deadline, fallback.as_ref(), report);
     stages.end("fetch");
 
-    let sealed = vault::parse(&body, &request).map_err(|error| Error::Reply { host: host.clone(), error })?;
-    stages.end("parse");
-    report.detail(|| format!("fetched {} bytes from {}: {}", body.len(), Shown(&host), sealed.counts()));
-    let pek = pek(&sealed, token, early, deadline)?;
-    stages.end("derive");
-    let opened = sealed.open(&pek, pins).map_err(Error::Pin)?;
-    stages.end("open");
-    let selected = select::select(opened, selection).map_err(Error::Select)?;
+    let selected = match fetched {
+        Ok(body) => {
+            let sealed =
+                parse(&body, &request, host).inspect_err(|error| revoke(error, fallback.as_ref(), report))?;
+            stages.end("parse");
+            report
+                .detail(|| format!("fetched {} bytes from {}: {}", body.len(), Shown(host), sealed.counts()));
+            let pek = pek(&sealed, token, early, deadline)?;
+            stages.end("derive");
+            if let Some(fallback) = &fallback {
+                keep(fallback, &sealed, &pek, report);
+                stages.end("fallback");
+            }
+            open(&sealed, &pek, pins, selection, stages)?
+        }
+        Err(error) => {
+            revoke(&error, fallback.as_ref(), report);
+            let (Some(fallback), true) = (fallback, error.is_outage()) else { return Err(error) };
+            let path = fallback.path();
+            let unusable =
+                |fallback| Error::Fallback { path: path.clone(), error: error.message(), fallback };
+            let stored = fallback.read().map_err(unusable)?;
+            let sealed = parse(&stored.reply, &request, host)?;
+            stages.end("parse");
+            // The derivation runs since the start; what is left of it is all that is waited for.
+            let pek = pek(&sealed, token, early, deadline.or_at_least(GRACE))?;
+            stages.end("derive");
+            stored.verify(&pek).map_err(unusable)?;
+            let age = humantime::format_duration(Duration::from_secs(stored.age.as_secs()));
+            report.warning(&format!("{}; starting from {path}, fetched {age} ago", error.message()));
+            open(&sealed, &pek, pins, selection, stages)?
+        }
+    };
     for (name, why) in &selected.skipped {
         report.warning(&format!("started without {}: {why}", Shown(name)));
     }
-    stages.end("select");
     Ok(selected)
+}
+
+/// The raw reply of the store.
+fn fetch(
+    store: &Store,
+    request: &Request<'_>,
+    deadline: Deadline,
+    fallback: Option<&Fallback<'_>>,
+    report: Report,
+) -> Result<Vec<u8>, Error> {
+    let host = store.address.host();
+    let failed = |error| Error::Store { host: host.to_owned(), error };
+    let client = Upstash::new(&store.address, &store.token, &store.network).map_err(failed)?;
+    let patience = if fallback.is_some_and(Fallback::is_usable) {
+        Patience::FewAttempts
+    } else {
+        Patience::UntilDeadline
+    };
+    let mut observe = |retry: &Retry<'_>| tell_retry(retry, host, report);
+    client.pipeline(&request.commands(), deadline, patience, &mut observe).map_err(failed)
+}
+
+fn parse<'r>(body: &'r [u8], request: &Request<'_>, host: &str) -> Result<SealedVault<'r>, Error> {
+    vault::parse(body, request).map_err(|error| Error::Reply { host: host.to_owned(), error })
 }
 
 /// The project's key: through the derivation that is under way, if it has the right salt.
@@ -197,6 +246,42 @@ fn pek(
     };
     let token_key = derivation.finish(deadline).map_err(Error::Derivation)?;
     sealed.open_pek(&token_key).map_err(|error| Error::Key { id: token.id.clone(), error })
+}
+
+fn open(
+    sealed: &SealedVault<'_>,
+    pek: &Key,
+    pins: &BTreeMap<String, Pin>,
+    selection: &Selection,
+    stages: &mut Stages,
+) -> Result<Selected, Error> {
+    let opened = sealed.open(pek, pins).map_err(Error::Pin)?;
+    stages.end("open");
+    let selected = select::select(opened, selection).map_err(Error::Select)?;
+    stages.end("select");
+    Ok(selected)
+}
+
+/// Keeps the reply for an outage. What goes wrong with that is no reason not to start.
+fn keep(fallback: &Fallback<'_>, sealed: &SealedVault<'_>, pek: &Key, report: Report) {
+    match fallback.write(sealed, pek) {
+        Ok(()) => report.detail(|| format!("wrote the fallback file {}", fallback.path())),
+        Err(error) => {
+            report.warning(&format!("the fallback file {} is not up to date: {error}", fallback.path()))
+        }
+    }
+}
+
+/// Deletes the fallback file where the store says that the token must not be used.
+fn revoke(error: &Error, fallback: Option<&Fallback<'_>>, report: Report) {
+    let Some(fallback) = fallback.filter(|_| error.is_revocation()) else { return };
+    match fallback.delete() {
+        Ok(true) => report.warning(&format!("deleted the fallback file {}", fallback.path())),
+        Ok(false) => {}
+        Err(error) => {
+            report.warning(&format!("the fallback file {} is still there: {error}", fallback.path()))
+        }
+    }
 }
 
 fn tell_retry(retry: &Retry<'_>, host: &str, report: Report) {

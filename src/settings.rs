@@ -15,9 +15,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{EnvironmentArgs, LaunchArgs, NetworkArgs, OutputArgs, ProjectArgs, SelectionArgs};
+use crate::cli::{
+    EnvironmentArgs, FallbackArgs, LaunchArgs, NetworkArgs, OutputArgs, ProjectArgs, SelectionArgs,
+};
 use crate::crypto::Salt;
 use crate::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
+use crate::fallback::FallbackSettings;
 use crate::report::Verbosity;
 use crate::secret::SecretText;
 use crate::select::{OnBroken, References, Selection};
@@ -34,6 +37,7 @@ use variables as var;
 use variables::Variable;
 
 const DEFAULT_ENVIRONMENT: &str = "development";
+const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 60 * 60);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a launch needs to know.
@@ -48,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     /// `--file`: the names, as COMMAND sees them, whose values go into memory files.
     pub(crate) files: Vec<String>,
+    /// `--fallback`: off by default.
+    pub(crate) fallback: Option<FallbackSettings>,
     /// What the user should know although it is no error.
     pub(crate) warnings: Vec<String>,
 }
@@ -82,6 +88,7 @@ impl Settings {
         let selection = resolver.selection(&args.selection);
         let pins = resolver.pins(&args.selection);
         let policy = resolver.policy(&args.environment, &args.selection);
+        let fallback = resolver.fallback(&args.fallback);
         let files = resolver.list(&args.environment.file, var::FILE);
         match (token, store, project, resolver.problems.is_empty()) {
             (Some(token), Some(store), Some(project), true) => Ok(Self {
@@ -93,6 +100,7 @@ impl Settings {
                 pins,
                 policy,
                 files,
+                fallback,
                 warnings: resolver.warnings,
             }),
             _ => Err(SettingsError(resolver.problems)),
@@ -410,6 +418,15 @@ impl<'e> Resolver<'e> {
     fn name(&mut self, text: &str, place: &str) -> Option<Name> {
         let found = Found { name: place.to_owned(), value: SecretText::new(text.to_owned()) };
         Name::new(self.without_slips(found)?.value.expose())
+    }
+
+    fn fallback(&mut self, args: &FallbackArgs) -> Option<FallbackSettings> {
+        let max_stale = self.time(args.max_stale.as_deref(), "--max-stale", var::MAX_STALE);
+        let path = args.fallback.clone().or_else(|| self.path(var::FALLBACK));
+        if path.is_none() && args.max_stale.is_some() {
+            self.problem(Problem::Needs("--max-stale", "--fallback"));
+        }
+        Some(FallbackSettings { path: path?, max_stale: max_stale.unwrap_or(DEFAULT_MAX_STALE) })
     }
 
     fn selection(&mut self, args: &SelectionArgs) -> Selection {

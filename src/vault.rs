@@ -13,6 +13,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use serde::Deserialize;
+use serde_json::json;
 
 pub(crate) use history::{History, HistoryError, Pin, Version};
 pub(crate) use reply::{ParseError, parse};
@@ -108,6 +109,7 @@ impl Eq for Expiry<'_> {}
 pub(crate) struct SealedVault<'r> {
     salt: Salt,
     sealed_pek: String,
+    expires_at: Option<SystemTime>,
     environments: Vec<SealedEnvironment<'r>>,
 }
 
@@ -179,6 +181,26 @@ impl SealedVault<'_> {
     /// The salt of the token key.
     pub(crate) fn salt(&self) -> Salt {
         self.salt
+    }
+
+    /// A reply to `request` with what was parsed, sealed as it was: no other token's entry in it.
+    pub(crate) fn to_reply(&self, request: &Request<'_>) -> Vec<u8> {
+        let mut entry = json!({ "encryptedPEK": self.sealed_pek, "salt": self.salt.to_string() });
+        if let Some(at) = self.expires_at {
+            entry["expiresAt"] = humantime::format_rfc3339_millis(at).to_string().into();
+        }
+        let tokens = json!({ request.token_id: entry }).to_string();
+        let mut reply = format!("[{}", json!({ "result": ["", KDF, ALGORITHM, tokens, null] }));
+        for environment in &self.environments {
+            reply.push_str(",{\"result\":[");
+            for (index, (name, history)) in environment.fields.iter().enumerate() {
+                let comma = if index == 0 { "" } else { "," };
+                reply.extend([comma, json!(name).to_string().as_str(), ",", history.json()]);
+            }
+            reply.push_str("]}");
+        }
+        reply.push(']');
+        reply.into_bytes()
     }
 
     /// How many secrets each environment has, for `-v`.

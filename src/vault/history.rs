@@ -105,6 +105,11 @@ impl<'r> History<'r> {
         Self(raw)
     }
 
+    /// The JSON string as it came.
+    pub(super) fn json(&self) -> &'r str {
+        self.0.get()
+    }
+
     /// The whole JSON text, unescaped.
     pub(super) fn text(&self) -> Result<Cow<'r, str>, HistoryError> {
         unescape(self.0.get())

@@ -61,6 +61,7 @@ pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedV
         });
     }
     let token = token_entry(&metadata.0, request)?;
+    let expires_at = token.expires_at;
     let (salt, sealed_pek) = token.into_parts(request.token_id)?;
 
     let mut environments = Vec::with_capacity(request.environments.len());
@@ -75,7 +76,7 @@ pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedV
     if !missing.is_empty() {
         return Err(ParseError::NoEnvironment { project: request.project.clone(), missing });
     }
-    Ok(SealedVault { salt, sealed_pek, environments })
+    Ok(SealedVault { salt, sealed_pek, expires_at, environments })
 }
 
 /// The byte offset of a JSON error, whose line and column are counted from one.
