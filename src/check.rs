@@ -12,6 +12,7 @@ use crate::select::Selected;
 use crate::settings::Settings;
 use crate::stages::Stages;
 use crate::table::{Table, left, right};
+use crate::vault::Name;
 
 /// Everything that is told of a launch that would work.
 #[derive(Serialize, Debug)]
@@ -84,7 +85,7 @@ impl<'s> Checked<'s> {
         };
         Self {
             project: settings.project.as_str(),
-            environments: settings.environments.iter().map(|name| name.as_str()).collect(),
+            environments: settings.environments.iter().map(Name::as_str).collect(),
             secrets: selected.secrets.iter().map(row).collect(),
             skipped: selected
                 .skipped
@@ -139,14 +140,14 @@ impl<'s> Checked<'s> {
             text.push_str(&table.render(colour));
             text.push('\n');
         }
-        if let Some(command) = &self.command {
-            text.push_str(&format!("command  {}\n", Shown(command)));
-        }
+        let command = self.command.as_deref().map(|command| format!("command  {}\n", Shown(command)));
         let stages: Vec<String> =
             self.stages.iter().map(|stage| format!("{} {:.1} ms", stage.name, stage.milliseconds)).collect();
-        text.push_str(&format!("stages   {}\n", stages.join(", ")));
-        text.push_str(&format!("{}\n", colour.paint("32", "ready to launch")));
-        text
+        let stages = format!("stages   {}\n", stages.join(", "));
+        text + command.as_deref().unwrap_or_default()
+            + &stages
+            + &colour.paint("32", "ready to launch")
+            + "\n"
     }
 }
 

@@ -5,11 +5,13 @@
 //! [`SealedVault::open`].
 
 mod history;
+mod json;
 mod reply;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Deserialize;
@@ -27,14 +29,15 @@ const KDF: &str = "pbkdf2";
 /// The one cipher of the protocol.
 const ALGORITHM: &str = "aes-256-gcm";
 
-/// A project's or an environment's name: not empty, without `:`.
+/// A project's or an environment's name: not empty, without `:`. Every secret has one, so cloning
+/// copies nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Name(String);
+pub(crate) struct Name(Arc<str>);
 
 impl Name {
     /// The name as the clients store it: a `:` becomes a `-`. `None` where it is empty.
     pub(crate) fn new(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.replace(':', "-")))
+        (!text.is_empty()).then(|| Self(text.replace(':', "-").into()))
     }
 
     /// The name as text.

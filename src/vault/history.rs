@@ -5,11 +5,10 @@ use std::fmt;
 use std::time::SystemTime;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 /// A history as it stands in the reply: a JSON string, quotes and escapes included.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct History<'r>(&'r RawValue);
+pub(crate) struct History<'r>(&'r str);
 
 /// One version of a secret, as far as a reader needs it.
 #[derive(Deserialize, Debug)]
@@ -101,47 +100,42 @@ pub(super) struct Scratch {
 
 impl<'r> History<'r> {
     /// A history as it stands in the reply.
-    pub(super) fn new(raw: &'r RawValue) -> Self {
+    pub(super) fn new(raw: &'r str) -> Self {
         Self(raw)
     }
 
     /// The JSON string as it came.
     pub(super) fn json(&self) -> &'r str {
-        self.0.get()
+        self.0
     }
 
     /// The whole JSON text, unescaped.
     pub(super) fn text(&self) -> Result<Cow<'r, str>, HistoryError> {
-        unescape(self.0.get())
+        unescape(self.0)
     }
 
     /// The newest version. Of the text only as much is unescaped and parsed as that takes: up to
     /// the first `}`, which no escape sequence holds, and all of it where the element ends later.
     pub(super) fn newest<'s>(&self, scratch: &'s mut Scratch) -> Result<Version<'s>, HistoryError> {
-        let raw = self.0.get();
-        scratch.text.clear();
-        if let Some(end) = memchr(b'}', raw) {
-            scratch.quoted.clear();
-            scratch.quoted.push_str(&raw[..=end]);
-            scratch.quoted.push('"');
-            scratch.text.push_str(&unescape(&scratch.quoted)?);
-            if first(&scratch.text).is_err() {
-                scratch.text.clear();
+        let raw = self.0;
+        let end = memchr::memchr(b'}', raw.as_bytes());
+        scratch.text = match end {
+            Some(end) => {
+                scratch.quoted.clear();
+                scratch.quoted.extend([&raw[..=end], "\""]);
+                unescape(&scratch.quoted)?.into_owned()
             }
-        }
-        if scratch.text.is_empty() {
-            scratch.text.push_str(&self.text()?);
+            None => String::new(),
+        };
+        if first(&scratch.text).is_err() {
+            scratch.text = self.text()?.into_owned();
         }
         first(&scratch.text)
     }
 }
 
-fn memchr(byte: u8, text: &str) -> Option<usize> {
-    text.bytes().position(|other| other == byte)
-}
-
 /// The text of a JSON string, given with its quotes.
-fn unescape(quoted: &str) -> Result<Cow<'_, str>, HistoryError> {
+pub(super) fn unescape(quoted: &str) -> Result<Cow<'_, str>, HistoryError> {
     #[derive(Deserialize)]
     struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
     serde_json::from_str(quoted).map(|Text(text)| text).map_err(|_| HistoryError::NotJson)

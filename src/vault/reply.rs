@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::history::History;
+use super::history::{History, unescape};
+use super::json::{Cursor, Malformed};
 use super::{ALGORITHM, Expiry, KDF, Name, Request, SealedEnvironment, SealedVault, TokenEntry};
 use crate::crypto::Salt;
 use crate::report::Shown;
@@ -44,34 +45,27 @@ pub(crate) enum ParseError {
 /// [`ParseError`]: what is missing, refused or malformed.
 pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedVault<'r>, ParseError> {
     let text = std::str::from_utf8(body).map_err(|e| ParseError::Malformed { at: e.valid_up_to() })?;
-    let answers: Answers<'_> =
-        serde_json::from_str(text).map_err(|error| ParseError::Malformed { at: byte_of(text, &error) })?;
-    let expected = 1 + request.environments.len();
-    let found = usize::from(answers.metadata.is_some()) + answers.environments.len();
-    let (Some(metadata), true) = (answers.metadata, found == expected) else {
+    let answers = answers(text).map_err(|Malformed { at }| ParseError::Malformed { at })?;
+    let (expected, found) = (1 + request.environments.len(), answers.len());
+    let mut answers = answers.into_iter();
+    let (Some(metadata), true) = (answers.next(), found == expected) else {
         return Err(ParseError::Count { expected, found });
     };
 
     let key = || format!("meta@{}", request.project.as_str());
-    let metadata = metadata.into_result(key)?;
-    if metadata.0.len() != 5 {
-        return Err(ParseError::Field {
-            field: key(),
-            problem: "has another number of fields than asked for",
-        });
-    }
-    let token = token_entry(&metadata.0, request)?;
+    let token = token_entry(&metadata.into_items(key)?, request)?;
     let expires_at = token.expires_at;
     let (salt, sealed_pek) = token.into_parts(request.token_id)?;
 
     let mut environments = Vec::with_capacity(request.environments.len());
     let mut missing = Vec::new();
-    for (name, answer) in request.environments.iter().zip(answers.environments) {
-        let hash = answer.into_result(|| format!("{}:{}", name.as_str(), request.project.as_str()))?;
-        if hash.0.is_empty() {
+    for (name, answer) in request.environments.iter().zip(answers) {
+        let key = || format!("{}:{}", name.as_str(), request.project.as_str());
+        let items = answer.into_items(key)?;
+        if items.is_empty() {
             missing.push(name.clone());
         }
-        environments.push(seal(name, hash));
+        environments.push(environment(name, &items, key)?);
     }
     if !missing.is_empty() {
         return Err(ParseError::NoEnvironment { project: request.project.clone(), missing });
@@ -79,10 +73,79 @@ pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedV
     Ok(SealedVault { salt, sealed_pek, expires_at, environments })
 }
 
-/// The byte offset of a JSON error, whose line and column are counted from one.
-fn byte_of(text: &str, error: &serde_json::Error) -> usize {
-    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    before + error.column()
+/// One command's answer: a result of strings and nulls, or the store's error text; each as it
+/// stands, with quotes and escapes.
+#[derive(Default)]
+struct Answer<'r> {
+    result: Option<Vec<Option<&'r str>>>,
+    error: Option<&'r str>,
+}
+
+/// All answers, in order.
+fn answers(text: &str) -> Result<Vec<Answer<'_>>, Malformed> {
+    let mut cursor = Cursor::new(text);
+    let mut answers = Vec::new();
+    cursor.items(b'[', b']', |cursor| {
+        answers.push(answer(cursor)?);
+        Ok(())
+    })?;
+    cursor.end()?;
+    Ok(answers)
+}
+
+fn answer<'r>(cursor: &mut Cursor<'r>) -> Result<Answer<'r>, Malformed> {
+    let mut answer = Answer::default();
+    let mut seen = (false, false);
+    cursor.items(b'{', b'}', |cursor| {
+        let member = cursor.string()?;
+        cursor.expect(b':')?;
+        let again = match member {
+            "\"result\"" => {
+                answer.result = items(cursor)?;
+                std::mem::replace(&mut seen.0, true)
+            }
+            "\"error\"" => {
+                answer.error = cursor.string_or_null()?;
+                std::mem::replace(&mut seen.1, true)
+            }
+            _ => {
+                cursor.skip()?;
+                false
+            }
+        };
+        if again { Err(cursor.malformed()) } else { Ok(()) }
+    })?;
+    // An answer that is neither says nothing at all.
+    if seen == (false, false) { Err(cursor.malformed()) } else { Ok(answer) }
+}
+
+/// An array of strings and nulls; `None` for a null in its place.
+fn items<'r>(cursor: &mut Cursor<'r>) -> Result<Option<Vec<Option<&'r str>>>, Malformed> {
+    if cursor.peek() != Some(b'[') {
+        return match cursor.string_or_null()? {
+            None => Ok(None),
+            Some(_) => Err(cursor.malformed()),
+        };
+    }
+    let mut items = Vec::new();
+    cursor.items(b'[', b']', |cursor| {
+        items.push(cursor.string_or_null()?);
+        Ok(())
+    })?;
+    Ok(Some(items))
+}
+
+impl<'r> Answer<'r> {
+    /// The items of the result: none where the key is missing.
+    fn into_items(self, key: impl Fn() -> String) -> Result<Vec<Option<&'r str>>, ParseError> {
+        match self.error {
+            Some(error) => {
+                let text = unescape(error).unwrap_or_default();
+                Err(ParseError::Store { key: key(), error: StoreError::classify(&text) })
+            }
+            None => Ok(self.result.unwrap_or_default()),
+        }
+    }
 }
 
 /// The owned parts of a token's entry.
@@ -106,11 +169,21 @@ impl OwnedToken {
 }
 
 /// Finds the token in what `HMGET` gave: salt, kdf, algorithm, serviceTokens, ephemeral:<id>.
-fn token_entry(fields: &[Option<Text<'_>>], request: &Request<'_>) -> Result<OwnedToken, ParseError> {
-    let field = |index: usize| fields.get(index).and_then(Option::as_ref).map(|Text(text)| &**text);
-    if fields.iter().all(Option::is_none) {
+fn token_entry(items: &[Option<&str>], request: &Request<'_>) -> Result<OwnedToken, ParseError> {
+    if items.iter().all(Option::is_none) {
         return Err(ParseError::NoProject(request.project.clone()));
     }
+    let names = ["salt", "kdf", "algorithm", "serviceTokens", "ephemeral"];
+    if items.len() != names.len() {
+        let field = format!("meta@{}", request.project.as_str());
+        return Err(ParseError::Field { field, problem: "has another number of fields than asked for" });
+    }
+    let mut fields = Vec::with_capacity(names.len());
+    for (item, name) in items.iter().zip(names) {
+        let bad = || ParseError::Field { field: name.to_owned(), problem: "is not a JSON string" };
+        fields.push(item.map(unescape).transpose().map_err(|_| bad())?);
+    }
+    let field = |index: usize| fields.get(index).and_then(Option::as_deref);
     for (index, name, expected) in [(1, "kdf", KDF), (2, "algorithm", ALGORITHM)] {
         if field(index).is_some_and(|found| !found.eq_ignore_ascii_case(expected)) {
             return Err(ParseError::Unsupported { field: name, expected });
@@ -155,11 +228,28 @@ impl Expiry<'_> {
     }
 }
 
-fn seal<'r>(name: &Name, hash: Hash<'r>) -> SealedEnvironment<'r> {
-    // A name that starts with `__` is the tools' own, not a secret.
-    let secrets = hash.0.into_iter().filter(|(field, _)| !field.starts_with("__"));
-    let fields = secrets.map(|(field, raw)| (field, History::new(raw))).collect();
-    SealedEnvironment { name: name.clone(), fields }
+/// An environment from the names and values that `HGETALL` gives in turn.
+fn environment<'r>(
+    name: &Name,
+    items: &[Option<&'r str>],
+    key: impl Fn() -> String,
+) -> Result<SealedEnvironment<'r>, ParseError> {
+    let bad = |field, problem| ParseError::Field { field, problem };
+    let (pairs, rest) = items.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(bad(key(), "has a name without a value"));
+    }
+    let mut fields = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        let field = pair[0].and_then(|name| unescape(name).ok());
+        let field = field.ok_or_else(|| bad(key(), "has a name that is not a JSON string"))?;
+        // A name that starts with `__` is the tools' own, not a secret.
+        if !field.starts_with("__") {
+            let raw = pair[1].ok_or_else(|| bad(Shown(&field).to_string(), "is null"))?;
+            fields.push((field, History::new(raw)));
+        }
+    }
+    Ok(SealedEnvironment { name: name.clone(), fields })
 }
 
 /// The value of one member of a JSON object; the others are passed over.
@@ -191,85 +281,3 @@ fn find_member<'t>(object: &'t str, member: &str) -> Result<Option<&'t RawValue>
 /// A string, borrowed where it holds no escape.
 #[derive(Deserialize, Debug)]
 struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
-
-/// What `HMGET` gives: a string or null per field asked for.
-#[derive(Deserialize)]
-struct Fields<'r>(#[serde(borrow)] Vec<Option<Text<'r>>>);
-
-/// What `HGETALL` gives: names and values in turn. A missing key is `[]` or null.
-#[derive(Default)]
-struct Hash<'r>(Vec<(Cow<'r, str>, &'r RawValue)>);
-
-impl<'r> Deserialize<'r> for Hash<'r> {
-    fn deserialize<D: Deserializer<'r>>(json: D) -> Result<Self, D::Error> {
-        struct Pairs<'r>(PhantomData<&'r ()>);
-        impl<'r> Visitor<'r> for Pairs<'r> {
-            type Value = Hash<'r>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("field names and values in turn")
-            }
-            fn visit_seq<A: SeqAccess<'r>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(Text(name)) = seq.next_element()? {
-                    let value = seq.next_element()?.ok_or_else(|| A::Error::custom("no value"))?;
-                    pairs.push((name, value));
-                }
-                Ok(Hash(pairs))
-            }
-        }
-        json.deserialize_seq(Pairs(PhantomData))
-    }
-}
-
-/// One command's answer: a result, or the store's error text.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "T: Deserialize<'de>"))]
-struct Answer<'r, T> {
-    #[serde(default = "Option::default")]
-    result: Option<T>,
-    #[serde(default, borrow)]
-    error: Option<Text<'r>>,
-}
-
-impl<T: Default> Answer<'_, T> {
-    fn into_result(self, key: impl Fn() -> String) -> Result<T, ParseError> {
-        match self.error {
-            Some(Text(error)) => Err(ParseError::Store { key: key(), error: StoreError::classify(&error) }),
-            None => Ok(self.result.unwrap_or_default()),
-        }
-    }
-}
-
-impl Default for Fields<'_> {
-    /// A null where an array is due: the key is missing.
-    fn default() -> Self {
-        Self((0..5).map(|_| None).collect())
-    }
-}
-
-/// All answers: the metadata's, then one per environment.
-struct Answers<'r> {
-    metadata: Option<Answer<'r, Fields<'r>>>,
-    environments: Vec<Answer<'r, Hash<'r>>>,
-}
-
-impl<'r> Deserialize<'r> for Answers<'r> {
-    fn deserialize<D: Deserializer<'r>>(json: D) -> Result<Self, D::Error> {
-        struct All<'r>(PhantomData<&'r ()>);
-        impl<'r> Visitor<'r> for All<'r> {
-            type Value = Answers<'r>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of answers")
-            }
-            fn visit_seq<A: SeqAccess<'r>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let metadata = seq.next_element()?;
-                let mut environments = Vec::new();
-                while let Some(environment) = seq.next_element()? {
-                    environments.push(environment);
-                }
-                Ok(Answers { metadata, environments })
-            }
-        }
-        json.deserialize_seq(All(PhantomData))
-    }
-}
