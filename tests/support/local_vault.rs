@@ -34,6 +34,9 @@ struct Options {
     /// Make a project of N secrets and print its service token
     #[arg(long, value_name = "N", conflicts_with = "dump")]
     secrets: Option<usize>,
+    /// Serve the example project `shop` and print its service token
+    #[arg(long, conflicts_with_all = ["dump", "secrets"])]
+    example: bool,
     /// Give each of those secrets M versions
     #[arg(long, value_name = "M", default_value_t = 1, requires = "secrets")]
     versions: usize,
@@ -59,7 +62,10 @@ struct Options {
 
 fn main() -> io::Result<()> {
     let options = Options::parse();
-    let project = options.secrets.map(|n| Project::synthetic(n, options.versions));
+    let project = match options.secrets {
+        Some(number) => Some(Project::synthetic(number, options.versions)),
+        None => options.example.then(example),
+    };
     let vault = start(&options, project.as_ref());
     if let Some(file) = &options.ca_out {
         fs::copy(vault.ca_file(), file)?;
@@ -68,6 +74,17 @@ fn main() -> io::Result<()> {
     loop {
         thread::park();
     }
+}
+
+/// A small project as a web shop might have it.
+fn example() -> Project {
+    Project::new("shop")
+        .secret("development", "DB_USER", "shop")
+        .secret("development", "DB_PASSWORD", "correct horse battery staple")
+        .history("development", "DB_HOST", &["db.internal", "old-db.internal"])
+        .secret("development", "DATABASE_URL", "postgres://${DB_USER}:${DB_PASSWORD}@${DB_HOST}/shop")
+        .secret("development", "GREETING", "Good morning, 世界")
+        .secret("production", "DB_HOST", "db.shop.example")
 }
 
 fn start(options: &Options, project: Option<&Project>) -> Vault {
