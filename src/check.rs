@@ -2,7 +2,7 @@
 //! a value.
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
@@ -22,6 +22,7 @@ pub(crate) struct Checked<'s> {
     secrets: Vec<Row<'s>>,
     skipped: Vec<Skipped<'s>>,
     removed: &'s [String],
+    fallback_age_seconds: Option<u64>,
     command: Option<String>,
     stages: Vec<Stage>,
 }
@@ -67,6 +68,7 @@ impl<'s> Checked<'s> {
         selected: &'s Selected,
         child: &'s Child,
         program: Option<&Path>,
+        fallback_age: Option<Duration>,
         stages: &Stages,
     ) -> Self {
         let now = SystemTime::now();
@@ -93,6 +95,7 @@ impl<'s> Checked<'s> {
                 .map(|(name, why)| Skipped { name, reason: why.to_string() })
                 .collect(),
             removed: &child.removed,
+            fallback_age_seconds: fallback_age.map(|age| age.as_secs()),
             command: program.map(|path| path.to_string_lossy().into_owned()),
             stages: stages
                 .iter()

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
+use zeroize::Zeroize;
+
 use crate::select::Secret;
 use crate::settings::variables;
 
@@ -121,6 +123,8 @@ pub(crate) fn build(
     for (name, value) in inherited {
         if policy.own == OwnVariables::Remove && variables::is_own(&name) {
             child.removed.push(name.to_string_lossy().into_owned());
+            // Among these are the token key and the Upstash token.
+            value.into_encoded_bytes().zeroize();
         } else if policy.inherits(&name) {
             child.environment.insert(name, value);
         }

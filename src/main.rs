@@ -3,6 +3,9 @@
 //! environment and becomes COMMAND with one exec.
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
+#[cfg(not(unix))]
+compile_error!("redenv-run becomes the program it starts, which only Unix systems can do");
+
 mod check;
 mod cli;
 mod crypto;

@@ -78,7 +78,14 @@ fn check(args: &CheckArgs, start: Start) -> Result<(), Error> {
     launch::check_sizes(&prepared.child.environment, 0).map_err(Error::Launch)?;
     stages.end("environment");
     let program = prepared.program.as_ref().map(|program| program.path.as_path());
-    let checked = Checked::new(&prepared.settings, &prepared.selected, &prepared.child, program, &stages);
+    let checked = Checked::new(
+        &prepared.settings,
+        &prepared.selected,
+        &prepared.child,
+        program,
+        prepared.fallback_age,
+        &stages,
+    );
     let text = match args.format {
         CheckFormat::Json => checked.json(),
         CheckFormat::Table => checked.text(Colour::of(&io::stdout())),
@@ -91,7 +98,7 @@ fn mask(args: MaskArgs, start: Start) -> Result<(), Error> {
     let MaskArgs { project, selection, network, fallback, output } = args;
     let args = LaunchArgs { project, selection, network, fallback, output, ..LaunchArgs::default() };
     let settings = resolve(&args, &start.environment, start.report)?;
-    let selected = secrets(&settings, start.at, start.report, &mut Stages::new(start.at))?;
+    let Obtained { selected, .. } = secrets(&settings, start.at, start.report, &mut Stages::new(start.at))?;
     let short = mask::write(&selected.secrets, &mut io::stdout().lock()).map_err(Error::Mask)?;
     if !short.is_empty() {
         let names = join(short.iter().map(|name| Shown(name)));
@@ -106,9 +113,17 @@ fn completions(args: &CompletionsArgs) -> Result<(), Error> {
     io::stdout().write_all(&text).map_err(Error::Output)
 }
 
+/// The secrets, and where they are from.
+struct Obtained {
+    selected: Selected,
+    /// How old the reply is, where it is the fallback file's and not the store's.
+    fallback_age: Option<Duration>,
+}
+
 /// Everything but the exec.
 struct Prepared {
     settings: Settings,
+    fallback_age: Option<Duration>,
     program: Option<Program>,
     arguments: Vec<OsString>,
     selected: Selected,
@@ -132,13 +147,13 @@ impl Prepared {
         };
         stages.end("settings");
 
-        let selected = secrets(&settings, at, report, stages)?;
+        let Obtained { selected, fallback_age } = secrets(&settings, at, report, stages)?;
         let mut child = environment::build(environment, &selected.secrets, &settings.policy)
             .map_err(Error::Environment)?;
         let files =
             MemoryFiles::create(&settings.files, &selected.secrets, &mut child).map_err(Error::MemoryFile)?;
         tell_child(&child, report);
-        Ok(Self { settings, program, arguments: arguments.collect(), selected, child, files })
+        Ok(Self { settings, fallback_age, program, arguments: arguments.collect(), selected, child, files })
     }
 }
 
@@ -156,7 +171,7 @@ fn find(typed: &OsStr, environment: &Environment) -> Result<Program, Error> {
 }
 
 /// Fetches, opens and selects.
-fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages) -> Result<Selected, Error> {
+fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages) -> Result<Obtained, Error> {
     let Settings { project, environments, token, store, selection, pins, .. } = settings;
     let request = Request { project, environments, token_id: &token.id };
     let deadline = Deadline::new(at, store.timeout);
@@ -170,7 +185,7 @@ fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages
     let fetched = fetch(store, &request, deadline, fallback.as_ref(), report);
     stages.end("fetch");
 
-    let selected = match fetched {
+    let obtained = match fetched {
         Ok(body) => {
             let sealed =
                 parse(&body, &request, host).inspect_err(|error| revoke(error, fallback.as_ref(), report))?;
@@ -183,7 +198,7 @@ fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages
                 keep(fallback, &sealed, &pek, report);
                 stages.end("fallback");
             }
-            open(&sealed, &pek, pins, selection, stages)?
+            Obtained { selected: open(&sealed, &pek, pins, selection, stages)?, fallback_age: None }
         }
         Err(error) => {
             revoke(&error, fallback.as_ref(), report);
@@ -200,13 +215,14 @@ fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages
             stored.verify(&pek).map_err(unusable)?;
             let age = humantime::format_duration(Duration::from_secs(stored.age.as_secs()));
             report.warning(&format!("{}; starting from {path}, fetched {age} ago", error.message()));
-            open(&sealed, &pek, pins, selection, stages)?
+            let selected = open(&sealed, &pek, pins, selection, stages)?;
+            Obtained { selected, fallback_age: Some(stored.age) }
         }
     };
-    for (name, why) in &selected.skipped {
+    for (name, why) in &obtained.selected.skipped {
         report.warning(&format!("started without {}: {why}", Shown(name)));
     }
-    Ok(selected)
+    Ok(obtained)
 }
 
 /// The raw reply of the store.

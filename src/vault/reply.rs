@@ -45,6 +45,13 @@ pub(crate) enum ParseError {
 /// [`ParseError`]: what is missing, refused or malformed.
 pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedVault<'r>, ParseError> {
     let text = std::str::from_utf8(body).map_err(|e| ParseError::Malformed { at: e.valid_up_to() })?;
+    if text.trim_start().starts_with('{') {
+        // Some compatible servers refuse a whole pipeline in one object.
+        let refusal =
+            answer(&mut Cursor::new(text)).map_err(|Malformed { at }| ParseError::Malformed { at })?;
+        refusal.into_items(|| "the project".to_owned())?;
+        return Err(ParseError::Malformed { at: 0 });
+    }
     let answers = answers(text).map_err(|Malformed { at }| ParseError::Malformed { at })?;
     let (expected, found) = (1 + request.environments.len(), answers.len());
     let mut answers = answers.into_iter();
