@@ -7,29 +7,8 @@ use std::time::{Duration, Instant};
 use crate::support::fixtures;
 use crate::support::project::Project;
 use crate::support::python::python;
-use crate::support::redis_server::RedisServer;
+use crate::support::stores::{Stored, both_stores};
 use crate::support::vault::{Certificate, Response, Vault};
-
-/// The fixtures in memory and in a real Redis, for the service token of that name.
-fn both_stores(token: &str) -> [Stored; 2] {
-    let builder = || {
-        let builder = Vault::builder().dump(fixtures::dump()).read_only_token("read-only");
-        builder.credentials(fixtures::credentials(token))
-    };
-    let redis = RedisServer::start();
-    let behind = builder().redis(&redis.url()).start();
-    [
-        Stored { name: "memory", vault: builder().start(), _redis: None },
-        Stored { name: "a real Redis", vault: behind, _redis: Some(redis) },
-    ]
-}
-
-struct Stored {
-    name: &'static str,
-    vault: Vault,
-    /// Lives as long as the vault in front of it.
-    _redis: Option<RedisServer>,
-}
 
 const SDK: &str = r#"
 import asyncio, json, os, sys

@@ -1,0 +1,111 @@
+//! What the official clients wrote reaches COMMAND byte for byte, from memory and from a real Redis.
+
+use std::collections::BTreeMap;
+
+use crate::support::fixtures;
+use crate::support::launcher::{Launcher, launcher};
+use crate::support::stores::{Stored, both_stores};
+
+/// COMMAND's environment less the `PATH` that it inherited.
+fn secrets(launcher: Launcher) -> BTreeMap<String, String> {
+    let mut environment = launcher.program(["env", "-0"]).run().environment();
+    assert!(environment.remove("PATH").is_some());
+    environment
+}
+
+#[test]
+fn every_valid_token_gives_every_secret_byte_for_byte() {
+    for token in ["ci", "web", "ephemeral"] {
+        for Stored { name, vault, _redis } in both_stores(token) {
+            let seen = secrets(launcher(&vault));
+            assert_eq!(seen, fixtures::expected("development"), "{token}, {name}");
+        }
+    }
+}
+
+#[test]
+fn a_read_only_upstash_token_is_enough() {
+    for Stored { name, vault, _redis } in both_stores("ci") {
+        let seen = secrets(launcher(&vault).env("UPSTASH_REDIS_TOKEN", "read-only"));
+        assert_eq!(seen, fixtures::expected("development"), "{name}");
+    }
+}
+
+#[test]
+fn a_known_salt_changes_nothing_nor_does_a_wrong_one() {
+    let [Stored { vault, .. }, _] = both_stores("ci");
+    for salt in [fixtures::credentials("ci").salt.as_str(), "00000000000000000000000000000000"] {
+        let seen = secrets(launcher(&vault).env("REDENV_TOKEN_SALT", salt));
+        assert_eq!(seen, fixtures::expected("development"), "{salt}");
+    }
+}
+
+#[test]
+fn an_escaped_cycle_is_none() {
+    for Stored { name, vault, _redis } in both_stores("ci") {
+        let seen = secrets(launcher(&vault).args(["-e", "cyclic-escaped"]));
+        assert_eq!(seen, fixtures::expected("cyclic-escaped"), "{name}");
+    }
+}
+
+#[test]
+fn a_cycle_is_named() {
+    for Stored { vault, _redis, .. } in both_stores("ci") {
+        launcher(&vault).args(["-e", "cyclic"]).program(["env"]).run().assert_failed(
+            125,
+            &[
+                "error: the references form a cycle: CA -> CB -> CC -> CA",
+                r"hint: write \${NAME} for a literal reference; --raw starts without expansion",
+            ],
+        );
+    }
+}
+
+const DAMAGED: &str = "its sealed value doesn't open: damaged, or sealed for another project";
+
+#[test]
+fn every_secret_that_does_not_open_is_named() {
+    for Stored { vault, _redis, .. } in both_stores("ci") {
+        let error = format!(
+            "error: some secrets can't be opened: CORRUPTED ({DAMAGED}), CORRUPTED_OLD_OK ({DAMAGED}), \
+             EMPTY_ARRAY (its history has no version) and NOT_ARRAY (its history is not an array)"
+        );
+        launcher(&vault).args(["-e", "production"]).program(["env"]).run().assert_failed(
+            125,
+            &[&error, "hint: write them again; --skip-broken starts without them, --exclude leaves them out"],
+        );
+    }
+}
+
+#[test]
+fn skip_broken_starts_without_them_and_warns_of_each() {
+    for Stored { name, vault, _redis } in both_stores("web") {
+        let outcome =
+            launcher(&vault).args(["-e", "production", "--skip-broken"]).program(["env", "-0"]).run();
+        assert_eq!(
+            outcome.stderr,
+            format!(
+                "redenv-run: warning: started without CORRUPTED: {DAMAGED}\n\
+                 redenv-run: warning: started without CORRUPTED_OLD_OK: {DAMAGED}\n\
+                 redenv-run: warning: started without EMPTY_ARRAY: its history has no version\n\
+                 redenv-run: warning: started without NOT_ARRAY: its history is not an array\n"
+            ),
+            "{name}"
+        );
+        let quiet = launcher(&vault).args(["-e", "production", "--skip-broken", "-q"]);
+        assert_eq!(secrets(quiet), fixtures::expected("production"), "{name}");
+    }
+}
+
+#[test]
+fn a_revoked_token_is_refused() {
+    for Stored { vault, _redis, .. } in both_stores("revoked") {
+        launcher(&vault).program(["env"]).run().assert_failed(
+            125,
+            &[
+                "error: project acme-api has no service token stk_4F6Ms3og1JuyU0SM: it was revoked, or is of another project",
+                "hint: check REDENV_TOKEN_ID, or make a new token with `redenv-run token create`",
+            ],
+        );
+    }
+}

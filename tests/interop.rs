@@ -1,0 +1,66 @@
+//! Both ways with the official Python SDK, on a real Redis: what it writes, COMMAND sees; what it
+//! reads is what COMMAND gets.
+
+use std::collections::BTreeMap;
+
+use crate::support::launcher::launcher;
+use crate::support::python::python;
+use crate::support::stores::{Stored, both_stores};
+use crate::support::vault::Vault;
+
+const SDK: &str = r#"
+import asyncio, json, os
+from redenv import Redenv
+
+redenv = Redenv({
+    "project": os.environ["REDENV_PROJECT"],
+    "environment": "development",
+    "token_id": os.environ["REDENV_TOKEN_ID"],
+    "token": os.environ["REDENV_TOKEN_KEY"],
+    "upstash": {"url": os.environ["UPSTASH_REDIS_URL"], "token": os.environ["UPSTASH_REDIS_TOKEN"]},
+})
+"#;
+
+fn sdk(vault: &Vault, script: &str) -> String {
+    python(vault, &format!("{SDK}\n{script}"))
+}
+
+fn secrets(vault: &Vault) -> BTreeMap<String, String> {
+    let mut environment = launcher(vault).program(["env", "-0"]).run().environment();
+    environment.remove("PATH");
+    environment
+}
+
+#[test]
+fn what_the_sdk_loads_is_what_command_gets() {
+    for token in ["ci", "web", "ephemeral"] {
+        let [_, Stored { vault, _redis, .. }] = both_stores(token);
+        let loaded = sdk(&vault, "print(json.dumps(dict(asyncio.run(redenv.load()))))");
+        let loaded: BTreeMap<String, String> = serde_json::from_str(&loaded).unwrap();
+        assert!(loaded.len() > 40, "the fixtures were loaded");
+        assert_eq!(secrets(&vault), loaded, "{token}");
+    }
+}
+
+#[test]
+fn what_the_sdk_sets_command_sees() {
+    let [_, Stored { vault, _redis, .. }] = both_stores("web");
+    let before = secrets(&vault);
+    sdk(
+        &vault,
+        r#"
+async def main():
+    await redenv.set("PLAIN", "changed")
+    await redenv.set("ADDED", "first")
+    await redenv.set("ADDED", "second ✓\n  \t\"quoted\" = \x07")
+    await redenv.set("COMPOSED", "<${ADDED}|${PLAIN}|${NOT_THERE}>")
+asyncio.run(main())
+"#,
+    );
+    let added = "second ✓\n  \t\"quoted\" = \x07";
+    let mut expected = before;
+    expected.insert("PLAIN".into(), "changed".into());
+    expected.insert("ADDED".into(), added.into());
+    expected.insert("COMPOSED".into(), format!("<{added}|changed|${{NOT_THERE}}>"));
+    assert_eq!(secrets(&vault), expected);
+}
