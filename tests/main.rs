@@ -1,6 +1,8 @@
 //! Black-box tests, a file per promise.
 
+mod exit_status;
 mod fixtures;
 mod interop;
+mod launch;
 mod support;
 mod vault;

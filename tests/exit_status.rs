@@ -1,0 +1,253 @@
+//! COMMAND's own status is the launcher's; when it did not run, 125, 126 or 127 says why.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+
+use crate::support::launcher::{Launcher, bare_launcher, launcher};
+use crate::support::project::Project;
+use crate::support::vault::Vault;
+
+fn vault() -> Vault {
+    Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
+}
+
+/// Writes a file with this mode into the launcher's directory and gives its path.
+fn write(launcher: Launcher, name: &str, content: impl AsRef<[u8]>, mode: u32) -> (Launcher, PathBuf) {
+    let launcher = launcher.file(name, content);
+    let path = launcher.directory().join(name);
+    fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    (launcher, path)
+}
+
+#[test]
+fn commands_exit_status_is_the_launchers() {
+    let vault = vault();
+    for status in [0, 1, 2, 42, 125, 126, 127, 128, 255] {
+        let outcome = launcher(&vault).program(["sh", "-c", &format!("exit {status}")]).run();
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(status), ""), "{status}");
+    }
+}
+
+#[test]
+fn a_signal_that_ends_command_ends_the_launcher() {
+    let vault = vault();
+    for (name, number) in [("KILL", 9), ("TERM", 15), ("INT", 2), ("HUP", 1), ("SEGV", 11), ("PIPE", 13)] {
+        let outcome = launcher(&vault).program(["sh", "-c", &format!("ulimit -c 0; kill -{name} $$")]).run();
+        assert_eq!((outcome.code(), outcome.status.signal()), (None, Some(number)), "{name}");
+        assert_eq!(outcome.stderr, "", "{name}");
+    }
+}
+
+/// Not found, or not executable: said before a single request, though every setting is right.
+fn assert_refused_unasked(launcher: Launcher, vault: &Vault, status: i32, lines: &[&str]) {
+    launcher.run().assert_failed(status, lines);
+    assert_eq!(vault.connections(), 0);
+}
+
+#[test]
+fn a_command_that_is_not_in_path_is_127() {
+    let vault = vault();
+    assert_refused_unasked(
+        launcher(&vault).program(["no-such-program-anywhere"]),
+        &vault,
+        127,
+        &[
+            "error: no-such-program-anywhere was not found in PATH",
+            "hint: COMMAND is looked up with the PATH the launcher was started with; a shell's aliases and functions are not programs",
+        ],
+    );
+}
+
+#[test]
+fn an_empty_command_is_127() {
+    let vault = vault();
+    assert_refused_unasked(
+        launcher(&vault).program([""]),
+        &vault,
+        127,
+        &[
+            "error: \"\" was not found in PATH",
+            "hint: COMMAND is looked up with the PATH the launcher was started with; a shell's aliases and functions are not programs",
+        ],
+    );
+}
+
+#[test]
+fn a_path_to_nothing_is_127() {
+    let vault = vault();
+    for path in ["./nothing", "/no/such/program", "no/such/program"] {
+        let error = format!("error: {path} was not found");
+        assert_refused_unasked(launcher(&vault).program([path]), &vault, 127, &[&error]);
+    }
+}
+
+#[test]
+fn without_path_only_the_systems_directories_are_looked_in() {
+    let vault = vault();
+    assert_refused_unasked(
+        launcher(&vault).env_remove("PATH").program(["no-such-program-anywhere"]),
+        &vault,
+        127,
+        &[
+            "error: no-such-program-anywhere was not found",
+            "hint: PATH is not set, so only /bin and /usr/bin were looked in",
+        ],
+    );
+    launcher(&vault).env_remove("PATH").program(["echo", "found"]).run().assert_ran("found\n");
+}
+
+#[test]
+fn a_directory_is_126() {
+    let vault = vault();
+    for path in ["/usr", "./", "."] {
+        let refused = launcher(&vault).program([path]);
+        if path == "." {
+            // Without a slash it is a name to look up, as `execvp` and every shell would.
+            assert_eq!(refused.run().code(), Some(127));
+        } else {
+            let error = format!("error: {path} can't be executed: it is a directory");
+            assert_refused_unasked(refused, &vault, 126, &[&error]);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_executable_is_126() {
+    let vault = vault();
+    let (launch, path) = write(launcher(&vault), "bin/tool", "#!/bin/sh\n", 0o644);
+    let path = path.display();
+    let lines = [
+        &*format!("error: {path} can't be executed: it is not executable"),
+        &*format!("hint: chmod +x {path}"),
+    ];
+    assert_refused_unasked(launch.program([path.to_string()]), &vault, 126, &lines);
+
+    // The same one, found in PATH.
+    let (launch, path) = write(launcher(&vault), "bin/tool", "#!/bin/sh\n", 0o644);
+    let directory = path.parent().unwrap().to_owned();
+    let lines = [
+        &*format!("error: {} can't be executed: it is not executable", path.display()),
+        &*format!("hint: chmod +x {}", path.display()),
+    ];
+    assert_refused_unasked(launch.env("PATH", directory).program(["tool"]), &vault, 126, &lines);
+}
+
+#[test]
+fn a_device_or_a_pipe_is_126() {
+    let vault = vault();
+    let error = "error: /dev/null can't be executed: it is not a regular file";
+    assert_refused_unasked(launcher(&vault).program(["/dev/null"]), &vault, 126, &[error]);
+}
+
+#[test]
+fn the_first_executable_one_in_path_is_taken() {
+    let vault = vault();
+    let launch = launcher(&vault).file("directory/tool/file", "");
+    let (launch, _) = write(launch, "plain/tool", "#!/bin/sh\necho plain\n", 0o644);
+    let (launch, _) = write(launch, "good/tool", "#!/bin/sh\necho good\n", 0o755);
+    let (launch, _) = write(launch, "later/tool", "#!/bin/sh\necho later\n", 0o755);
+    let at = |name: &str| launch.directory().join(name).display().to_string();
+    let path = ["/nowhere", &at("directory"), &at("plain"), &at("good"), &at("later")].join(":");
+    launch.env("PATH", path).program(["tool"]).run().assert_ran("good\n");
+}
+
+#[test]
+fn an_empty_entry_of_path_is_the_working_directory() {
+    let vault = vault();
+    for path in [":/bin", "/nowhere:", "."] {
+        let (launch, _) = write(launcher(&vault), "tool", "#!/bin/sh\necho here\n", 0o755);
+        launch.env("PATH", path).program(["tool"]).run().assert_ran("here\n");
+    }
+}
+
+#[test]
+fn a_program_that_is_being_written_is_126() {
+    let vault = vault();
+    let (launch, path) = write(launcher(&vault), "tool", fs::read("/bin/true").unwrap(), 0o755);
+    let writing = OpenOptions::new().append(true).open(&path).unwrap();
+    let error = format!("error: {} can't be executed: text file busy", path.display());
+    launch.program([path.to_str().unwrap()]).run().assert_failed(126, &[&error]);
+    drop(writing);
+}
+
+#[test]
+fn a_script_whose_interpreter_is_missing_is_127_and_names_it() {
+    let vault = vault();
+    for (line, interpreter, hint) in [
+        ("#!/no/such/interpreter\n", "/no/such/interpreter", "install it, or correct the script's `#!` line"),
+        (
+            "#! \t/no/such/interpreter -x\n",
+            "/no/such/interpreter",
+            "install it, or correct the script's `#!` line",
+        ),
+        ("#!/bin/sh\r\n", "/bin/sh\\u{d}", "the script has Windows line endings: save it with LF alone"),
+    ] {
+        let (launch, path) = write(launcher(&vault), "script", format!("{line}echo ran\n"), 0o755);
+        let path = path.display();
+        let lines = [
+            &*format!("error: the interpreter {interpreter} that {path} names was not found"),
+            &*format!("hint: {hint}"),
+        ];
+        launch.program([path.to_string()]).run().assert_failed(127, &lines);
+    }
+}
+
+#[test]
+fn a_program_whose_loader_is_missing_is_127() {
+    let vault = vault();
+    // The path of the loader is in the first page of a dynamic program, ld-linux or ld-musl.
+    let mut program = fs::read("/bin/true").unwrap();
+    let loader = program.windows(4).position(|bytes| bytes == b"/ld-").expect("a dynamic /bin/true");
+    program[loader..loader + 4].copy_from_slice(b"/xx-");
+    let (launch, path) = write(launcher(&vault), "tool", program, 0o755);
+    launch.program([path.to_str().unwrap()]).run().assert_failed(
+        127,
+        &[
+            &format!("error: the loader or interpreter of {} was not found", path.display()),
+            "hint: it is built for another system or C library, or this image has no dynamic loader",
+        ],
+    );
+}
+
+#[test]
+fn a_secret_path_does_not_choose_the_program() {
+    let launch = |vault: &Vault| {
+        let (launch, _) = write(launcher(vault), "evil/echo", "#!/bin/sh\n/bin/echo evil\n", 0o755);
+        launch
+    };
+    let vault = Vault::of(&Project::new("acme").secret("development", "PATH", "evil:/bin"));
+    launch(&vault).program(["echo", "true"]).run().assert_failed(
+        125,
+        &[
+            "error: a secret may not be named PATH: its value would run as code in COMMAND",
+            "hint: --allow-reserved PATH lets it through, --exclude leaves it out",
+        ],
+    );
+    let allowed = launch(&vault).args(["--allow-reserved", "PATH"]);
+    allowed.program(["sh", "-c", "/bin/echo \"$PATH\""]).run().assert_ran("evil:/bin\n");
+    let allowed = launch(&vault).args(["--allow-reserved", "PATH"]);
+    allowed.program(["echo", "true"]).run().assert_ran("true\n");
+}
+
+#[test]
+fn command_is_looked_for_after_the_settings_and_before_the_first_request() {
+    // Both are wrong: the settings come first, being the launcher's own.
+    let outcome = bare_launcher().program(["no-such-program-anywhere"]).run();
+    assert_eq!(outcome.code(), Some(125));
+    // The store isn't there at all, and the launch doesn't wait for it.
+    let outcome = launcher(&vault())
+        .env("UPSTASH_REDIS_URL", "http://127.0.0.1:1")
+        .program(["no-such-program-anywhere"])
+        .run();
+    assert_eq!(outcome.code(), Some(127));
+}
+
+#[test]
+fn a_relative_path_is_taken_from_the_working_directory() {
+    let vault = vault();
+    let (launch, path) = write(launcher(&vault), "bin/tool", "#!/bin/sh\necho $GREETING\n", 0o755);
+    assert!(Path::new(&path).is_absolute());
+    launch.program(["bin/tool"]).run().assert_ran("hello\n");
+}
