@@ -63,7 +63,11 @@ impl EnvFile {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut file = Self { path: path.into(), ..Self::default() };
         for item in dotenvy::Iter::new(bytes) {
-            let (name, value) = item.map_err(|error| malformed(path, bytes, &error))?;
+            let (name, value) = match item {
+                Ok(pair) => pair,
+                Err(error) if is_of_others(bytes, &error) => continue,
+                Err(error) => return Err(malformed(path, bytes, &error)),
+            };
             let value = Zeroizing::new(value);
             match variables::ALL.iter().find(|v| is_form_of(&name, v.name)) {
                 Some(variable) if variable.sources == Sources::Process => file.ignored.push(name),
@@ -79,15 +83,31 @@ fn is_form_of(name: &str, variable: &str) -> bool {
     name.strip_prefix(variable).is_some_and(|rest| rest.is_empty() || rest == variables::FILE_SUFFIX)
 }
 
+/// Whether it is a variable of another program that doesn't parse, such as `TITLE=two words`, which
+/// other readers of the file accept. Not where it takes one of the launcher's with it.
+fn is_of_others(bytes: &[u8], error: &dotenvy::Error) -> bool {
+    let dotenvy::Error::LineParse(text, _) = error else { return false };
+    let Some(line) = line_of(bytes, text).and_then(|index| bytes.split(|byte| *byte == b'\n').nth(index))
+    else {
+        return false;
+    };
+    let own = |text: &str| variables::ALL.iter().any(|variable| text.contains(variable.name));
+    line.contains(&b'=') && !own(text) && !own(&String::from_utf8_lossy(line))
+}
+
+/// The index of the line that an error's text, the whole line or its value, begins in.
+fn line_of(bytes: &[u8], text: &str) -> Option<usize> {
+    let first = text.lines().next().unwrap_or_default().trim_end().as_bytes();
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.position(|line| {
+        let before = line.strip_suffix(first).map(<[u8]>::trim_ascii_end);
+        before.is_some_and(|before| before.is_empty() || before.ends_with(b"="))
+    })
+}
+
 fn malformed(path: &Path, bytes: &[u8], error: &dotenvy::Error) -> EnvFileError {
     let line = match error {
-        dotenvy::Error::LineParse(text, _) => {
-            let first = text.lines().next().unwrap_or_default();
-            let position = bytes
-                .split(|byte| *byte == b'\n')
-                .position(|line| line.trim_ascii_end() == first.trim_ascii_end().as_bytes());
-            position.map(|index| index + 1)
-        }
+        dotenvy::Error::LineParse(text, _) => line_of(bytes, text).map(|index| index + 1),
         _ => None,
     };
     EnvFileError::Malformed { path: path.into(), line }
@@ -120,7 +140,26 @@ mod tests {
 
     #[test]
     fn a_malformed_line_is_named_by_its_number_only() {
-        let error = EnvFile::parse(Path::new("x"), b"A=1\n\nhunter2 is secret\n").err();
-        assert!(matches!(error, Some(EnvFileError::Malformed { line: Some(3), .. })), "{error:?}");
+        for (text, expected) in [
+            ("A=1\n\nhunter2 is secret\n", 3),
+            ("A=1\nREDENV_PROJECT=two words\n", 2),
+            ("A=1\r\nexport REDENV_PROJECT = two words\r\n", 2),
+            // The apostrophe makes the next line part of the value.
+            ("A=1\nB=It's\nREDENV_PROJECT=acme\n", 2),
+        ] {
+            let error = EnvFile::parse(Path::new("x"), text.as_bytes()).err();
+            let Some(EnvFileError::Malformed { line, .. }) = error else { panic!("{text}: {error:?}") };
+            assert_eq!(line, Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_other_programs_make_of_their_own_lines_is_theirs() {
+        for text in ["TITLE=two words\n", "PRICE=5 $ or so\n", "A='x' y\n", "export B = a b\n", "C=It's\n"] {
+            let file = parse(&format!("REDENV_PROJECT=acme\n{text}"));
+            assert_eq!(file.variables.len(), 1, "{text}");
+        }
+        let file = parse("TITLE=two words\nREDENV_PROJECT=acme\n");
+        assert_eq!(file.variables["REDENV_PROJECT"].as_str(), "acme");
     }
 }
