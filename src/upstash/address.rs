@@ -61,9 +61,6 @@ impl Address {
     /// # Errors
     /// [`BadAddress`]: what is wrong with it.
     pub(crate) fn parse(text: &str, plain: PlainHttp) -> Result<Self, BadAddress> {
-        if text.contains(['?', '#']) {
-            return Err(BadAddress::Query);
-        }
         let (scheme, rest) = text.split_once("://").ok_or(BadAddress::NoScheme)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "https" => Scheme::Https,
@@ -86,6 +83,10 @@ impl Address {
         }
         if host.eq_ignore_ascii_case("console.upstash.com") {
             return Err(BadAddress::Console);
+        }
+        // Behind the console, whose pages have both.
+        if text.contains(['?', '#']) {
+            return Err(BadAddress::Query);
         }
         if host.to_ascii_lowercase().ends_with(".upstash.io") && uri.port_u16() == Some(6379) {
             return Err(BadAddress::RedisPort(host));
@@ -149,6 +150,7 @@ mod tests {
             ("rediss://default:pw@eu1-x.upstash.io:6379", Err(BadAddress::RedisProtocol)),
             ("https://eu1-x.upstash.io:6379", Err(BadAddress::RedisPort("eu1-x.upstash.io".into()))),
             ("https://console.upstash.com/redis/1234", Err(BadAddress::Console)),
+            ("https://console.upstash.com/redis/1234?teamid=0#tab", Err(BadAddress::Console)),
             ("https://user:pw@host", Err(BadAddress::UserInfo)),
             ("https://host?token=x", Err(BadAddress::Query)),
             ("ftp://host", Err(BadAddress::Scheme("ftp".into()))),
