@@ -4,5 +4,6 @@ mod exit_status;
 mod fixtures;
 mod interop;
 mod launch;
+mod settings;
 mod support;
 mod vault;

@@ -1,0 +1,646 @@
+//! Where settings come from, which one wins, and what is said of those that are missing or wrong.
+
+use std::os::unix::ffi::OsStrExt;
+
+use crate::support::launcher::{Launcher, bare_launcher, launcher};
+use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
+use crate::support::vault::Vault;
+
+/// A project `acme` whose environments `development`, `staging` and `production` say which they are.
+fn vault() -> Vault {
+    let environments = ["development", "staging", "production"];
+    let project = environments.iter().fold(Project::new("acme"), |project, environment| {
+        project.secret(environment, "WHERE", environment).secret(
+            environment,
+            &environment.to_uppercase(),
+            "1",
+        )
+    });
+    Vault::of(&project)
+}
+
+/// The launcher with every setting but these.
+fn without(vault: &Vault, names: &[&str]) -> Launcher {
+    names.iter().fold(launcher(vault), |launcher, name| launcher.env_remove(name))
+}
+
+/// What the one request of this launch asked for: `project` and its environments.
+#[track_caller]
+fn asked(vault: &Vault, launcher: Launcher) -> String {
+    let before = vault.requests().len();
+    let outcome = launcher.program(["true"]).run();
+    let requests = vault.requests().split_off(before);
+    assert_eq!(requests.len(), 1, "{}", outcome.stderr);
+    let commands: Vec<Vec<String>> = serde_json::from_str(&requests[0].body).unwrap();
+    let keys = commands.iter().map(|command| command[1].as_str());
+    let project = commands[0][1].strip_prefix("meta@").unwrap();
+    let environments = keys.skip(1).map(|key| key.strip_suffix(&format!(":{project}")).unwrap());
+    format!("{project} {}", environments.collect::<Vec<_>>().join("+"))
+}
+
+const TYPESCRIPT: &str = r#"import { defineConfig } from "@redenv/client";
+
+export default defineConfig({
+  "name": "file",
+  "environment": "file-env",
+  "plugins": [],
+});
+"#;
+
+#[test]
+fn a_flag_beats_a_variable_which_beats_the_env_file_which_beats_the_project_file() {
+    let vault = vault();
+    let env_file = "REDENV_PROJECT=local\nREDENV_ENVIRONMENT=local-env\n";
+    for (flag, variable, local, file, expected) in [
+        (true, true, true, true, "flag flag-env"),
+        (false, true, true, true, "variable variable-env"),
+        (false, false, true, true, "local local-env"),
+        (false, false, false, true, "file file-env"),
+        (true, false, false, true, "flag flag-env"),
+        (true, true, false, false, "flag flag-env"),
+        (true, false, true, false, "flag flag-env"),
+        (false, true, false, true, "variable variable-env"),
+    ] {
+        let mut launch = without(&vault, &["REDENV_PROJECT"]);
+        if flag {
+            launch = launch.args(["--project", "flag", "--env", "flag-env"]);
+        }
+        if variable {
+            launch = launch.env("REDENV_PROJECT", "variable").env("REDENV_ENVIRONMENT", "variable-env");
+        }
+        if local {
+            launch = launch.file(".env.local", env_file);
+        }
+        if file {
+            launch = launch.file("redenv.config.ts", TYPESCRIPT);
+        }
+        assert_eq!(asked(&vault, launch), expected);
+    }
+}
+
+#[test]
+fn project_and_environment_are_looked_up_each_for_itself() {
+    let vault = vault();
+    let bare = || without(&vault, &["REDENV_PROJECT"]).file("redenv.config.ts", TYPESCRIPT);
+    assert_eq!(asked(&vault, bare().args(["-e", "flag-env"])), "file flag-env");
+    assert_eq!(asked(&vault, bare().args(["-p", "flag"])), "flag file-env");
+    assert_eq!(asked(&vault, bare().file(".env.local", "REDENV_PROJECT=local")), "local file-env");
+    assert_eq!(asked(&vault, launcher(&vault)), "acme development");
+}
+
+#[test]
+fn a_project_file_of_every_kind_is_read() {
+    let vault = vault();
+    for (name, content) in [
+        ("redenv.config.ts", TYPESCRIPT),
+        (
+            "redenv.config.ts",
+            "const config: Config = { name: 'file', environment: 'file-env' };\nexport default config",
+        ),
+        ("redenv.config.js", "export default { name: 'file', environment: `file-env` };"),
+        ("redenv.config.mjs", "// name: 'no'\nexport default { environment: \"file-env\", name: \"file\" }"),
+        ("redenv.config.cjs", "module.exports = { name: 'file', environment: 'file-env' }"),
+        ("redenv.config.json", r#"{"name": "file", "environment": "file-env", "other": {"name": "no"}}"#),
+    ] {
+        let launch = without(&vault, &["REDENV_PROJECT"]).file(name, content);
+        assert_eq!(asked(&vault, launch), "file file-env", "{name}: {content}");
+    }
+}
+
+#[test]
+fn the_nearest_project_file_counts_also_from_a_parent_directory() {
+    let vault = vault();
+    let json = |name: &str| format!(r#"{{"name": "{name}"}}"#);
+    let launch = |directory: &str| {
+        let mut launch = without(&vault, &["REDENV_PROJECT"])
+            .file("redenv.config.json", json("top"))
+            .file("a/redenv.config.json", json("a"))
+            .file("a/redenv.config.ts", "export default { name: 'a-ts' }")
+            .file("a/b/c/other", "");
+        let directory = launch.directory().join(directory);
+        launch.command().current_dir(directory);
+        launch
+    };
+    assert_eq!(asked(&vault, launch(".")), "top development");
+    assert_eq!(asked(&vault, launch("a")), "a-ts development");
+    assert_eq!(asked(&vault, launch("a/b/c")), "a-ts development");
+}
+
+#[test]
+fn a_project_file_is_read_and_never_run() {
+    let vault = vault();
+    let launch = without(&vault, &["REDENV_PROJECT"])
+        .file("redenv.config.ts", "export default { name: process.env.PROJECT ?? 'x' }");
+    let path = launch.directory().canonicalize().unwrap().join("redenv.config.ts");
+    launch.program(["true"]).run().assert_failed(
+        125,
+        &[
+            &format!("error: REDENV_PROJECT is not set, and {} has no literal `name`", path.display()),
+            "hint: a project file is read, not run: give the name with -p",
+        ],
+    );
+}
+
+#[test]
+fn environments_are_layered_and_a_later_one_wins() {
+    let vault = vault();
+    for (launch, expected) in [
+        (launcher(&vault), "development"),
+        (launcher(&vault).env("REDENV_ENVIRONMENT", "staging"), "staging"),
+        (launcher(&vault).env("REDENV_ENVIRONMENT", "staging,development"), "staging+development"),
+        (launcher(&vault).env("REDENV_ENVIRONMENT", "staging, development"), "staging+development"),
+        (launcher(&vault).args(["-e", "staging", "-e", "production"]), "staging+production"),
+        (launcher(&vault).args(["--env=staging,production"]), "staging+production"),
+        (
+            launcher(&vault).args(["-e", "staging,production", "-e", "development"]),
+            "staging+production+development",
+        ),
+        // Named twice, its last place counts.
+        (launcher(&vault).args(["-e", "production", "-e", "staging,production"]), "staging+production"),
+    ] {
+        assert_eq!(asked(&vault, launch), format!("acme {expected}"));
+    }
+    let environment =
+        launcher(&vault).args(["-e", "production,staging"]).program(["env", "-0"]).run().environment();
+    assert_eq!(environment["WHERE"], "staging");
+    assert_eq!((environment["PRODUCTION"].as_str(), environment["STAGING"].as_str()), ("1", "1"));
+    assert_eq!(environment.get("DEVELOPMENT"), None);
+}
+
+#[test]
+fn a_colon_in_a_name_becomes_a_dash_as_the_clients_write_it() {
+    let vault = vault();
+    let launch = launcher(&vault).args(["-p", "ac:me", "-e", "a:b"]);
+    assert_eq!(asked(&vault, launch), "ac-me a-b");
+}
+
+/// The settings of `vault` as an env file.
+fn env_file(vault: &Vault) -> String {
+    format!(
+        "# for local use\nexport REDENV_TOKEN_ID={TOKEN_ID}\nREDENV_TOKEN_KEY='{TOKEN_KEY}'\n\
+         UPSTASH_REDIS_URL=\"{}\"\nUPSTASH_REDIS_TOKEN={}\nREDENV_PROJECT=acme\nREDENV_ENVIRONMENT=staging\n\
+         UNRELATED=from the file\nWHERE=from the file\n",
+        vault.url(),
+        vault.token()
+    )
+}
+
+#[test]
+fn every_setting_may_stand_in_env_local_and_nothing_of_it_reaches_command() {
+    let vault = vault();
+    let launch = bare_launcher().file(".env.local", env_file(&vault));
+    let mut environment = launch.program(["env", "-0"]).run().environment();
+    environment.remove("PATH");
+    let expected = [("WHERE", "staging"), ("STAGING", "1")];
+    assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())).into());
+
+    let launch = bare_launcher().file(".env.local", env_file(&vault)).arg("--keep-token");
+    let environment = launch.program(["env", "-0"]).run().environment();
+    assert_eq!(environment.keys().collect::<Vec<_>>(), ["PATH", "STAGING", "WHERE"]);
+}
+
+#[test]
+fn another_env_file_may_be_named_and_none_be_read() {
+    let vault = vault();
+    let local = "REDENV_PROJECT=local\n";
+    let bare = || {
+        without(&vault, &["REDENV_PROJECT"]).file(".env.local", local).file("other", "REDENV_PROJECT=other\n")
+    };
+    assert_eq!(asked(&vault, bare()), "local development");
+    assert_eq!(asked(&vault, bare().args(["--env-file", "other"])), "other development");
+    assert_eq!(asked(&vault, bare().env("REDENV_ENV_FILE", "other")), "other development");
+    let missing = [
+        "error: REDENV_PROJECT is not set",
+        "hint: give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above",
+    ];
+    bare().arg("--no-env-file").program(["true"]).run().assert_failed(125, &missing);
+    bare().env("REDENV_NO_ENV_FILE", "1").program(["true"]).run().assert_failed(125, &missing);
+    // A flag beats the variable.
+    let both = bare().env("REDENV_NO_ENV_FILE", "1").args(["--env-file", "other"]);
+    assert_eq!(asked(&vault, both), "other development");
+}
+
+#[test]
+fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
+    let vault = vault();
+    launcher(&vault).args(["--env-file", "missing"]).program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: missing can't be read: no such file or directory",
+            "hint: --no-env-file starts without it, --env-file names another",
+        ],
+    );
+    // The content of a malformed line may be a secret.
+    for content in [
+        "A=1\n\nhunter2 is secret\n",
+        "A=1\nB=2\nhunter2 'is secret\n",
+        "A=1\nB=2\nREDENV_TOKEN_KEY=hunter2 is secret\n",
+    ] {
+        launcher(&vault).file(".env.local", content).program(["true"]).run().assert_failed(
+            125,
+            &[
+                "error: .env.local is malformed: line 3 is not NAME=VALUE",
+                "hint: --no-env-file starts without it, --env-file names another",
+            ],
+        );
+    }
+    // A directory of that name, as some tools make it.
+    launcher(&vault).file(".env.local/x", "").program(["true"]).run().assert_ran("");
+}
+
+#[test]
+fn what_widens_trust_is_not_taken_from_an_env_file() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "NODE_OPTIONS", "--require=x"));
+    let launch = launcher(&vault).file(".env.local", "REDENV_ALLOW_RESERVED=NODE_OPTIONS\n");
+    launch.program(["true"]).run().assert_failed(
+        125,
+        &[
+            "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: only the environment may set it",
+            "error: a secret may not be named NODE_OPTIONS: its value would run as code in COMMAND",
+            "hint: --allow-reserved NODE_OPTIONS lets it through, --exclude leaves it out",
+        ],
+    );
+}
+
+const FILES: [&str; 5] =
+    ["REDENV_TOKEN_ID", "REDENV_TOKEN_KEY", "UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN", "REDENV_PROJECT"];
+
+#[test]
+fn each_setting_may_be_in_a_file_less_one_newline() {
+    let vault = vault();
+    let values = [TOKEN_ID, TOKEN_KEY, &vault.url(), vault.token(), "acme"];
+    for end in ["", "\n", "\r\n"] {
+        let launch = FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| {
+            launch.file(name, format!("{value}{end}")).env(&format!("{name}_FILE"), name)
+        });
+        launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
+    }
+    // In an env file too.
+    let lines = FILES.iter().map(|name| format!("{name}_FILE={name}\n")).collect::<String>();
+    let launch =
+        FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| launch.file(name, value));
+    launch.file(".env.local", lines).program(["printenv", "WHERE"]).run().assert_ran("development\n");
+}
+
+#[test]
+fn a_variable_and_its_file_at_once_are_an_error() {
+    let vault = vault();
+    for name in FILES {
+        let launch = launcher(&vault).file("value", "x").env(&format!("{name}_FILE"), "value");
+        launch.program(["true"]).run().assert_failed(
+            125,
+            &[
+                &format!("error: {name} and {name}_FILE are both set"),
+                &format!("hint: unset {name} or {name}_FILE"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_file_that_holds_no_value_is_an_error() {
+    let vault = vault();
+    for (content, error) in [
+        (&b"\n"[..], "REDENV_TOKEN_KEY_FILE is empty"),
+        (b"redenv_sk_x\n\n", "REDENV_TOKEN_KEY_FILE has white space around its value"),
+        (b"redenv_sk_\xff", "REDENV_TOKEN_KEY_FILE is not UTF-8"),
+    ] {
+        let launch = without(&vault, &["REDENV_TOKEN_KEY"]).file("key", content);
+        let outcome = launch.env("REDENV_TOKEN_KEY_FILE", "key").program(["true"]).run();
+        let first = outcome.stderr.lines().next();
+        assert_eq!(first, Some(&*format!("redenv-run: error: {error}")));
+    }
+    without(&vault, &["REDENV_TOKEN_KEY"])
+        .env("REDENV_TOKEN_KEY_FILE", "/no/such/file")
+        .program(["true"])
+        .run()
+        .assert_failed(
+            125,
+            &["error: REDENV_TOKEN_KEY_FILE: /no/such/file can't be read: no such file or directory"],
+        );
+}
+
+#[test]
+fn the_names_of_upstashs_own_clients_are_known() {
+    let vault = vault();
+    let rest = || {
+        without(&vault, &["UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"])
+            .env("UPSTASH_REDIS_REST_URL", vault.url())
+            .env("UPSTASH_REDIS_REST_TOKEN", vault.token())
+    };
+    assert_eq!(asked(&vault, rest()), "acme development");
+    // Redenv's own come first.
+    let both = launcher(&vault)
+        .env("UPSTASH_REDIS_REST_URL", "http://127.0.0.1:1")
+        .env("UPSTASH_REDIS_REST_TOKEN", "x");
+    assert_eq!(asked(&vault, both), "acme development");
+    // One of each kind is fine in one place.
+    let mixed = without(&vault, &["UPSTASH_REDIS_URL"]).env("UPSTASH_REDIS_REST_URL", vault.url());
+    assert_eq!(asked(&vault, mixed), "acme development");
+}
+
+const SAME_SOURCE: &str = "hint: the database's URL and token have to come from the same place, so that a file can't send your token elsewhere";
+
+#[test]
+fn url_and_token_have_to_come_from_the_same_place() {
+    let vault = vault();
+    // A stranger's directory must not send the shell's token to the stranger.
+    let evil = Vault::of(&Project::new("acme"));
+    without(&vault, &["UPSTASH_REDIS_URL"])
+        .file(".env.local", format!("UPSTASH_REDIS_URL={}\n", evil.url()))
+        .program(["true"])
+        .run()
+        .assert_failed(
+            125,
+            &[
+                "error: UPSTASH_REDIS_URL is not set in the environment, where UPSTASH_REDIS_TOKEN is from",
+                SAME_SOURCE,
+            ],
+        );
+    without(&vault, &["UPSTASH_REDIS_TOKEN"])
+        .file(".env.local", "UPSTASH_REDIS_REST_TOKEN=x\n")
+        .program(["true"])
+        .run()
+        .assert_failed(
+            125,
+            &[
+                "error: UPSTASH_REDIS_TOKEN is not set in the environment, where UPSTASH_REDIS_URL is from",
+                SAME_SOURCE,
+            ],
+        );
+    // Both in both: the environment's pair wins.
+    let pair = format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\n", evil.url(), evil.token());
+    assert_eq!(asked(&vault, launcher(&vault).file(".env.local", pair)), "acme development");
+    assert_eq!(evil.connections(), 0);
+}
+
+#[test]
+fn everything_that_is_missing_is_said_at_once() {
+    bare_launcher().program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: REDENV_TOKEN_ID, REDENV_TOKEN_KEY, UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set",
+            "hint: set it in the environment, as NAME_FILE with a file's path, or in .env.local; `redenv-run token create` makes a token",
+        ],
+    );
+    // Beside what is wrong, whose hint is the next step.
+    bare_launcher()
+        .env("REDENV_TOKEN_ID", "\"stk_1\"")
+        .env("UPSTASH_REDIS_URL", "https://x.upstash.io")
+        .program(["true"])
+        .run()
+        .assert_failed(
+            125,
+            &[
+                "error: REDENV_TOKEN_KEY, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set; REDENV_TOKEN_ID has quotes around its value",
+                "hint: remove them: the value of REDENV_TOKEN_ID is taken as it stands (docker's --env-file keeps quotes)",
+            ],
+        );
+}
+
+const COPY: &str = "copy the REST URL from the database's page in the console: https://<name>.upstash.io";
+const SWAPPED: &str = "the id (stk_...) and the key (redenv_sk_...) seem to be swapped";
+
+/// A variable, a value that is a usual slip, and the error and the hint that it gets.
+const SLIPS: &[(&str, &str, &str, &str)] = &[
+    ("REDENV_TOKEN_ID", TOKEN_KEY, "REDENV_TOKEN_ID holds a token key", SWAPPED),
+    ("REDENV_TOKEN_KEY", TOKEN_ID, "REDENV_TOKEN_KEY holds a token id", SWAPPED),
+    ("REDENV_TOKEN_KEY", "tok_abc", "REDENV_TOKEN_KEY holds a token id", SWAPPED),
+    ("REDENV_TOKEN_ID", "", "REDENV_TOKEN_ID is empty", "give REDENV_TOKEN_ID a value, or unset it"),
+    ("REDENV_TOKEN_KEY", "", "REDENV_TOKEN_KEY is empty", "give REDENV_TOKEN_KEY a value, or unset it"),
+    ("REDENV_PROJECT", "", "REDENV_PROJECT is empty", "give REDENV_PROJECT a value, or unset it"),
+    ("REDENV_ENVIRONMENT", "", "REDENV_ENVIRONMENT is empty", "give REDENV_ENVIRONMENT a value, or unset it"),
+    (
+        "REDENV_ENVIRONMENT",
+        "a,,b",
+        "REDENV_ENVIRONMENT is empty",
+        "give REDENV_ENVIRONMENT a value, or unset it",
+    ),
+    ("UPSTASH_REDIS_URL", "", "UPSTASH_REDIS_URL is empty", "give UPSTASH_REDIS_URL a value, or unset it"),
+    (
+        "UPSTASH_REDIS_TOKEN",
+        "",
+        "UPSTASH_REDIS_TOKEN is empty",
+        "give UPSTASH_REDIS_TOKEN a value, or unset it",
+    ),
+    (
+        "REDENV_TOKEN_KEY",
+        "redenv_sk_x ",
+        "REDENV_TOKEN_KEY has white space around its value",
+        "remove them: the value of REDENV_TOKEN_KEY is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "REDENV_TOKEN_ID",
+        "stk_x\r",
+        "REDENV_TOKEN_ID has white space around its value",
+        "remove them: the value of REDENV_TOKEN_ID is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "UPSTASH_REDIS_TOKEN",
+        "'AXabc='",
+        "UPSTASH_REDIS_TOKEN has quotes around its value",
+        "remove them: the value of UPSTASH_REDIS_TOKEN is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "\"https://x.upstash.io\"",
+        "UPSTASH_REDIS_URL has quotes around its value",
+        "remove them: the value of UPSTASH_REDIS_URL is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "REDENV_PROJECT",
+        "\"acme\"",
+        "REDENV_PROJECT has quotes around its value",
+        "remove them: the value of REDENV_PROJECT is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "UPSTASH_REDIS_TOKEN",
+        "Bearer AXabc=",
+        "UPSTASH_REDIS_TOKEN begins with `Bearer `",
+        "give the token alone",
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "redis://default:hunter2@x.upstash.io:6379",
+        "UPSTASH_REDIS_URL is the address of the Redis protocol",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "rediss://default:hunter2@x.upstash.io:6379",
+        "UPSTASH_REDIS_URL is the address of the Redis protocol",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://x.upstash.io:6379",
+        "UPSTASH_REDIS_URL has the port of the Redis protocol (host x.upstash.io)",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://console.upstash.com/redis/1234?teamid=0",
+        "UPSTASH_REDIS_URL is the address of Upstash's console",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://console.upstash.com/redis/1234",
+        "UPSTASH_REDIS_URL is the address of Upstash's console",
+        COPY,
+    ),
+    ("UPSTASH_REDIS_URL", "x.upstash.io", "UPSTASH_REDIS_URL has no https:// before it", COPY),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://default:hunter2@x.upstash.io",
+        "UPSTASH_REDIS_URL has a user name or password in it",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://x.upstash.io?token=hunter2",
+        "UPSTASH_REDIS_URL has a `?` or `#` in it",
+        COPY,
+    ),
+    ("UPSTASH_REDIS_URL", "ftp://x.upstash.io", "UPSTASH_REDIS_URL is a URL of the scheme ftp", COPY),
+    (
+        "UPSTASH_REDIS_URL",
+        "http://x.upstash.io",
+        "UPSTASH_REDIS_URL is http to x.upstash.io, where the token could be read on the way",
+        "use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the way there is safe",
+    ),
+    (
+        "REDENV_TOKEN_SALT",
+        "0001",
+        "REDENV_TOKEN_SALT is not 32 hex digits",
+        "`token create --format env` prints it; without it the launch only takes longer",
+    ),
+    (
+        "REDENV_TIMEOUT",
+        "soon",
+        "REDENV_TIMEOUT is no span of time over zero",
+        "give it like 10s, 500ms or 24h",
+    ),
+    ("REDENV_ALLOW_HTTP", "maybe", "REDENV_ALLOW_HTTP is neither 1 nor 0", "set it to 1 or 0"),
+    ("REDENV_KEEP_TOKEN", "maybe", "REDENV_KEEP_TOKEN is neither 1 nor 0", "set it to 1 or 0"),
+];
+
+#[test]
+fn every_recognisable_slip_gets_its_own_hint() {
+    let vault = vault();
+    for (name, value, error, hint) in SLIPS {
+        let outcome = launcher(&vault).env(name, value).program(["true"]).run();
+        let expected = format!("redenv-run: error: {error}\nredenv-run: hint: {hint}\n");
+        assert_eq!((outcome.code(), outcome.stderr), (Some(125), expected), "{name}={value}");
+    }
+    assert_eq!(vault.connections(), 0);
+}
+
+#[test]
+fn a_setting_that_is_not_utf8_is_named() {
+    let vault = vault();
+    let value = std::ffi::OsStr::from_bytes(b"redenv_sk_\xff");
+    launcher(&vault)
+        .env("REDENV_TOKEN_KEY", value)
+        .program(["true"])
+        .run()
+        .assert_failed(125, &["error: REDENV_TOKEN_KEY is not UTF-8"]);
+}
+
+#[test]
+fn an_empty_optional_setting_is_as_good_as_none() {
+    let vault = vault();
+    let launch =
+        ["REDENV_TOKEN_SALT", "REDENV_TIMEOUT", "REDENV_ALLOW_HTTP", "REDENV_ONLY", "REDENV_VERBOSE"]
+            .iter()
+            .fold(launcher(&vault), |launch, name| launch.env(name, ""));
+    launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
+}
+
+#[test]
+fn http_leaves_this_machine_only_when_it_is_allowed() {
+    let vault = vault();
+    // The wildcard address is this machine, and no loopback one.
+    let launch = || launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("0.0.0.0"));
+    launch().program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: UPSTASH_REDIS_URL is http to 0.0.0.0, where the token could be read on the way",
+            "hint: use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the way there is safe",
+        ],
+    );
+    assert_eq!(vault.connections(), 0);
+    launch().arg("--allow-http").program(["true"]).run().assert_ran("");
+    launch().env("REDENV_ALLOW_HTTP", "1").program(["true"]).run().assert_ran("");
+}
+
+#[test]
+fn a_url_may_end_in_a_slash() {
+    let vault = vault();
+    let launch = launcher(&vault).env("UPSTASH_REDIS_URL", format!("{}/", vault.url()));
+    assert_eq!(asked(&vault, launch), "acme development");
+}
+
+#[test]
+fn without_dashes_the_error_shows_the_corrected_command_line() {
+    for (arguments, corrected) in [
+        (&["node", "server.js"][..], "redenv-run -- node ..."),
+        (&["node"], "redenv-run -- node"),
+        (&["-p", "acme", "node", "--token", "hunter2"], "redenv-run -p acme -- node ..."),
+        (&["-e", "production", "./run", "--", "hunter2"], "redenv-run -e production -- ./run ..."),
+        (&["--project=acme", "sh", "-c", "hunter2"], "redenv-run --project=acme -- sh ..."),
+    ] {
+        bare_launcher()
+            .args(arguments)
+            .run()
+            .assert_failed(125, &["error: `--` is missing before COMMAND", &format!("hint: {corrected}")]);
+    }
+}
+
+#[test]
+fn other_slips_of_the_command_line_have_their_own_words() {
+    let all = "redenv-run [OPTIONS] -- COMMAND [ARG]...; --help tells more";
+    for (arguments, error, hint) in [
+        (&[][..], "COMMAND is missing", Some(all)),
+        (&["--"], "COMMAND is missing", Some(all)),
+        (
+            &["--projct", "acme", "--", "hunter2"],
+            "there is no option --projct",
+            Some("did you mean --project?"),
+        ),
+        (
+            &["--zzz=hunter2", "--", "true"],
+            "there is no option --zzz",
+            Some("options of COMMAND go behind `--`; --help lists the launcher's"),
+        ),
+        (&["-v", "-q", "--", "true"], "--verbose and --quiet exclude each other", None),
+        (&["-p", "a", "-p", "hunter2", "--", "true"], "--project is given twice", None),
+    ] {
+        let mut lines = vec![format!("error: {error}")];
+        lines.extend(hint.map(|hint| format!("hint: {hint}")));
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        bare_launcher().args(arguments).run().assert_failed(125, &lines);
+    }
+}
+
+#[test]
+fn a_repeated_dash_dash_is_commands() {
+    let vault = vault();
+    launcher(&vault).program(["printf", "%s|", "--", "a", "--"]).run().assert_ran("--|a|--|");
+}
+
+#[test]
+fn help_and_version_are_printed_on_stdout() {
+    let help = bare_launcher().arg("--help").run();
+    assert_eq!((help.code(), help.stderr.as_str()), (Some(0), ""));
+    assert!(help.stdout.contains("redenv-run [OPTIONS] -- COMMAND [ARG]..."), "{}", help.stdout);
+    let version = bare_launcher().arg("--version").run();
+    version.assert_ran(&format!("redenv-run {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn help_shows_no_value_of_the_environment() {
+    let vault = vault();
+    let help = launcher(&vault).arg("--help").run();
+    assert_eq!(help.stdout, bare_launcher().arg("--help").run().stdout);
+}
