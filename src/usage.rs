@@ -76,6 +76,12 @@ impl UsageError {
                 let argument = argument.split(['=', ' ']).next().unwrap_or_default();
                 Self::conflict(argument, &other, text(ContextKind::InvalidSubcommand))
             }
+            // clap would show the value, which may be a token that was put in the wrong place.
+            ErrorKind::TooManyValues => Self::Other {
+                sentence: format!("{} takes no value", argument.unwrap_or_else(|| "the option".into())),
+                hint: None,
+            },
+            ErrorKind::InvalidUtf8 => Self::Other { sentence: "an option is not UTF-8".into(), hint: None },
             ErrorKind::MissingRequiredArgument => Self::Other {
                 sentence: format!("{} is missing", argument.unwrap_or_else(|| "an argument".into())),
                 hint: Some("--help tells more".into()),
