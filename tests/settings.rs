@@ -615,6 +615,7 @@ fn other_slips_of_the_command_line_have_their_own_words() {
         ),
         (&["-v", "-q", "--", "true"], "--verbose and --quiet exclude each other", None),
         (&["-p", "a", "-p", "hunter2", "--", "true"], "--project is given twice", None),
+        (&["--raw=hunter2", "--", "true"], "--raw takes no value", None),
     ] {
         let mut lines = vec![format!("error: {error}")];
         lines.extend(hint.map(|hint| format!("hint: {hint}")));

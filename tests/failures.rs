@@ -1,0 +1,436 @@
+//! Every way in which a vault, a token or a store can be wrong has its own words, and a way out.
+
+use crate::support::launcher::{Launcher, launcher};
+use crate::support::project::{Project, TOKEN_ID};
+use crate::support::vault::{Response, Vault};
+
+/// A launch that fails: what is wrong, and what is said of it.
+pub struct Failure {
+    pub what: &'static str,
+    project: fn(Project) -> Project,
+    vault: fn(&Vault),
+    launcher: fn(Launcher) -> Launcher,
+    lines: &'static [&'static str],
+}
+
+/// In every project, and in the environment of every launch: none of it may be said.
+pub const CANARY: &str = "canary-4f8a1c";
+
+impl Failure {
+    const fn of(what: &'static str, lines: &'static [&'static str]) -> Self {
+        Self { what, project: |project| project, vault: |_| {}, launcher: |launcher| launcher, lines }
+    }
+
+    const fn project(mut self, change: fn(Project) -> Project) -> Self {
+        self.project = change;
+        self
+    }
+
+    const fn vault(mut self, change: fn(&Vault)) -> Self {
+        self.vault = change;
+        self
+    }
+
+    const fn launcher(mut self, change: fn(Launcher) -> Launcher) -> Self {
+        self.launcher = change;
+        self
+    }
+
+    /// The vault, and a launcher for it that is about to fail.
+    pub fn set_up(&self) -> (Vault, Launcher) {
+        let project = Project::new("acme").secret("development", "CANARY", CANARY);
+        let vault = Vault::of(&(self.project)(project));
+        (self.vault)(&vault);
+        let launcher = (self.launcher)(launcher(&vault));
+        (vault, launcher)
+    }
+}
+
+/// What a store would say that repeats what it was sent.
+const ECHO: &str = r#"{"error":"ERR unknown command, with args beginning with: canary-4f8a1c"}"#;
+const DAMAGED: &str = "its sealed value doesn't open: damaged, or sealed for another project";
+
+fn answers(vault: &Vault, status: u16, body: &str) {
+    vault.respond_always(Some(Response::new(status).body(body)));
+}
+
+macro_rules! damaged {
+    ($name:literal) => {
+        concat!(
+            "error: a secret can't be opened: ",
+            $name,
+            " (its sealed value doesn't open: damaged, or sealed for another project)"
+        )
+    };
+}
+
+const WRITE_AGAIN: &str =
+    "hint: write them again; --skip-broken starts without them, --exclude leaves them out";
+const RENAME: &str = "hint: rename it, or leave it out with --exclude";
+const LITERAL: &str = r"hint: write \${NAME} for a literal reference; --raw starts without expansion";
+const REVOKED: &str =
+    "error: project acme has no service token stk_a1B2c3D4e5F6g7H8: it was revoked, or is of another project";
+const NEW_TOKEN: &str = "hint: check REDENV_TOKEN_ID, or make a new token with `redenv-run token create`";
+const COPY_TOKEN: &str = "hint: copy the REST token from the database's page, a trailing = included; its password is another thing";
+const NOT_ACCEPTED: &str = "error: 127.0.0.1 does not accept the Upstash token";
+
+pub const FAILURES: &[Failure] = &[
+    // Secrets.
+    Failure::of("a damaged value", &[damaged!("BROKEN"), WRITE_AGAIN]).project(|project| {
+        let mut damaged = project.seal(CANARY.as_bytes());
+        let last = damaged.pop();
+        damaged.push(if last == Some('0') { '1' } else { '0' });
+        project.raw_field("development", "BROKEN", &format!(r#"[{{"value":"{damaged}","version":1}}]"#))
+    }),
+    Failure::of("a value of another project", &[damaged!("FOREIGN"), WRITE_AGAIN]).project(|project| {
+        let foreign = Project::new("other").version(CANARY, 1);
+        project.raw_field("development", "FOREIGN", &format!("[{foreign}]"))
+    }),
+    Failure::of(
+        "a value without a dot",
+        &[
+            "error: a secret can't be opened: BROKEN (its sealed value is malformed: there is no dot)",
+            WRITE_AGAIN,
+        ],
+    )
+    .project(|project| project.raw_field("development", "BROKEN", r#"[{"value":"canary-4f8a1c"}]"#)),
+    Failure::of(
+        "a value in plain text",
+        &[
+            "error: a secret can't be opened: BROKEN (its history is not JSON)",
+            WRITE_AGAIN,
+        ],
+    )
+    .project(|project| project.raw_field("development", "BROKEN", CANARY)),
+    Failure::of(
+        "a version without a value",
+        &[
+            "error: a secret can't be opened: BROKEN (its history holds a malformed version)",
+            WRITE_AGAIN,
+        ],
+    )
+    .project(|project| project.raw_field("development", "BROKEN", r#"[{"version":1}]"#)),
+    Failure::of(
+        "several of them",
+        &[
+            "error: some secrets can't be opened: EMPTY (its history has no version), NUL (its value holds a NUL byte), \
+             OBJECT (its history is not an array) and UTF_8 (its value is not UTF-8)",
+            WRITE_AGAIN,
+        ],
+    )
+    .project(|project| {
+        let not_utf8 = project.seal(b"canary-4f8a1c\xff");
+        project
+            .secret("development", "NUL", "canary-4f8a1c\0")
+            .raw_field("development", "EMPTY", "[]")
+            .raw_field("development", "OBJECT", r#"{"value":"canary-4f8a1c"}"#)
+            .raw_field("development", "UTF_8", &format!(r#"[{{"value":"{not_utf8}"}}]"#))
+    }),
+    Failure::of(
+        "a secret that another one refers to",
+        &["error: a secret can't be opened: BROKEN (its value holds a NUL byte)", WRITE_AGAIN],
+    )
+    .project(|project| {
+        project.secret("development", "USES", "${BROKEN}").secret("development", "BROKEN", "canary-4f8a1c\0")
+    })
+    .launcher(|launcher| launcher.args(["--only", "USES"])),
+    Failure::of("a cycle", &["error: the references form a cycle: A -> B -> A", LITERAL])
+        .project(|project| project.secret("development", "A", "canary-4f8a1c${B}").secret("development", "B", "${A}")),
+    Failure::of(
+        "references without measure",
+        &["error: the references in N08 make the values grow over 64 MiB", LITERAL],
+    )
+    .project(|project| {
+        (0..30).fold(project, |project, n| {
+            let next = format!("${{N{:02}}}", n + 1);
+            project.secret("development", &format!("N{n:02}"), &format!("{next}{next}"))
+        })
+        .secret("development", "N30", CANARY)
+    }),
+    Failure::of(
+        "impossible names",
+        &[
+            "error: no variable can have the name of secret \"\" (it is empty), secret A\\u{0}B (it holds a \
+             NUL byte) and secret A=B (it holds a `=`)",
+            RENAME,
+        ],
+    )
+    .project(|project| {
+        project.secret("development", "", CANARY).secret("development", "A=B", CANARY).secret("development", "A\0B", CANARY)
+    }),
+    Failure::of(
+        "a name that would write to the terminal",
+        &[
+            "error: a secret can't be opened: \\u{1b}[31mA\\u{a}redenv-run: ok (its history has no version)",
+            WRITE_AGAIN,
+        ],
+    )
+    .project(|project| project.raw_field("development", "\x1b[31mA\nredenv-run: ok", "[]")),
+    Failure::of(
+        "a reserved name",
+        &[
+            "error: a secret may not be named LD_PRELOAD and NODE_OPTIONS: its value would run as code in COMMAND",
+            "hint: --allow-reserved LD_PRELOAD,NODE_OPTIONS lets it through, --exclude leaves it out",
+        ],
+    )
+    .project(|project| {
+        project.secret("development", "LD_PRELOAD", CANARY).secret("development", "NODE_OPTIONS", CANARY)
+    }),
+    // Projects and tokens.
+    Failure::of(
+        "a missing environment",
+        &[
+            "error: project acme has no environment stagin",
+            "hint: check -e (REDENV_ENVIRONMENT); an environment exists once it has a secret",
+        ],
+    )
+    .launcher(|launcher| launcher.args(["-e", "stagin"])),
+    Failure::of(
+        "several missing environments",
+        &[
+            "error: project acme has no environments a, b and c",
+            "hint: check -e (REDENV_ENVIRONMENT); an environment exists once it has a secret",
+        ],
+    )
+    .launcher(|launcher| launcher.args(["-e", "a,b,development,c"])),
+    Failure::of(
+        "a missing project",
+        &[
+            "error: there is no project acmee in the database of 127.0.0.1",
+            "hint: check -p (REDENV_PROJECT), and that the URL is this project's database",
+        ],
+    )
+    .launcher(|launcher| launcher.args(["-p", "acmee"])),
+    Failure::of("a revoked token", &[REVOKED, NEW_TOKEN])
+        .project(|project| project.raw_meta("serviceTokens", r#"{"stk_other":{"encryptedPEK":"x","salt":"y"}}"#)),
+    Failure::of("a project without a single token", &[REVOKED, NEW_TOKEN])
+        .project(|project| project.without_meta("serviceTokens")),
+    Failure::of(
+        "a wrong key",
+        &[
+            "error: REDENV_TOKEN_KEY is not the key of token stk_a1B2c3D4e5F6g7H8",
+            "hint: id and key have to be of the same `token create`; a key that is lost can only be replaced by a new token",
+        ],
+    )
+    .launcher(|launcher| launcher.env("REDENV_TOKEN_KEY", "redenv_sk_canary-4f8a1c")),
+    Failure::of(
+        "a token that is no object",
+        &["error: the store's data is malformed: serviceTokens entry stk_a1B2c3D4e5F6g7H8 is not an object with `encryptedPEK` and `salt`"],
+    )
+    .project(|project| project.raw_meta("serviceTokens", &format!(r#"{{"{TOKEN_ID}":"canary-4f8a1c"}}"#))),
+    Failure::of(
+        "a token with a malformed salt",
+        &["error: the store's data is malformed: salt of token stk_a1B2c3D4e5F6g7H8 is not 32 hex digits"],
+    )
+    .project(|project| {
+        let entry = r#"{"encryptedPEK":"aa.bb","salt":"canary-4f8a1c"}"#;
+        project.raw_meta("serviceTokens", &format!(r#"{{"{TOKEN_ID}":{entry}}}"#))
+    }),
+    Failure::of(
+        "a token with a malformed key",
+        &["error: the entry of token stk_a1B2c3D4e5F6g7H8 is malformed: its sealed value is malformed: the IV is not 24 hex digits"],
+    )
+    .project(|project| {
+        let entry = r#"{"encryptedPEK":"canary-4f8a1c.bb","salt":"000102030405060708090a0b0c0d0e0f"}"#;
+        project.raw_meta("serviceTokens", &format!(r#"{{"{TOKEN_ID}":{entry}}}"#))
+    }),
+    Failure::of(
+        "tokens that are no JSON",
+        &["error: the store's data is malformed: serviceTokens is not a JSON object"],
+    )
+    .project(|project| project.raw_meta("serviceTokens", CANARY)),
+    Failure::of(
+        "another key derivation",
+        &[
+            "error: the project's `kdf` is not pbkdf2, the only one this launcher accepts",
+            "hint: a newer version of redenv-run may know it; otherwise somebody tampered with the project",
+        ],
+    )
+    .project(|project| project.raw_meta("kdf", CANARY)),
+    Failure::of(
+        "another cipher",
+        &[
+            "error: the project's `algorithm` is not aes-256-gcm, the only one this launcher accepts",
+            "hint: a newer version of redenv-run may know it; otherwise somebody tampered with the project",
+        ],
+    )
+    .project(|project| project.raw_meta("algorithm", "none")),
+    // The store.
+    Failure::of("a wrong Upstash token", &[NOT_ACCEPTED, COPY_TOKEN])
+        .launcher(|launcher| launcher.env("UPSTASH_REDIS_TOKEN", CANARY)),
+    Failure::of("a token that lost its trailing =", &[NOT_ACCEPTED, COPY_TOKEN])
+        .launcher(|launcher| launcher.env("UPSTASH_REDIS_TOKEN", "AXlocalVaultTokenForTestsOnly=")),
+    Failure::of(
+        "a token with a line break",
+        &[
+            "error: the Upstash token holds a character that no token has",
+            "hint: copy the REST token again, without line breaks",
+        ],
+    )
+    .launcher(|launcher| launcher.env("UPSTASH_REDIS_TOKEN", "canary-\n4f8a1c")),
+    Failure::of("an answer of 401", &[NOT_ACCEPTED, COPY_TOKEN]).vault(|vault| answers(vault, 401, ECHO)),
+    Failure::of(
+        "an answer of 403",
+        &[
+            "error: 127.0.0.1 refuses access (status 403)",
+            "hint: the token or this machine's address may not use this database",
+        ],
+    )
+    .vault(|vault| answers(vault, 403, ECHO)),
+    Failure::of(
+        "an address without the API",
+        &[
+            "error: 127.0.0.1 has no Upstash REST API at this address (status 404)",
+            "hint: set UPSTASH_REDIS_URL to the REST URL from the database's page",
+        ],
+    )
+    .vault(|vault| answers(vault, 404, ECHO)),
+    Failure::of(
+        "another refusal",
+        &["error: 127.0.0.1 refuses the request (status 400): an error of code ERR"],
+    )
+    .vault(|vault| answers(vault, 400, ECHO)),
+    Failure::of(
+        "a used up quota",
+        &[
+            "error: 127.0.0.1 refuses: the database's request quota is used up",
+            "hint: no retry helps: raise the quota in Upstash's console, or wait for its next period",
+        ],
+    )
+    .vault(|vault| answers(vault, 400, r#"{"error":"ERR max requests limit exceeded. Limit: 1, Usage: 2"}"#)),
+    Failure::of(
+        "a redirect",
+        &[
+            "error: 127.0.0.1 redirects elsewhere (status 307), which is not followed",
+            "hint: set UPSTASH_REDIS_URL to the database's own REST URL",
+        ],
+    )
+    .vault(|vault| {
+        let elsewhere = Response::new(307).header("Location", "http://127.0.0.1:1/canary-4f8a1c");
+        vault.respond_always(Some(elsewhere));
+    }),
+    Failure::of(
+        "an answer that is no JSON",
+        &[
+            "error: the answer of 127.0.0.1 is not the REST API's: malformed at byte 1",
+            "hint: check that UPSTASH_REDIS_URL is the database's REST URL",
+        ],
+    )
+    .vault(|vault| answers(vault, 200, CANARY)),
+    Failure::of(
+        "an answer of another shape",
+        &[
+            "error: the answer of 127.0.0.1 is not the REST API's: malformed at byte 0",
+            "hint: check that UPSTASH_REDIS_URL is the database's REST URL",
+        ],
+    )
+    .vault(|vault| answers(vault, 200, r#"{"result":"canary-4f8a1c"}"#)),
+    Failure::of("too few answers", &["error: the answer of 127.0.0.1 has 1 results instead of 2"])
+        .vault(|vault| answers(vault, 200, r#"[{"result":["canary-4f8a1c",null,null,null,null]}]"#)),
+    Failure::of(
+        "a command that the store refuses",
+        &["error: 127.0.0.1 refuses to read meta@acme: an error of code ERR"],
+    )
+    .vault(|vault| {
+        answers(vault, 200, r#"[{"error":"ERR canary-4f8a1c"},{"result":["canary-4f8a1c","x"]}]"#);
+    }),
+    Failure::of("an answer that is no HTTP", &[
+        "error: the answer of 127.0.0.1 is not HTTP",
+        "hint: check the URL's scheme and port: something else than the REST API may be listening there",
+    ])
+    .vault(|vault| vault.respond_always(Some(Response::raw("canary-4f8a1c\r\n\r\n")))),
+];
+
+#[test]
+fn every_failure_has_its_own_words_and_status_125() {
+    let mut wrong = Vec::new();
+    for failure in FAILURES {
+        let (_vault, launcher) = failure.set_up();
+        let outcome = launcher.program(["echo", "started"]).run();
+        let expected: String = failure.lines.iter().map(|line| format!("redenv-run: {line}\n")).collect();
+        if (outcome.code(), outcome.stderr.as_str(), outcome.stdout.as_str()) != (Some(125), &expected, "") {
+            wrong.push((failure.what, outcome, expected));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_named() {
+    // Nothing listens on the port that a vault had.
+    let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
+    let launch = launcher(&vault).args(["--timeout", "300ms"]);
+    drop(vault);
+    let outcome = launch.program(["true"]).run();
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    assert_eq!((outcome.code(), lines.len()), (Some(125), 2), "{}", outcome.stderr);
+    let error = "redenv-run: error: 127.0.0.1 did not answer within 300ms: the connection was refused";
+    assert!(lines[0].starts_with(error), "{}", lines[0]);
+    assert_eq!(lines[1], "redenv-run: hint: check UPSTASH_REDIS_URL and this machine's network");
+}
+
+#[test]
+fn a_key_of_the_wrong_type_is_named() {
+    let vault = Vault::builder().project(&Project::new("acme").secret("development", "A", "1")).start();
+    vault.respond_always(Some(Response::new(200).body(
+        r#"[{"error":"WRONGTYPE Operation against a key holding the wrong kind of value"},{"result":[]}]"#,
+    )));
+    let outcome = launcher(&vault).program(["true"]).run();
+    outcome.assert_failed(125, &["error: 127.0.0.1 refuses to read meta@acme: the key is not a hash"]);
+}
+
+#[test]
+fn skip_broken_starts_without_what_cannot_be_opened() {
+    let project = Project::new("acme");
+    let not_utf8 = project.seal(b"\xff");
+    let project = project
+        .secret("development", "GOOD", "<${NUL}>")
+        .secret("development", "NUL", "a\0b")
+        .raw_field("development", "EMPTY", "[]")
+        .raw_field("development", "FOREIGN", &format!("[{}]", Project::new("other").version("x", 1)))
+        .raw_field("development", "UTF_8", &format!(r#"[{{"value":"{not_utf8}","version":1}}]"#));
+    let vault = Vault::of(&project);
+    for (flag, variable) in [(Some("--skip-broken"), ""), (None, "1")] {
+        let launch = launcher(&vault).args(flag).env("REDENV_SKIP_BROKEN", variable).env("NUL", "inherited");
+        let outcome = launch.program(["sh", "-c", "echo $GOOD ${NUL} ${FOREIGN-none}"]).run();
+        assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(0), "<${NUL}> inherited none\n"));
+        assert_eq!(
+            outcome.stderr,
+            format!(
+                "redenv-run: warning: started without EMPTY: its history has no version\n\
+                 redenv-run: warning: started without FOREIGN: {DAMAGED}\n\
+                 redenv-run: warning: started without NUL: its value holds a NUL byte\n\
+                 redenv-run: warning: started without UTF_8: its value is not UTF-8\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn skip_broken_is_no_way_around_a_bad_name_or_a_cycle() {
+    let bad = Project::new("acme").secret("development", "A=B", "1");
+    launcher(&Vault::of(&bad))
+        .arg("--skip-broken")
+        .program(["true"])
+        .run()
+        .assert_failed(125, &["error: no variable can have the name of secret A=B (it holds a `=`)", RENAME]);
+    let cycle = Project::new("acme").secret("development", "A", "${A}");
+    launcher(&Vault::of(&cycle))
+        .arg("--skip-broken")
+        .program(["true"])
+        .run()
+        .assert_failed(125, &["error: the references form a cycle: A -> A", LITERAL]);
+}
+
+#[test]
+fn a_variable_too_long_for_any_program_is_named_before_the_exec() {
+    // With the name and `=` one byte over what the kernel takes.
+    let project = Project::new("acme").secret("development", "LONG", &"x".repeat(131_067));
+    launcher(&Vault::of(&project)).program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: too long for any program's environment, over 131071 bytes as NAME=VALUE: LONG (131072 bytes)",
+            "hint: --file NAME passes it as a file's path, --exclude leaves it out",
+        ],
+    );
+}
