@@ -19,6 +19,8 @@ use zeroize::Zeroizing;
 
 use crate::secret::SecretText;
 
+/// The derivation's pseudo-random function.
+const PRF: pbkdf2::Algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
 /// Iterations of the key derivation.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(310_000).unwrap();
 /// Bytes of a key, of the PEK, and of a MAC.
@@ -108,13 +110,7 @@ impl Key {
     /// PBKDF2-HMAC-SHA256 over the UTF-8 bytes of the whole password, prefix included.
     pub(crate) fn derive(password: &SecretText, salt: &Salt) -> Self {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        pbkdf2::derive(
-            pbkdf2::PBKDF2_HMAC_SHA256,
-            ITERATIONS,
-            &salt.0,
-            password.expose().as_bytes(),
-            &mut *bytes,
-        );
+        pbkdf2::derive(PRF, ITERATIONS, &salt.0, password.expose().as_bytes(), &mut *bytes);
         Self::new(bytes)
     }
 
@@ -233,3 +229,6 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;
