@@ -205,3 +205,6 @@ fn matches_any(name: &str, patterns: &[&str]) -> bool {
         None => name == *pattern,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,3 +200,6 @@ fn name_problem(name: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
