@@ -304,3 +304,6 @@ fn open_pinned(
     };
     Ok(open_one(environment, Ok(versions.swap_remove(index)), pek))
 }
+
+#[cfg(test)]
+mod tests;
