@@ -1,6 +1,6 @@
 //! Every way in which a vault, a token or a store can be wrong has its own words, and a way out.
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launcher::{Launcher, launcher, said};
 use crate::support::project::{Project, TOKEN_ID};
 use crate::support::vault::{Response, Vault};
 
@@ -347,7 +347,7 @@ fn every_failure_has_its_own_words_and_status_125() {
     for failure in FAILURES {
         let (_vault, launcher) = failure.set_up();
         let outcome = launcher.program(["echo", "started"]).run();
-        let expected: String = failure.lines.iter().map(|line| format!("redenv-run: {line}\n")).collect();
+        let expected = said(failure.lines);
         if (outcome.code(), outcome.stderr.as_str(), outcome.stdout.as_str()) != (Some(125), &expected, "") {
             wrong.push((failure.what, outcome, expected));
         }

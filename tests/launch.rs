@@ -126,7 +126,7 @@ fn entries_after(vault: &Vault, entries: &[&[u8]]) -> Vec<Vec<u8>> {
         .map(|(name, value)| [name.as_bytes(), b"=", value.unwrap().as_bytes()].concat())
         .collect();
     let entries: Vec<&[u8]> = entries.iter().copied().chain(settings.iter().map(Vec::as_slice)).collect();
-    let hex: String = entries.join(&b'\0').iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = base16ct::lower::encode_string(&entries.join(&b'\0'));
     let python = python::interpreter();
     let output =
         launch.through([python.as_os_str(), "-Ic".as_ref(), EXECVE.as_ref(), hex.as_ref()]).run_raw();

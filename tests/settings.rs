@@ -276,7 +276,7 @@ fn each_setting_may_be_in_a_file_less_one_newline() {
         launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
     }
     // In an env file too.
-    let lines = FILES.iter().map(|name| format!("{name}_FILE={name}\n")).collect::<String>();
+    let lines = FILES.map(|name| format!("{name}_FILE={name}\n")).concat();
     let launch =
         FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| launch.file(name, value));
     launch.file(".env.local", lines).program(["printenv", "WHERE"]).run().assert_ran("development\n");

@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -61,7 +63,7 @@ fn ascii(json: &str) -> String {
             text.push(c);
         } else {
             for unit in c.encode_utf16(&mut units) {
-                text.push_str(&format!("\\u{unit:04x}"));
+                write!(text, "\\u{unit:04x}").unwrap();
             }
         }
         text
@@ -81,7 +83,7 @@ impl Style {
         match self {
             Self::Compact => value.to_string(),
             Self::Ascii => ascii(&value.to_string()),
-            Self::Pretty => format!(" {:#}\r\n", value),
+            Self::Pretty => format!(" {value:#}\r\n"),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Outcome {
     /// each; nothing reached stdout.
     #[track_caller]
     pub fn assert_failed(&self, code: i32, lines: &[&str]) {
-        let expected: String = lines.iter().map(|line| format!("redenv-run: {line}\n")).collect();
+        let expected = said(lines);
         assert_eq!(
             (self.code(), self.stderr.as_str(), self.stdout.as_str()),
             (Some(code), expected.as_str(), "")
@@ -62,6 +62,11 @@ impl Outcome {
             self.status
         );
     }
+}
+
+/// What the launcher writes to stderr for these lines.
+pub fn said(lines: &[&str]) -> String {
+    lines.iter().flat_map(|line| ["redenv-run: ", *line, "\n"]).collect()
 }
 
 /// A launcher with every setting that `vault` needs.

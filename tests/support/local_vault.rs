@@ -1,4 +1,5 @@
 //! The local vault as a program: an Upstash to try the launcher against.
+#![allow(unreachable_pub, reason = "its modules are the tests' too")]
 
 #[allow(dead_code, reason = "what the tests need beyond this program")]
 mod project;
