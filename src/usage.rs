@@ -107,7 +107,10 @@ impl UsageError {
 
     /// The command line with `--` in its place. COMMAND's own arguments are not shown.
     fn no_dashes(word: &str, arguments: &[OsString], subcommand: Option<String>) -> Self {
-        let at = arguments.iter().position(|argument| argument == word).unwrap_or(0);
+        // Not where it is the value of the option before it, as in `-p node node server.js`.
+        let is_value = |at: usize| at > 0 && takes_next(&arguments[at - 1].to_string_lossy());
+        let mut places = (0..arguments.len()).filter(|at| arguments[*at] == word);
+        let at = places.find(|at| !is_value(*at)).unwrap_or(0);
         let options: String =
             arguments[..at].iter().map(|option| format!(" {}", Shown(&option.to_string_lossy()))).collect();
         if Cli::command().find_subcommand(word).is_some() {
@@ -123,6 +126,18 @@ impl UsageError {
         }
         Self::NoDashes { corrected, subcommand }
     }
+}
+
+/// Whether the word after this option is its value.
+fn takes_next(option: &str) -> bool {
+    let command = Cli::command();
+    command.get_arguments().any(|known| {
+        let long = known.get_long().is_some_and(|name| option.strip_prefix("--") == Some(name));
+        // Flags may stand before it in one word: `-vp`.
+        let short = known.get_short().is_some_and(|name| !option.starts_with("--") && option.ends_with(name));
+        let takes = known.get_action().takes_values() && !known.is_require_equals_set();
+        takes && (long || short && option.starts_with('-'))
+    })
 }
 
 /// The option of any command that was meant, most likely.

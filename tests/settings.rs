@@ -588,6 +588,9 @@ fn without_dashes_the_error_shows_the_corrected_command_line() {
         (&["node"], "redenv-run -- node"),
         (&["-p", "acme", "node", "--token", "hunter2"], "redenv-run -p acme -- node ..."),
         (&["-e", "production", "./run", "--", "hunter2"], "redenv-run -e production -- ./run ..."),
+        (&["-p", "node", "node", "hunter2"], "redenv-run -p node -- node ..."),
+        (&["-v", "--env", "sh", "sh", "hunter2"], "redenv-run -v --env sh -- sh ..."),
+        (&["-vp", "sh", "sh", "sh"], "redenv-run -vp sh -- sh ..."),
         (&["--project=acme", "sh", "-c", "hunter2"], "redenv-run --project=acme -- sh ..."),
     ] {
         bare_launcher()
