@@ -312,7 +312,7 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "an answer that is no JSON",
         &[
-            "error: the answer of 127.0.0.1 is not the REST API's: malformed at byte 1",
+            "error: the answer of 127.0.0.1 is not the REST API's: malformed at byte 0",
             "hint: check that UPSTASH_REDIS_URL is the database's REST URL",
         ],
     )
@@ -320,11 +320,16 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "an answer of another shape",
         &[
-            "error: the answer of 127.0.0.1 is not the REST API's: malformed at byte 0",
+            "error: the answer of 127.0.0.1 is not the REST API's: malformed at byte 25",
             "hint: check that UPSTASH_REDIS_URL is the database's REST URL",
         ],
     )
     .vault(|vault| answers(vault, 200, r#"{"result":"canary-4f8a1c"}"#)),
+    Failure::of(
+        "a pipeline that is refused as a whole",
+        &["error: 127.0.0.1 refuses to read the project: an error of code ERR"],
+    )
+    .vault(|vault| answers(vault, 200, ECHO)),
     Failure::of("too few answers", &["error: the answer of 127.0.0.1 has 1 results instead of 2"])
         .vault(|vault| answers(vault, 200, r#"[{"result":["canary-4f8a1c",null,null,null,null]}]"#)),
     Failure::of(
