@@ -145,7 +145,16 @@ fn trace(launcher: Launcher) -> Vec<String> {
     // The launcher's own directory goes away with it.
     let directory = tempfile::TempDir::new().unwrap();
     let log = directory.path().join("trace");
-    let wrapper = ["strace", "-f", "-qq", "-o", log.to_str().unwrap(), "-e", "trace=file,process,desc", "--"];
+    let wrapper = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        log.to_str().unwrap(),
+        "-e",
+        "trace=file,process,desc,network,prctl",
+        "--",
+    ];
     assert!(
         std::process::Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok(),
         "strace is missing; scripts/test installs it"
@@ -156,6 +165,15 @@ fn trace(launcher: Launcher) -> Vec<String> {
     let executed = |line: &String| line.contains("execve(") && line.contains("/true\", [\"true\"]");
     let end = lines.iter().position(executed).unwrap_or_else(|| panic!("{lines:#?}"));
     lines[..=end].to_vec()
+}
+
+#[test]
+fn a_launch_forbids_dumps_of_itself_before_it_has_anything_to_hide() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "CANARY", CANARY));
+    let calls = trace(launcher(&vault));
+    let first = |text: &str| calls.iter().position(|call| call.contains(text));
+    let forbidden = first(" prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE) = 0");
+    assert!(forbidden.is_some() && forbidden < first(" connect("), "{calls:#?}");
 }
 
 #[test]
