@@ -24,8 +24,7 @@ impl Terminal {
     ///
     /// # Errors
     /// What the terminal said; [`io::ErrorKind::UnexpectedEof`] for Ctrl-D.
-    pub(crate) fn ask_secretly(self, question: &str) -> io::Result<SecretText> {
-        drop(self);
+    pub(crate) fn ask_secretly(mut self, question: &str) -> io::Result<SecretText> {
         // rpassword answers Ctrl-C with a SIGINT to the process, which would leave the terminal
         // without echo. It is held back until the terminal is as it was.
         let deadly = Arc::new(AtomicBool::new(false));
@@ -34,6 +33,9 @@ impl Terminal {
         deadly.store(true, Ordering::SeqCst);
         if answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
             low_level::emulate_default_handler(SIGINT)?;
+        } else if answer.is_err() {
+            // What is said next begins a line.
+            self.0.write_all(b"\n")?;
         }
         answer.map(SecretText::new)
     }

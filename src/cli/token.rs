@@ -6,6 +6,7 @@ use super::{EnvFileArgs, NetworkArgs, OutputArgs};
 
 /// The project's service tokens.
 #[derive(Args, Debug)]
+#[command(arg_required_else_help = false)]
 pub(crate) struct TokenArgs {
     #[command(subcommand)]
     pub(crate) action: Action,

@@ -147,7 +147,7 @@ impl<'a> NewToken<'a> {
 /// `N` random bytes in the standard base64 alphabet; `N` is a multiple of three, so there is no `=`.
 fn random_text<const N: usize>() -> Result<Zeroizing<String>, NoRandomness> {
     let bytes: Zeroizing<[u8; N]> = Zeroizing::new(random_bytes()?);
-    Ok(Zeroizing::new(STANDARD.encode(&*bytes)))
+    Ok(Zeroizing::new(STANDARD.encode(*bytes)))
 }
 
 fn expose<S: Serializer>(text: &SecretText, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,5 +1,6 @@
 //! `token list`: ids, names and ages, never a sealed key.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -94,7 +95,7 @@ pub(super) fn listed(metadata: &Metadata) -> Result<Vec<Listed>, ParseError> {
     let ephemeral =
         metadata.ephemeral_tokens().map(|(id, json)| Listed::read(id, Kind::Ephemeral, json, now));
     let mut tokens: Vec<Listed> = service.chain(ephemeral).collect();
-    tokens.sort_by(|left, right| right.created.cmp(&left.created));
+    tokens.sort_by_key(|token| Reverse(token.created));
     Ok(tokens)
 }
 

@@ -77,10 +77,19 @@ fn widths(rows: &[[String; 5]], paper: Option<usize>) -> [usize; 5] {
         // The one that needs less than half gets what it needs.
         let half = room / 2;
         let for_name = if name <= half { name } else { half.max(room.saturating_sub(description)) };
+        let [name_word, word] = [NAME, DESCRIPTION].map(|column| longest_word(rows, column));
+        let for_name =
+            if name_word + word <= room { for_name.clamp(name_word, room - word) } else { for_name };
         widths[NAME] = name.min(for_name);
         widths[DESCRIPTION] = description.min(room - widths[NAME]);
     }
     widths
+}
+
+/// The width of a column's longest word, which is better not broken.
+fn longest_word(rows: &[[String; 5]], column: usize) -> usize {
+    let cells = rows.iter().map(|row| row[column].as_str()).chain([HEADER[column]]);
+    cells.flat_map(|cell| cell.split(' ')).map(str::width).max().unwrap_or(0)
 }
 
 /// A row's lines.
@@ -164,6 +173,17 @@ mod tests {
         ] {
             assert_eq!(wrap(text, width), lines, "{text}");
         }
+    }
+
+    #[test]
+    fn words_are_kept_whole_where_there_is_room() {
+        let row = ["production web", "a description of many words", "x", "x", "x"].map(String::from);
+        // 26 columns for both: half would do for "production", not for "a description".
+        let [name, description, ..] = widths(&[row], Some(26 + 8 + 8 + 10 + 3));
+        assert_eq!((name, description), (13, 13));
+        let row = ["web", "internationalization", "x", "x", "x"].map(String::from);
+        let [name, description, ..] = widths(&[row], Some(24 + 8 + 8 + 10 + 3));
+        assert_eq!((name, description), (4, 20));
     }
 
     #[test]
