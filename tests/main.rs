@@ -1,4 +1,5 @@
 //! Black-box tests, a file per promise.
 
 mod support;
+mod token;
 mod vault;

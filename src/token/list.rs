@@ -81,7 +81,7 @@ fn warn_of_old(tokens: &[Listed], report: Report) {
         tokens.iter().filter(|token| token.is_old()).map(|token| Shown(&token.id)).collect();
     if !old.is_empty() {
         report.warning(&format!(
-            "older than 90 days: {}; create a token in its place, deploy it, then revoke the old one",
+            "older than 90 days: {}; to rotate one, create another, deploy it, then revoke the old one",
             join(old)
         ));
     }

@@ -126,6 +126,11 @@ impl<'a> Project<'a> {
             return Err(self.wrong(ParseError::NoProject(self.name.clone())));
         }
         let pairs = fields.chunks_exact(2);
+        if !pairs.remainder().is_empty() {
+            return Err(
+                self.wrong(ParseError::Field { field: self.key(), problem: "has a field without a value" })
+            );
+        }
         Ok(Metadata(pairs.map(|pair| (pair[0].to_string(), pair[1].to_string())).collect()))
     }
 

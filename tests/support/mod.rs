@@ -7,4 +7,5 @@ pub mod launcher;
 pub mod project;
 pub mod python;
 pub mod redis_server;
+pub mod terminal;
 pub mod vault;
