@@ -2,6 +2,8 @@
 
 #![expect(clippy::doc_markdown, reason = "the comments are the help text, where backticks would show")]
 
+pub(crate) mod token;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -40,6 +42,7 @@ impl Cli {
             None | Some(Sub::Completions(_)) => self.launch.output,
             Some(Sub::Check(args)) => args.launch.output,
             Some(Sub::Mask(args)) => args.output,
+            Some(Sub::Token(args)) => args.options().output,
         }
     }
 }
@@ -54,6 +57,9 @@ pub(crate) enum Sub {
     /// Hide the secrets from the log of a GitHub Actions job
     #[command(after_help = MASK_EXAMPLES)]
     Mask(MaskArgs),
+
+    /// Create, list and revoke the project's service tokens
+    Token(token::TokenArgs),
 
     /// Print the completions of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
@@ -90,6 +96,8 @@ pub(crate) struct MaskArgs {
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
     #[command(flatten)]
+    pub(crate) env_file: EnvFileArgs,
+    #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
@@ -113,6 +121,8 @@ pub(crate) struct LaunchArgs {
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
     #[command(flatten)]
+    pub(crate) env_file: EnvFileArgs,
+    #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) environment: EnvironmentArgs,
@@ -135,7 +145,12 @@ pub(crate) struct ProjectArgs {
     /// Environment, repeatable: a later one wins [REDENV_ENVIRONMENT, or the project file's, or development]
     #[arg(short, long = "env", value_name = "NAME", value_delimiter = ',')]
     pub(crate) environments: Vec<String>,
+}
 
+/// Which env file.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Project")]
+pub(crate) struct EnvFileArgs {
     /// Read settings from FILE instead of .env.local [REDENV_ENV_FILE]
     #[arg(long, value_name = "FILE", conflicts_with = "no_env_file")]
     pub(crate) env_file: Option<PathBuf>,

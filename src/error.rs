@@ -13,6 +13,7 @@ use crate::program::{LookedIn, ProgramError};
 use crate::report::{Shown, join};
 use crate::select::SelectError;
 use crate::settings::{SettingsError, reason};
+use crate::token::TokenError;
 use crate::upstash::{self, StoreError};
 use crate::usage::UsageError;
 use crate::vault::{KeyError, ParseError, PinError};
@@ -58,6 +59,7 @@ pub(crate) enum Error {
     Output(io::Error),
     /// What `check` found: whatever it is, COMMAND was not to be started.
     Checked(Box<Error>),
+    Token(TokenError),
     Internal {
         place: String,
     },
@@ -143,6 +145,7 @@ impl Error {
             Self::Mask(error) => mask(error),
             Self::Checked(error) => error.tell(),
             Self::Output(error) => bare(format!("stdout can't be written to: {}", reason(error))),
+            Self::Token(error) => Told { message: error.message(), hint: error.hint() },
             Self::Internal { place } => {
                 told(format!("the launcher stopped on a bug of its own at {place}"), "please report it")
             }

@@ -27,6 +27,8 @@ mod select;
 mod settings;
 mod stages;
 mod table;
+mod terminal;
+mod token;
 mod upstash;
 mod usage;
 mod vault;

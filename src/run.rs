@@ -27,6 +27,7 @@ use crate::report::{Colour, Report, Shown, join};
 use crate::select::{self, Selected, Selection};
 use crate::settings::{ServiceToken, Settings, Store};
 use crate::stages::Stages;
+use crate::token;
 use crate::upstash::{Patience, Retry, Upstash};
 use crate::usage::UsageError;
 use crate::vault::{self, Pin, Request, SealedVault};
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli, start: Start) -> Result<(), Error> {
         None => launch(&cli.launch, cli.command, start).map(|never| match never {}),
         Some(Sub::Check(args)) => check(&args, start).map_err(|error| Error::Checked(Box::new(error))),
         Some(Sub::Mask(args)) => mask(args, start),
+        Some(Sub::Token(args)) => token::run(&args, &start),
         Some(Sub::Completions(args)) => completions(&args),
     }
 }
@@ -95,8 +97,9 @@ fn check(args: &CheckArgs, start: Start) -> Result<(), Error> {
 
 fn mask(args: MaskArgs, start: Start) -> Result<(), Error> {
     mask::check_output(&io::stdout()).map_err(Error::Mask)?;
-    let MaskArgs { project, selection, network, fallback, output } = args;
-    let args = LaunchArgs { project, selection, network, fallback, output, ..LaunchArgs::default() };
+    let MaskArgs { project, env_file, selection, network, fallback, output } = args;
+    let args =
+        LaunchArgs { project, env_file, selection, network, fallback, output, ..LaunchArgs::default() };
     let settings = resolve(&args, &start.environment, start.report)?;
     let Obtained { selected, .. } = secrets(&settings, start.at, start.report, &mut Stages::new(start.at))?;
     let short = mask::write(&selected.secrets, &mut io::stdout().lock()).map_err(Error::Mask)?;
@@ -300,7 +303,7 @@ fn revoke(error: &Error, fallback: Option<&Fallback<'_>>, report: Report) {
     }
 }
 
-fn tell_retry(retry: &Retry<'_>, host: &str, report: Report) {
+pub(crate) fn tell_retry(retry: &Retry<'_>, host: &str, report: Report) {
     report.detail(|| {
         format!(
             "attempt {} at {} failed: {}; again in {} ms",

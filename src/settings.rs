@@ -11,12 +11,14 @@ pub(crate) mod variables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cli::token::TokenOptions;
 use crate::cli::{
-    EnvironmentArgs, FallbackArgs, LaunchArgs, NetworkArgs, OutputArgs, ProjectArgs, SelectionArgs,
+    EnvFileArgs, EnvironmentArgs, FallbackArgs, LaunchArgs, NetworkArgs, OutputArgs, ProjectArgs,
+    SelectionArgs,
 };
 use crate::crypto::Salt;
 use crate::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
@@ -81,10 +83,11 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
     pub(crate) fn resolve(args: &LaunchArgs, process: &Environment) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(&args.project, process)?;
+        let mut resolver = Resolver::new(&args.env_file, process)?;
         let token = resolver.service_token();
         let store = resolver.store(&args.network);
-        let (project, environments) = resolver.project(&args.project);
+        let ProjectArgs { project, environments } = &args.project;
+        let (project, environments) = resolver.project(project.as_deref(), Some(environments));
         let selection = resolver.selection(&args.selection);
         let pins = resolver.pins(&args.selection);
         let policy = resolver.policy(&args.environment, &args.selection);
@@ -106,6 +109,46 @@ impl Settings {
             _ => Err(SettingsError(resolver.problems)),
         }
     }
+}
+
+/// What it takes to change a project's tokens: no service token, no environment.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) project: Name,
+    pub(crate) store: Store,
+    /// What the user should know although it is no error.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Access {
+    /// Resolves the project and its store.
+    ///
+    /// # Errors
+    /// [`SettingsError`]: everything that is missing or wrong, at once.
+    pub(crate) fn resolve(args: &TokenOptions, process: &Environment) -> Result<Self, SettingsError> {
+        let mut resolver = Resolver::new(&args.env_file, process)?;
+        let store = resolver.store(&args.network);
+        let (project, _) = resolver.project(args.project.as_deref(), None);
+        match (store, project, resolver.problems.is_empty()) {
+            (Some(store), Some(project), true) => Ok(Self { project, store, warnings: resolver.warnings }),
+            _ => Err(SettingsError(resolver.problems)),
+        }
+    }
+}
+
+/// The master password from the file that `REDENV_MASTER_PASSWORD_FILE` names, where it is set.
+///
+/// # Errors
+/// [`SettingsError`] where that file can't be read, or is empty.
+pub(crate) fn master_password(process: &Environment) -> Result<Option<SecretText>, SettingsError> {
+    let name = var::MASTER_PASSWORD_FILE.name;
+    let wrong = |problem| SettingsError(vec![problem]);
+    let Some(path) = process.get(OsStr::new(name)) else { return Ok(None) };
+    let password = source::read_value(name, Path::new(path)).map_err(wrong)?;
+    if password.expose().is_empty() {
+        return Err(wrong(Problem::Empty(name.to_owned())));
+    }
+    Ok(Some(password))
 }
 
 /// How much is said: `-v`, `-q`, or their variables.
@@ -138,7 +181,7 @@ struct Resolver<'e> {
 }
 
 impl<'e> Resolver<'e> {
-    fn new(args: &ProjectArgs, process: &'e Environment) -> Result<Self, SettingsError> {
+    fn new(args: &EnvFileArgs, process: &'e Environment) -> Result<Self, SettingsError> {
         let sources = Sources { process, file: EnvFile::default() };
         let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new() };
         let file = if args.no_env_file {
@@ -365,21 +408,22 @@ impl<'e> Resolver<'e> {
         Network { proxy, roots }
     }
 
-    /// The project and its environments.
-    fn project(&mut self, args: &ProjectArgs) -> (Option<Name>, Vec<Name>) {
+    /// The project, and its environments where they are asked for with their flags.
+    fn project(&mut self, flag: Option<&str>, environments: Option<&[String]>) -> (Option<Name>, Vec<Name>) {
         let before = self.problems.len();
-        let mut project = match &args.project {
-            Some(name) => Some((name.clone(), "--project".to_owned())),
+        let mut project = match flag {
+            Some(name) => Some((name.to_owned(), "--project".to_owned())),
             None => self.significant(var::PROJECT).map(|found| (found.value.expose().to_owned(), found.name)),
         };
-        let mut environments = match args.environments.as_slice() {
-            [] => self.significant(var::ENVIRONMENT).map(|found| {
+        let mut environments = match environments {
+            None => Some((Vec::new(), String::new())),
+            Some([]) => self.significant(var::ENVIRONMENT).map(|found| {
                 (
                     found.value.expose().split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>(),
                     found.name,
                 )
             }),
-            names => Some((names.to_vec(), "--env".to_owned())),
+            Some(names) => Some((names.to_vec(), "--env".to_owned())),
         };
         let faultless = self.problems.len() == before;
         let mut file_without_name = None;

@@ -8,6 +8,9 @@ use clap::{Arg, CommandFactory};
 use crate::cli::Cli;
 use crate::report::{Shown, nearest};
 
+/// What `redenv-run token` takes.
+const TOKEN: &str = "redenv-run token create -n NAME | list | revoke ID...; --help tells more";
+
 /// A command line that can't be followed.
 #[derive(Debug)]
 pub(crate) enum UsageError {
@@ -56,7 +59,20 @@ impl UsageError {
         // What stands behind a `=` may be anything.
         let argument =
             text(ContextKind::InvalidArg).map(|arg| arg.split('=').next().unwrap_or_default().to_owned());
+        let within = arguments.first().is_some_and(|first| first == "token");
         match error.kind() {
+            ErrorKind::MissingSubcommand => Self::Other {
+                sentence: "what to do with the tokens is missing".into(),
+                hint: Some(TOKEN.into()),
+            },
+            ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument if within => {
+                let word = text(ContextKind::InvalidSubcommand).or(argument).unwrap_or_default();
+                let nearest = text(ContextKind::SuggestedSubcommand).or(text(ContextKind::SuggestedArg));
+                Self::Other {
+                    sentence: format!("`redenv-run token` does not take {}", Shown(&word)),
+                    hint: Some(nearest.map_or(TOKEN.into(), |nearest| format!("did you mean {nearest}?"))),
+                }
+            }
             ErrorKind::InvalidSubcommand => {
                 let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
                 Self::no_dashes(&word, arguments, text(ContextKind::SuggestedSubcommand))

@@ -25,9 +25,9 @@ use crate::report;
 use crate::secret::SecretText;
 
 /// Iterations, hash and key size are constants: a project that says otherwise is refused.
-const KDF: &str = "pbkdf2";
+pub(crate) const KDF: &str = "pbkdf2";
 /// The one cipher of the protocol.
-const ALGORITHM: &str = "aes-256-gcm";
+pub(crate) const ALGORITHM: &str = "aes-256-gcm";
 
 /// A project's or an environment's name: not empty, without `:`. Every secret has one, so cloning
 /// copies nothing.

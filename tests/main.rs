@@ -9,4 +9,5 @@ mod launch;
 mod leaks;
 mod settings;
 mod support;
+mod token;
 mod vault;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -70,7 +70,7 @@ impl Sources<'_> {
             (Some(_), Some(_)) => Err(Problem::BothForms(variable.name)),
             (Some(value), None) => Ok(found(name, value)),
             (None, Some(path)) => {
-                let value = read_value(&file_name, path.expose())?;
+                let value = read_value(&file_name, Path::new(path.expose()))?;
                 Ok(found(file_name, value))
             }
             (None, None) => Ok(None),
@@ -90,9 +90,9 @@ impl Sources<'_> {
 }
 
 /// The content of a `NAME_FILE`'s file, less one trailing newline.
-fn read_value(name: &str, path: &str) -> Result<SecretText, Problem> {
+pub(super) fn read_value(name: &str, path: &Path) -> Result<SecretText, Problem> {
     debug_assert!(variables::is_own(name), "{name}");
-    if path.is_empty() {
+    if path.as_os_str().is_empty() {
         return Err(Problem::Empty(name.to_owned()));
     }
     let unreadable = |error| Problem::Unreadable { name: name.to_owned(), path: path.into(), error };

@@ -8,4 +8,5 @@ pub mod project;
 pub mod python;
 pub mod redis_server;
 pub mod stores;
+pub mod terminal;
 pub mod vault;

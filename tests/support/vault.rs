@@ -243,6 +243,11 @@ impl Vault {
         self.faults(|faults| faults.next.extend((0..n).map(|_| response.clone())));
     }
 
+    /// Obeys the next `n` requests with `text` in their body, and hangs up instead of answering.
+    pub fn lose_answers(&self, n: usize, text: &str) {
+        self.faults(|faults| faults.lost = (text.to_owned(), n));
+    }
+
     /// Gives `response` to every request, or the true one again.
     pub fn respond_always(&self, response: Option<Response>) {
         self.faults(|faults| faults.always = response);
@@ -308,11 +313,14 @@ fn converse(shared: &Shared, mut stream: impl Read + Write, connection: usize) -
     let mut unread = Vec::new();
     while let Some(request) = http::read_request(&mut stream, &mut unread, connection)? {
         shared.requests.lock().unwrap().push(request.clone());
-        let (instead, delay, pace) = {
+        let (instead, lost, delay, pace) = {
             let mut faults = shared.faults.lock().unwrap();
-            (faults.instead(), faults.delay, faults.pace)
+            (faults.instead(), faults.loses(&request.body), faults.delay, faults.pace)
         };
-        let response = instead.unwrap_or_else(|| rest::answer(&shared.store, &shared.tokens, &request));
+        let mut response = instead.unwrap_or_else(|| rest::answer(&shared.store, &shared.tokens, &request));
+        if lost {
+            response = Response::raw("");
+        }
         thread::sleep(delay);
         let after = if request.wants_close() { After::Close } else { After::KeepAlive };
         if http::write_response(&mut stream, &response, after, pace)? == After::Close {

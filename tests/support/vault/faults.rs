@@ -11,6 +11,8 @@ pub struct Faults {
     pub pace: Pace,
     pub next: VecDeque<Response>,
     pub always: Option<Response>,
+    /// Requests with this in their body are obeyed, and their answers lost: so many of them.
+    pub lost: (String, usize),
     rate: Option<Rate>,
 }
 
@@ -23,6 +25,13 @@ struct Rate {
 impl Faults {
     pub fn limit(&mut self, per_second: Option<u32>) {
         self.rate = per_second.map(|per_second| Rate { per_second, second: Instant::now(), taken: 0 });
+    }
+
+    /// Whether the answer to a request with this body gets lost.
+    pub fn loses(&mut self, body: &str) -> bool {
+        let lost = self.lost.1 > 0 && body.contains(&self.lost.0);
+        self.lost.1 -= usize::from(lost);
+        lost
     }
 
     /// The response that takes the place of the true one, if any.

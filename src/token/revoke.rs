@@ -1,0 +1,109 @@
+//! `token revoke`: removes entries, service tokens and ephemeral ones alike.
+
+use std::fmt::Write;
+
+use super::error::TokenError;
+use super::list::{Kind, Listed, listed};
+use super::store::{Change, Metadata, Project, Step};
+use super::time::Zone;
+use crate::cli::token::RevokeArgs;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::report::{Report, Shown, join};
+use crate::settings::Access;
+use crate::terminal::Terminal;
+use crate::vault::Name;
+
+/// Revokes tokens, after asking.
+///
+/// # Errors
+/// Why nothing was revoked, or which ids no token has.
+pub(super) fn revoke(args: &RevokeArgs, environment: &Environment, report: Report) -> Result<(), Error> {
+    let mut ids: Vec<String> = Vec::new();
+    for id in &args.ids {
+        if id.starts_with("redenv_sk_") {
+            return Err(Error::Token(TokenError::KeyAsId));
+        }
+        if !ids.contains(id) {
+            ids.push(id.clone());
+        }
+    }
+    let access = super::access(&args.options, environment, report)?;
+    let terminal = match Terminal::open() {
+        _ if args.yes => None,
+        Some(terminal) => Some(terminal),
+        None => return Err(Error::Token(TokenError::NoTerminalToConfirm)),
+    };
+    let project = Project::new(&access, report)?;
+    let read = project.read()?;
+    let tokens = listed(&read).map_err(|error| project.wrong(error))?;
+    let (known, unknown): (Vec<String>, Vec<String>) =
+        ids.into_iter().partition(|id| tokens.iter().any(|token| token.id == *id));
+    if !known.is_empty() {
+        let chosen: Vec<&Listed> = tokens.iter().filter(|token| known.contains(&token.id)).collect();
+        if let Some(terminal) = terminal {
+            let question = question(&access.project, &chosen, &Zone::local(environment));
+            if !terminal.confirm(&question).map_err(|error| Error::Token(TokenError::Terminal(error)))? {
+                return Err(Error::Token(TokenError::Declined));
+            }
+        }
+        let left = remove(&project, read, &known, report)?;
+        super::print(&told(&access, &chosen, left))?;
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Token(TokenError::Unknown { project: access.project.clone(), ids: unknown }))
+}
+
+fn question(project: &Name, chosen: &[&Listed], zone: &Zone) -> String {
+    let mut text = format!("To be revoked in project {project}:\n");
+    for token in chosen {
+        let _ = writeln!(
+            text,
+            "  {}  {}  created {}",
+            Shown(&token.id),
+            token.shown_name(),
+            token.shown_created(zone)
+        );
+    }
+    text.push_str("Programs that use them will fail at once, and it can't be undone. Revoke? [y/N] ");
+    text
+}
+
+/// Removes these tokens and says how many are left.
+fn remove(project: &Project<'_>, read: Metadata, ids: &[String], report: Report) -> Result<usize, Error> {
+    let mut left = 0;
+    let decide = |now: &Metadata| {
+        let tokens = listed(now).map_err(|error| project.wrong(error))?;
+        let (going, staying): (Vec<&Listed>, Vec<&Listed>) =
+            tokens.iter().partition(|token| ids.contains(&token.id));
+        left = staying.len();
+        if going.is_empty() {
+            return Ok(Step::Done);
+        }
+        let service_tokens = now.service_tokens().map_err(|error| project.wrong(error))?.without(ids);
+        let ephemeral = going.iter().filter(|token| token.kind == Kind::Ephemeral);
+        Ok(Step::Write(Change {
+            service_tokens,
+            ephemeral: ephemeral.map(|token| token.id.clone()).collect(),
+        }))
+    };
+    project.change(read, decide).inspect_err(|error| {
+        if super::is_unsure(error) {
+            let ids = join(ids.iter().map(|id| Shown(id)));
+            report.warning(&format!("it is not known whether {ids} was revoked: revoke again"));
+        }
+    })?;
+    Ok(left)
+}
+
+fn told(access: &Access, chosen: &[&Listed], left: usize) -> String {
+    let mut text = String::new();
+    for token in chosen {
+        let _ = writeln!(text, "Revoked: {} ({})", Shown(&token.id), token.shown_name());
+    }
+    let tokens = if left == 1 { "token" } else { "tokens" };
+    let _ = writeln!(text, "{left} {tokens} of project {} remain", access.project);
+    text
+}

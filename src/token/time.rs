@@ -1,0 +1,86 @@
+//! Times for people: the local time, and how long ago.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tz::{DateTime, TimeZone};
+
+use crate::environment::Environment;
+
+/// The zone that times are shown in.
+pub(super) struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone of `TZ`, or else the system's; UTC where neither can be read, as the C library does.
+    pub(super) fn local(environment: &Environment) -> Self {
+        let zone = match environment.get(std::ffi::OsStr::new("TZ")).map(|tz| tz.to_str()) {
+            Some(Some(tz)) if !tz.is_empty() => TimeZone::from_posix_tz(tz),
+            Some(_) => Ok(TimeZone::utc()),
+            None => TimeZone::local(),
+        };
+        Self(zone.unwrap_or_else(|_| TimeZone::utc()))
+    }
+
+    /// `2026-01-16 10:21`; `None` for a time that no calendar of this zone has.
+    pub(super) fn show(&self, time: SystemTime) -> Option<String> {
+        let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+        let time = DateTime::from_timespec(i64::try_from(seconds).ok()?, 0, self.0.as_ref()).ok()?;
+        Some(format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}",
+            time.year(),
+            time.month(),
+            time.month_day(),
+            time.hour(),
+            time.minute()
+        ))
+    }
+}
+
+/// `5 min`, `7 h`, `91 d`.
+pub(super) fn age(span: Duration) -> String {
+    let minutes = span.as_secs() / 60;
+    match minutes {
+        0..60 => format!("{minutes} min"),
+        60..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} d", days(span)),
+    }
+}
+
+/// Whole days.
+pub(super) fn days(span: Duration) -> u64 {
+    span.as_secs() / (24 * 60 * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_the_zone_of_tz() {
+        let time = humantime::parse_rfc3339("2026-07-01T22:30:17Z").unwrap();
+        for (tz, shown) in [
+            ("UTC0", "2026-07-01 22:30"),
+            ("", "2026-07-01 22:30"),
+            ("CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-02 00:30"),
+            ("<-0330>3:30", "2026-07-01 19:00"),
+            ("No/Such_Zone", "2026-07-01 22:30"),
+        ] {
+            let environment = [("TZ".into(), tz.into())].into_iter().collect();
+            assert_eq!(Zone::local(&environment).show(time).as_deref(), Some(shown), "{tz}");
+        }
+    }
+
+    #[test]
+    fn ages_are_short() {
+        const HOUR: u64 = 60 * 60;
+        for (seconds, shown) in [
+            (0, "0 min"),
+            (HOUR - 1, "59 min"),
+            (HOUR, "1 h"),
+            (48 * HOUR - 1, "47 h"),
+            (48 * HOUR, "2 d"),
+            (91 * 24 * HOUR, "91 d"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), shown);
+        }
+    }
+}

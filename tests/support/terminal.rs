@@ -1,0 +1,150 @@
+//! The launcher with a terminal to talk on, and without any.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::launcher::{Launcher, Outcome};
+
+/// A pseudo-terminal of 80 columns, held by Python's `pty`, with the launcher on it.
+pub struct Terminal {
+    driver: Child,
+    answers: BufReader<std::process::ChildStdout>,
+    /// Its working directory lives as long as it does.
+    _launcher: Launcher,
+}
+
+/// What was on the terminal in the end.
+#[derive(Debug)]
+pub struct Shown {
+    pub code: i64,
+    pub screen: String,
+}
+
+const DRIVER: &str = r#"
+import fcntl, json, os, pty, select, struct, sys, termios, time
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.execv(sys.argv[1], sys.argv[1:])
+seen, taken = b"", 0
+def more():
+    global seen
+    if not select.select([fd], [], [], 60)[0]:
+        sys.exit("nothing came for a minute after " + repr(seen))
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        data = b""
+    seen += data
+    return bool(data)
+for line in sys.stdin:
+    kind, text = json.loads(line)
+    answer = True
+    if kind == "expect":
+        while text.encode() not in seen[taken:]:
+            if not more():
+                sys.exit(repr(text) + " did not come, but " + repr(seen))
+        taken = seen.index(text.encode(), taken) + len(text.encode())
+    elif kind == "type":
+        os.write(fd, text.encode())
+    elif kind == "echo":
+        # The question is there a moment before the terminal is silent.
+        for _ in range(6000):
+            answer = bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+            if str(answer).lower() == text:
+                break
+            time.sleep(0.01)
+    else:
+        while more():
+            pass
+        answer = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()]
+    print(json.dumps(answer), flush=True)
+"#;
+
+impl Launcher {
+    /// Starts it on a terminal of its own.
+    pub fn on_terminal(mut self) -> Terminal {
+        let mut command = self.wrapped("python3", &["-I", "-X", "utf8", "-c", DRIVER]);
+        let mut driver = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let answers = BufReader::new(driver.stdout.take().unwrap());
+        Terminal { driver, answers, _launcher: self }
+    }
+
+    /// Runs it in a session without a terminal, wherever the tests themselves run.
+    pub fn without_terminal(mut self) -> Outcome {
+        let output = self.wrapped("setsid", &["-w"]).stdin(Stdio::null()).output().unwrap();
+        Outcome {
+            status: output.status,
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The same process, started by another program.
+    fn wrapped(&mut self, by: &str, arguments: &[&str]) -> Command {
+        let inner = self.command();
+        let mut outer = Command::new(by);
+        outer.args(arguments).arg(inner.get_program()).args(inner.get_args()).env_clear();
+        outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        outer.current_dir(inner.get_current_dir().unwrap());
+        outer
+    }
+}
+
+impl Terminal {
+    /// Waits until this is on the terminal, behind what was waited for before.
+    pub fn expect(&mut self, text: &str) -> &mut Self {
+        self.ask("expect", text);
+        self
+    }
+
+    /// Types a line.
+    pub fn type_line(&mut self, line: &str) -> &mut Self {
+        self.ask("type", &format!("{line}\n"));
+        self
+    }
+
+    /// Types a line once the terminal no longer shows what is typed.
+    pub fn type_hidden(&mut self, line: &str) -> &mut Self {
+        assert_eq!(self.ask("echo", "false"), json!(false), "what is typed would be shown");
+        self.type_line(line)
+    }
+
+    /// Types a control character, once the terminal no longer shows what is typed.
+    pub fn type_control(&mut self, letter: char) -> &mut Self {
+        assert_eq!(self.ask("echo", "false"), json!(false), "what is typed would be shown");
+        self.ask("type", &char::from(letter as u8 & 0x1f).to_string());
+        self
+    }
+
+    /// Whether the terminal shows what is typed.
+    pub fn echoes(&mut self) -> bool {
+        self.ask("echo", "true") == json!(true)
+    }
+
+    /// Waits for its end.
+    pub fn finish(&mut self) -> Shown {
+        let answer = self.ask("finish", "");
+        let screen = answer[1].as_str().unwrap().replace("\r\n", "\n");
+        Shown { code: answer[0].as_i64().unwrap(), screen }
+    }
+
+    fn ask(&mut self, kind: &str, text: &str) -> Value {
+        let mut line = json!([kind, text]).to_string();
+        line.push('\n');
+        self.driver.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("the terminal's driver failed, see above"))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended already; the launcher on it gets a hang-up.
+        drop(self.driver.kill());
+        drop(self.driver.wait());
+    }
+}
