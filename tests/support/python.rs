@@ -15,9 +15,7 @@ pub fn python(vault: &Vault, script: &str) -> String {
 }
 
 fn command(vault: &Vault, script: &str) -> Command {
-    let python = interpreter();
-    assert!(python.exists(), "{} is missing: scripts/test makes this virtual environment", python.display());
-    let mut command = Command::new(python);
+    let mut command = Command::new(interpreter());
     command.env_clear().env("UPSTASH_REDIS_URL", vault.url());
     command.env("UPSTASH_REDIS_TOKEN", vault.token());
     if let Some(credentials) = vault.credentials() {
@@ -29,8 +27,10 @@ fn command(vault: &Vault, script: &str) -> Command {
     command
 }
 
-/// `target/python`, next to the directory that cargo gives the tests.
-fn interpreter() -> PathBuf {
+/// `target/python`, next to the directory that cargo gives the tests. Panics when it isn't there.
+pub fn interpreter() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    target.join("python/bin/python")
+    let python = target.join("python/bin/python");
+    assert!(python.exists(), "{} is missing: scripts/test makes this virtual environment", python.display());
+    python
 }
