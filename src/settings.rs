@@ -130,6 +130,12 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
+/// The flag that a variable stands for.
+fn flag_of(variable: Variable) -> String {
+    let name = variable.name.trim_start_matches("REDENV_");
+    format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
+}
+
 /// Looks settings up one by one and gathers what is wrong.
 struct Resolver<'e> {
     sources: Sources<'e>,
@@ -205,10 +211,16 @@ impl<'e> Resolver<'e> {
         })
     }
 
+    /// A flag's names or patterns, else the variable's. A flag that is given and holds none is a
+    /// slip, such as `--only "$UNSET"`, and must not mean everything.
     fn list(&mut self, flag: &[String], variable: Variable) -> Vec<String> {
         let trimmed = |item: &str| Some(item.trim().to_owned()).filter(|item| !item.is_empty());
         if !flag.is_empty() {
-            return flag.iter().filter_map(|item| trimmed(item)).collect();
+            let items: Vec<_> = flag.iter().filter_map(|item| trimmed(item)).collect();
+            if items.is_empty() {
+                self.problem(Problem::Empty(flag_of(variable)));
+            }
+            return items;
         }
         let found = self.optional(variable);
         found.map(|found| found.value.expose().split(',').filter_map(trimmed).collect()).unwrap_or_default()
@@ -430,14 +442,18 @@ impl<'e> Resolver<'e> {
     }
 
     fn selection(&mut self, args: &SelectionArgs) -> Selection {
-        let scope = args
-            .scope
-            .clone()
-            .or_else(|| self.optional(var::SCOPE).map(|found| found.value.expose().to_owned()));
+        let scope = match &args.scope {
+            Some(scope) if scope.is_empty() => {
+                self.problem(Problem::Empty(flag_of(var::SCOPE)));
+                None
+            }
+            Some(scope) => Some(scope.clone()),
+            None => self.optional(var::SCOPE).map(|found| found.value.expose().to_owned()),
+        };
         Selection {
             only: self.list(&args.only, var::ONLY),
             exclude: self.list(&args.exclude, var::EXCLUDE),
-            scope: scope.filter(|scope| !scope.is_empty()),
+            scope,
             references: if self.flag(args.raw, var::RAW) { References::Keep } else { References::Expand },
             broken: if self.flag(args.skip_broken, var::SKIP_BROKEN) {
                 OnBroken::Skip
