@@ -1,5 +1,6 @@
 //! Black-box tests, a file per promise.
 
+mod environment;
 mod selection;
 mod support;
 mod vault;
