@@ -390,7 +390,10 @@ fn environment(error: &EnvironmentError) -> Told {
     match error {
         EnvironmentError::Reserved(reserved) => told(
             format!("a secret may not be named {}: its value would run as code in COMMAND", names(reserved)),
-            format!("--allow-reserved {} lets it through, --exclude leaves it out", reserved.join(",")),
+            format!(
+                "--allow-reserved {} lets it through, --exclude leaves it out",
+                reserved.iter().map(|name| Shown(name).to_string()).collect::<Vec<_>>().join(",")
+            ),
         ),
         EnvironmentError::Required { missing, empty } => {
             let mut parts = Vec::new();
