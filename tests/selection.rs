@@ -101,6 +101,7 @@ fn every_misuse_is_an_error_with_the_next_step() {
         (&["--only", "ONLY_LIVE"], "--only: no secret matches ONLY_LIVE", NAMES),
         (&["--scope", "STRIPE_"], "--scope: no secret matches STRIPE_", NAMES),
         (&["--pin", "DB_HOTS=1"], "--pin: there is no secret DB_HOTS", "did you mean DB_HOST?"),
+        (&["--pin", "SENTRY=1"], "--pin: there is no secret SENTRY", NAMES),
         (&["--pin", "DB_HOST=4"], "--pin: DB_HOST has no version 4", "its history goes from 1 to 3"),
         (&["--pin", "DB_HOST=0"], "--pin: DB_HOST has no version 0", "its history goes from 1 to 3"),
         (&["--pin", "DB_HOST=~3"], "--pin: DB_HOST has no version ~3", "its history goes from 1 to 3"),
