@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) pins: BTreeMap<String, Pin>,
     pub(crate) policy: Policy,
     /// `--file`: the names, as COMMAND sees them, whose values go into memory files.
-    pub(crate) files: Vec<String>,
+    pub(crate) files: BTreeSet<String>,
     /// `--fallback`: off by default.
     pub(crate) fallback: Option<FallbackSettings>,
     /// What the user should know although it is no error.
@@ -89,7 +89,7 @@ impl Settings {
         let pins = resolver.pins(&args.selection);
         let policy = resolver.policy(&args.environment, &args.selection);
         let fallback = resolver.fallback(&args.fallback);
-        let files = resolver.list(&args.environment.file, var::FILE);
+        let files = resolver.list(&args.environment.file, var::FILE).into_iter().collect();
         match (token, store, project, resolver.problems.is_empty()) {
             (Some(token), Some(store), Some(project), true) => Ok(Self {
                 project,
