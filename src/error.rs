@@ -342,7 +342,7 @@ fn pin(error: &PinError) -> Told {
         }
         PinError::NoSuchSecret { name, nearest } => Told {
             message: format!("--pin: there is no secret {}", Shown(name)),
-            hint: nearest.as_deref().map(did_you_mean),
+            hint: Some(nearest_name(nearest.as_deref())),
         },
         PinError::NoSuchVersion { name, pin, newest, oldest } => {
             let message = format!("--pin: {} has no version {pin}", Shown(name));
@@ -356,16 +356,17 @@ fn pin(error: &PinError) -> Told {
     }
 }
 
-fn did_you_mean(name: impl AsRef<str>) -> String {
-    format!("did you mean {}?", Shown(name.as_ref()))
+fn nearest_name(name: Option<&str>) -> String {
+    name.map_or_else(
+        || "`redenv-run check` lists the names".into(),
+        |name| format!("did you mean {}?", Shown(name)),
+    )
 }
 
 fn select(error: &SelectError) -> Told {
     match error {
         SelectError::NoMatch { flag, pattern, nearest } => {
-            let message = format!("{flag}: no secret matches {}", Shown(pattern));
-            let check = "`redenv-run check` lists the names".to_owned();
-            Told { message, hint: Some(nearest.as_deref().map_or(check, did_you_mean)) }
+            told(format!("{flag}: no secret matches {}", Shown(pattern)), nearest_name(nearest.as_deref()))
         }
         SelectError::Broken(broken) => {
             let list: Vec<String> =
@@ -393,7 +394,10 @@ fn environment(error: &EnvironmentError) -> Told {
     match error {
         EnvironmentError::Reserved(reserved) => told(
             format!("a secret may not be named {}: its value would run as code in COMMAND", names(reserved)),
-            format!("--allow-reserved {} lets it through, --exclude leaves it out", reserved.join(",")),
+            format!(
+                "--allow-reserved {} lets it through, --exclude leaves it out",
+                reserved.iter().map(|name| Shown(name).to_string()).collect::<Vec<_>>().join(",")
+            ),
         ),
         EnvironmentError::Required { missing, empty } => {
             let mut parts = Vec::new();
@@ -415,7 +419,7 @@ fn memory_file(error: &MemoryFileError) -> Told {
     match error {
         MemoryFileError::NoMatch { name, nearest } => Told {
             message: format!("--file: no secret is named {}", Shown(name)),
-            hint: nearest.as_deref().map(did_you_mean),
+            hint: Some(nearest_name(nearest.as_deref())),
         },
         MemoryFileError::NotLinux => told(
             "--file: this system has no memory files",

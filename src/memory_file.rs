@@ -3,7 +3,7 @@
 //! The file has no name and no place on a disk. It stays open across the exec, and every process
 //! that may look into COMMAND's `/proc/<pid>/fd` can open it anew, with an offset of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -37,7 +37,7 @@ impl MemoryFiles {
     /// # Errors
     /// [`MemoryFileError`]: a name that isn't there, or a system that can't do it.
     pub(crate) fn create(
-        names: &[String],
+        names: &BTreeSet<String>,
         secrets: &BTreeMap<String, Secret>,
         child: &mut Child,
     ) -> Result<Self, MemoryFileError> {
@@ -72,15 +72,24 @@ mod system {
     use std::process;
 
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
     use super::MemoryFileError;
+
+    /// Shell scripts open and close descriptors of one digit for their own ends, and shells keep
+    /// theirs from 10 on.
+    const LOWEST: i32 = 100;
 
     /// A sealed memory file with this content, not closed by the exec, and its path.
     ///
     /// Readable by its owner alone: programs such as ssh and libpq refuse a key that others can read.
     pub(super) fn create(name: &str, content: &str) -> Result<(OwnedFd, String), MemoryFileError> {
         let refused = |error| MemoryFileError::Refused { name: name.to_owned(), error };
-        let fd = memfd_create("redenv-run", MemfdFlags::ALLOW_SEALING).map_err(|e| refused(e.into()))?;
+        let flags = MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC;
+        let low = memfd_create("redenv-run", flags).map_err(|e| refused(e.into()))?;
+        // Where the limit of open files is lower, the low one has to do.
+        let fd = fcntl_dupfd_cloexec(&low, LOWEST).unwrap_or(low);
+        fcntl_setfd(&fd, FdFlags::empty()).map_err(|e| refused(e.into()))?;
         let mut file = File::from(fd);
         file.write_all(content.as_bytes()).map_err(refused)?;
         file.set_permissions(Permissions::from_mode(0o400)).map_err(refused)?;

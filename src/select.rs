@@ -144,7 +144,7 @@ pub(crate) fn select(mut vault: OpenedVault, selection: &Selection) -> Result<Se
         };
         let scope = selection.scope.as_deref().unwrap_or_default();
         let name = vault_name.strip_prefix(scope).unwrap_or(&vault_name).to_owned();
-        if let Some(problem) = name_problem(&name) {
+        if let Some(problem) = name_problem(&name, scope) {
             bad_names.push(BadName { name: vault_name, problem });
             continue;
         }
@@ -192,8 +192,9 @@ fn no_match(flag: &'static str, pattern: &str, vault: &OpenedVault) -> SelectErr
     SelectError::NoMatch { flag, pattern: pattern.to_owned(), nearest }
 }
 
-fn name_problem(name: &str) -> Option<&'static str> {
+fn name_problem(name: &str, scope: &str) -> Option<&'static str> {
     match name {
+        "" if !scope.is_empty() => Some("is empty without the prefix"),
         "" => Some("is empty"),
         _ if name.contains('=') => Some("holds a `=`"),
         _ if name.contains('\0') => Some("holds a NUL byte"),

@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) pins: BTreeMap<String, Pin>,
     pub(crate) policy: Policy,
     /// `--file`: the names, as COMMAND sees them, whose values go into memory files.
-    pub(crate) files: Vec<String>,
+    pub(crate) files: BTreeSet<String>,
     /// `--fallback`: off by default.
     pub(crate) fallback: Option<FallbackSettings>,
     /// What the user should know although it is no error.
@@ -92,7 +92,7 @@ impl Settings {
         let pins = resolver.pins(&args.selection);
         let policy = resolver.policy(&args.environment, &args.selection);
         let fallback = resolver.fallback(&args.fallback);
-        let files = resolver.list(&args.environment.file, var::FILE);
+        let files = resolver.list(&args.environment.file, var::FILE).into_iter().collect();
         match (token, store, project, resolver.problems.is_empty()) {
             (Some(token), Some(store), Some(project), true) => Ok(Self {
                 project,
@@ -173,6 +173,12 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
+/// The flag that a variable stands for.
+fn flag_of(variable: Variable) -> String {
+    let name = variable.name.trim_start_matches("REDENV_");
+    format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
+}
+
 /// Looks settings up one by one and gathers what is wrong.
 struct Resolver<'e> {
     sources: Sources<'e>,
@@ -248,10 +254,16 @@ impl<'e> Resolver<'e> {
         })
     }
 
+    /// A flag's names or patterns, else the variable's. A flag that is given and holds none is a
+    /// slip, such as `--only "$UNSET"`, and must not mean everything.
     fn list(&mut self, flag: &[String], variable: Variable) -> Vec<String> {
         let trimmed = |item: &str| Some(item.trim().to_owned()).filter(|item| !item.is_empty());
         if !flag.is_empty() {
-            return flag.iter().filter_map(|item| trimmed(item)).collect();
+            let items: Vec<_> = flag.iter().filter_map(|item| trimmed(item)).collect();
+            if items.is_empty() {
+                self.problem(Problem::Empty(flag_of(variable)));
+            }
+            return items;
         }
         let found = self.optional(variable);
         found.map(|found| found.value.expose().split(',').filter_map(trimmed).collect()).unwrap_or_default()
@@ -474,14 +486,18 @@ impl<'e> Resolver<'e> {
     }
 
     fn selection(&mut self, args: &SelectionArgs) -> Selection {
-        let scope = args
-            .scope
-            .clone()
-            .or_else(|| self.optional(var::SCOPE).map(|found| found.value.expose().to_owned()));
+        let scope = match &args.scope {
+            Some(scope) if scope.is_empty() => {
+                self.problem(Problem::Empty(flag_of(var::SCOPE)));
+                None
+            }
+            Some(scope) => Some(scope.clone()),
+            None => self.optional(var::SCOPE).map(|found| found.value.expose().to_owned()),
+        };
         Selection {
             only: self.list(&args.only, var::ONLY),
             exclude: self.list(&args.exclude, var::EXCLUDE),
-            scope: scope.filter(|scope| !scope.is_empty()),
+            scope,
             references: if self.flag(args.raw, var::RAW) { References::Keep } else { References::Expand },
             broken: if self.flag(args.skip_broken, var::SKIP_BROKEN) {
                 OnBroken::Skip

@@ -1,12 +1,15 @@
 //! Black-box tests, a file per promise.
 #![allow(unreachable_pub, reason = "no other crate sees these; `pub` says what the tests use of a module")]
 
+mod environment;
 mod exit_status;
 mod failures;
 mod fixtures;
 mod interop;
 mod launch;
 mod leaks;
+mod memory_file;
+mod selection;
 mod settings;
 mod support;
 mod token;

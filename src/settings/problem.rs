@@ -116,6 +116,7 @@ impl Problem {
                 "the database's URL and token have to come from the same place, so that a file can't send your token elsewhere".into()
             }
             Self::BothForms(name) => format!("unset {name} or {name}_FILE"),
+            Self::Empty(name) if name.starts_with("--") => format!("give {name} a value, or leave it out"),
             Self::Empty(name) => format!("give {name} a value, or unset it"),
             Self::Space(name) | Self::Quotes(name) => {
                 format!("remove them: the value of {name} is taken as it stands (docker's --env-file keeps quotes)")

@@ -1,0 +1,344 @@
+//! What COMMAND's environment is made of.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use crate::support::launcher::{Launcher, launcher};
+use crate::support::project::Project;
+use crate::support::vault::Vault;
+
+fn vault_of(secrets: &[(&str, &str)]) -> Vault {
+    let project = Project::new("acme");
+    let add = |project: Project, (name, value): &(&str, &str)| project.secret("development", name, value);
+    Vault::of(&secrets.iter().fold(project, add))
+}
+
+/// COMMAND's environment without `PATH`.
+fn seen(launcher: Launcher) -> BTreeMap<String, String> {
+    let mut environment = launcher.program(["/usr/bin/env", "-0"]).run().environment();
+    environment.remove("PATH");
+    environment
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn inherited_variables_win_where_they_are_preserved() {
+    let vault = vault_of(&[("A", "vault"), ("B", "vault"), ("PREFIX_A", "scoped"), ("NEW", "vault")]);
+    for (options, expected) in [
+        (&[][..], &[("A", "vault"), ("B", "vault"), ("NEW", "vault"), ("PREFIX_A", "scoped")][..]),
+        (&["--preserve-env"], &[("A", "mine"), ("B", ""), ("NEW", "vault"), ("PREFIX_A", "scoped")]),
+        (&["--preserve-env=A"], &[("A", "mine"), ("B", "vault"), ("NEW", "vault"), ("PREFIX_A", "scoped")]),
+        (&["--preserve-env=A,B,NONE"], &[("A", "mine"), ("B", ""), ("NEW", "vault"), ("PREFIX_A", "scoped")]),
+        (
+            &["--preserve-env=A", "--preserve-env=B"],
+            &[("A", "mine"), ("B", ""), ("NEW", "vault"), ("PREFIX_A", "scoped")],
+        ),
+        // It speaks of names as COMMAND sees them.
+        (&["--preserve-env=A", "--scope", "PREFIX_"], &[("A", "mine"), ("B", "")]),
+        (&["--preserve-env=PREFIX_A", "--scope", "PREFIX_"], &[("A", "scoped"), ("B", "")]),
+        (&["--only", "A", "--preserve-env"], &[("A", "mine"), ("B", "")]),
+        (&["--only", "A", "--preserve-env=B"], &[("A", "vault"), ("B", "")]),
+        // With `--pristine` there is no inherited one to preserve, unless it is kept.
+        (&["--pristine", "--preserve-env", "--only", "A"], &[("A", "vault")]),
+        (&["--pristine", "--keep", "A", "--preserve-env", "--only", "A,B"], &[("A", "mine"), ("B", "vault")]),
+    ] {
+        let launcher = launcher(&vault).env("A", "mine").env("B", "").args(options);
+        assert_eq!(seen(launcher), pairs(expected), "{options:?}");
+    }
+}
+
+#[test]
+fn a_required_secret_counts_as_command_sees_it() {
+    let vault = vault_of(&[("A", "vault"), ("EMPTY", "")]);
+    let preserved = |value: &str, options: &[&str]| launcher(&vault).env("A", value).args(options);
+    let required = ["--preserve-env", "--require", "A"];
+    assert_eq!(seen(preserved("mine", &required)), pairs(&[("A", "mine"), ("EMPTY", "")]));
+    let outcome = preserved("", &required).program(["env"]).run();
+    let hint = "hint: --require speaks of names as COMMAND sees them; `redenv-run check` lists them";
+    outcome.assert_failed(125, &["error: required secrets: A empty", hint]);
+    // An inherited variable is no secret.
+    let outcome = launcher(&vault).env("B", "mine").args(["--require", "B"]).program(["env"]).run();
+    outcome.assert_failed(125, &["error: required secrets: B missing", hint]);
+}
+
+#[test]
+fn pristine_leaves_the_documented_handful_and_what_is_kept() {
+    let vault = vault_of(&[("SECRET", "s"), ("HOME", "/vault")]);
+    let inherit = |mut launcher: Launcher| {
+        for name in ["USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "LC_ALL", "LC_X", "TMPDIR", "PWD"] {
+            launcher = launcher.env(name, "kept");
+        }
+        for name in ["EDITOR", "SSH_AUTH_SOCK", "LANGUAGE", "lang", "LC", "HTTP_PROXY", "ONE", "TWO"] {
+            launcher = launcher.env(name, "gone");
+        }
+        launcher.env("HOME", "/home").env("SSL_CERT_FILE", "")
+    };
+    let handful = "HOME=/vault LANG=kept LC_ALL=kept LC_X=kept LOGNAME=kept PWD=kept SECRET=s SHELL=kept TERM=kept \
+                   TMPDIR=kept TZ=kept USER=kept";
+    let shown = |environment: BTreeMap<String, String>| {
+        environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    let pristine = |options: &[&str]| shown(seen(inherit(launcher(&vault)).arg("--pristine").args(options)));
+    assert_eq!(pristine(&[]), handful);
+    let kept = handful.replace("PWD=kept", "ONE=gone PWD=kept").replace("TZ=kept", "TWO=gone TZ=kept");
+    assert_eq!(pristine(&["--keep", "ONE,TWO,NOT_SET"]), kept);
+    assert_eq!(pristine(&["--keep", "ONE", "--keep", "TWO"]), kept);
+}
+
+#[test]
+fn pristine_passes_the_launchers_own_on_only_when_that_is_asked_for() {
+    let vault = vault_of(&[("SECRET", "s")]);
+    assert_eq!(seen(launcher(&vault).arg("--pristine")), pairs(&[("SECRET", "s")]));
+    let own = seen(launcher(&vault).args(["--pristine", "--keep-token"]));
+    let names: Vec<&str> = own.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "REDENV_PROJECT",
+            "REDENV_TOKEN_ID",
+            "REDENV_TOKEN_KEY",
+            "SECRET",
+            "UPSTASH_REDIS_TOKEN",
+            "UPSTASH_REDIS_URL"
+        ]
+    );
+    // `--keep` alone does not: COMMAND can't fetch more than it was given.
+    let kept = seen(launcher(&vault).args(["--pristine", "--keep", "REDENV_TOKEN_KEY"]));
+    assert_eq!(kept, pairs(&[("SECRET", "s")]));
+}
+
+#[test]
+fn keep_without_pristine_is_a_slip() {
+    let outcome = launcher(&vault_of(&[("A", "1")])).args(["--keep", "HOME"]).program(["env"]).run();
+    outcome.assert_failed(125, &["error: --keep needs --pristine"]);
+}
+
+#[test]
+fn an_empty_list_of_names_is_a_slip() {
+    let vault = vault_of(&[("A", "1")]);
+    for (option, flag) in [
+        ("--preserve-env=", "--preserve-env"),
+        ("--allow-reserved=", "--allow-reserved"),
+        ("--file=,", "--file"),
+    ] {
+        let error = format!("error: {flag} is empty");
+        let hint = format!("hint: give {flag} a value, or leave it out");
+        launcher(&vault).arg(option).program(["env"]).run().assert_failed(125, &[&error, &hint]);
+    }
+    let outcome = launcher(&vault).args(["--pristine", "--keep", ""]).program(["env"]).run();
+    outcome.assert_failed(125, &["error: --keep is empty", "hint: give --keep a value, or leave it out"]);
+}
+
+const RESERVED: [&str; 25] = [
+    "PATH",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "LD_",
+    "DYLD_INSERT_LIBRARIES",
+    "DYLD_LIBRARY_PATH",
+    "GLIBC_TUNABLES",
+    "BASH_ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PS4",
+    "PROMPT_COMMAND",
+    "NODE_OPTIONS",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
+    "RUBYLIB",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "LD_\u{1b}[31m",
+];
+
+#[test]
+fn a_secret_of_a_reserved_name_is_refused_unless_it_is_let_through() {
+    let project =
+        RESERVED.iter().fold(Project::new("acme"), |project, name| project.secret("development", name, ""));
+    let vault = Vault::of(&project);
+    for name in RESERVED {
+        let shown = name.replace('\u{1b}', "\\u{1b}");
+        let outcome = launcher(&vault).args(["--only", name]).program(["/usr/bin/env", "-0"]).run();
+        let error =
+            format!("error: a secret may not be named {shown}: its value would run as code in COMMAND");
+        let hint = format!("hint: --allow-reserved {shown} lets it through, --exclude leaves it out");
+        outcome.assert_failed(125, &[&error, &hint]);
+        let allowed = launcher(&vault).args(["--only", name, "--allow-reserved", name]);
+        let environment = allowed.program(["/usr/bin/env", "-0"]).run().environment();
+        assert_eq!(environment.get(name).map(String::as_str), Some(""), "{name}");
+    }
+}
+
+#[test]
+fn all_secrets_of_reserved_names_are_told_at_once() {
+    let vault = vault_of(&[("NODE_OPTIONS", "x"), ("LD_PRELOAD", "/evil.so"), ("FINE", "1")]);
+    launcher(&vault).program(["env"]).run().assert_failed(
+        125,
+        &[
+            "error: a secret may not be named LD_PRELOAD and NODE_OPTIONS: its value would run as code in COMMAND",
+            "hint: --allow-reserved LD_PRELOAD,NODE_OPTIONS lets it through, --exclude leaves it out",
+        ],
+    );
+    // Letting one through does not let the other.
+    launcher(&vault).args(["--allow-reserved", "NODE_OPTIONS"]).program(["env"]).run().assert_failed(
+        125,
+        &[
+            "error: a secret may not be named LD_PRELOAD: its value would run as code in COMMAND",
+            "hint: --allow-reserved LD_PRELOAD lets it through, --exclude leaves it out",
+        ],
+    );
+    assert_eq!(seen(launcher(&vault).args(["--exclude", "LD_*,NODE_*"])), pairs(&[("FINE", "1")]));
+    // The inherited one is not the vault's doing, and may stay.
+    let preserved =
+        launcher(&vault).env("NODE_OPTIONS", "--mine").args(["--exclude", "LD_*", "--preserve-env"]);
+    assert_eq!(seen(preserved), pairs(&[("FINE", "1"), ("NODE_OPTIONS", "--mine")]));
+}
+
+#[test]
+fn a_name_becomes_reserved_by_the_prefix_that_scope_takes_off() {
+    let vault = vault_of(&[("APP_LD_PRELOAD", "x"), ("APP_A", "1")]);
+    launcher(&vault).args(["--scope", "APP_"]).program(["env"]).run().assert_failed(
+        125,
+        &[
+            "error: a secret may not be named LD_PRELOAD: its value would run as code in COMMAND",
+            "hint: --allow-reserved LD_PRELOAD lets it through, --exclude leaves it out",
+        ],
+    );
+    // And the other way round: with the prefix it is a name like any other.
+    assert_eq!(seen(launcher(&vault)), pairs(&[("APP_A", "1"), ("APP_LD_PRELOAD", "x")]));
+}
+
+#[test]
+fn names_that_only_look_reserved_are_not() {
+    let names =
+        ["ENV", "IFS", "path", "MY_LD_PRELOAD", "LDAP_URL", "NODE_OPTIONS_X", "PS1", "PYTHONUNBUFFERED"];
+    let secrets = names.map(|name| (name, "1"));
+    assert_eq!(seen(launcher(&vault_of(&secrets))), pairs(&secrets));
+}
+
+/// A value with which `NAME=VALUE` is of `length` bytes.
+fn filling(name: &str, length: usize) -> String {
+    "x".repeat(length - name.len() - 1)
+}
+
+#[test]
+fn the_longest_variable_is_what_the_kernel_takes() {
+    let vault = vault_of(&[("LONG", &filling("LONG", 131_071)), ("OTHER", "1")]);
+    let count = "printf %s \"$LONG\" | wc -c";
+    launcher(&vault).program(["sh", "-c", count]).run().assert_ran("131066\n");
+    let vault = vault_of(&[
+        ("LONG", &filling("LONG", 131_072)),
+        ("LONGER", &filling("LONGER", 200_000)),
+        ("OTHER", "1"),
+    ]);
+    launcher(&vault).program(["env"]).run().assert_failed(
+        125,
+        &[
+            "error: too long for any program's environment, over 131071 bytes as NAME=VALUE: LONGER (200000 bytes) \
+             and LONG (131072 bytes)",
+            "hint: --file NAME passes it as a file's path, --exclude leaves it out",
+        ],
+    );
+    assert_eq!(seen(launcher(&vault).args(["--exclude", "LONG*"])), pairs(&[("OTHER", "1")]));
+    let files = launcher(&vault).args(["--file", "LONG,LONGER"]);
+    files.program(["sh", "-c", "wc -c <\"$LONG\"; wc -c <\"$LONGER\""]).run().assert_ran("131067\n199993\n");
+}
+
+/// A launcher started by a shell that ran `setup` first.
+fn after(setup: &str, mut launcher: Launcher) -> std::process::Output {
+    let command = launcher.command();
+    let mut shell = Command::new("/bin/bash");
+    shell.args(["-c", &format!("{setup} && exec \"$0\" \"$@\"")]).arg(command.get_program());
+    shell.args(command.get_args()).env_clear();
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.current_dir(command.get_current_dir().unwrap()).output().unwrap()
+}
+
+#[test]
+fn a_total_over_the_systems_limit_is_told_before_the_exec() {
+    let value = |name: &str| filling(name, 50_000);
+    let secrets = [("A", value("A")), ("B", value("B")), ("C", value("C")), ("D", filling("D", 60_000))];
+    let secrets: Vec<(&str, &str)> = secrets.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let vault = vault_of(&secrets);
+    // A quarter of the stack's limit, and at least 128 KiB, for arguments and environment together.
+    let small = "ulimit -S -s 512";
+    let output = after(small, launcher(&vault).program(["/bin/true"]));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(125), "{stderr}");
+    let (error, hint) = stderr.split_once('\n').unwrap();
+    let rest =
+        error.strip_prefix("redenv-run: error: arguments and environment are too long for this system, ");
+    let (total, rest) = rest.unwrap_or_else(|| panic!("{error}")).split_once(" of 131072 bytes; ").unwrap();
+    assert!(total.parse::<usize>().unwrap() > 210_000, "{error}");
+    assert_eq!(rest, "the largest: D (60000 bytes), A (50000 bytes) and B (50000 bytes)");
+    assert_eq!(
+        hint,
+        "redenv-run: hint: --only and --exclude select, --file passes a value as a file's path; `ulimit -s` raises \
+         the limit\n"
+    );
+    // With fewer, with files, and with a higher limit it starts.
+    for (setup, options) in
+        [(small, &["--only", "A,D"][..]), (small, &["--file", "A,B,C,D"]), ("ulimit -S -s 1024", &[])]
+    {
+        let output = after(setup, launcher(&vault).args(options).program(["/bin/true"]));
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{setup} {options:?}");
+    }
+}
+
+/// Were the launcher's sum too low, the kernel's own refusal would be told in other words.
+#[test]
+fn what_the_launcher_lets_through_the_kernel_takes_to_the_byte() {
+    let project = |length| Project::new("acme").secret("development", "A", &"x".repeat(length));
+    let run = |length: usize| {
+        let vault = Vault::of(&project(length));
+        let fixed = ["--pristine", "--timeout", "30"];
+        let output =
+            after("ulimit -S -s 512; export PATH=/bin", launcher(&vault).args(fixed).program(["/bin/true"]));
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // The whole limit is 131,072 bytes, of which pointers and the other strings take some; and a
+    // single variable may not be longer than 131,071 anyway.
+    let (mut works, mut fails) = (100_000, 131_060);
+    assert_eq!(run(works), (Some(0), String::new()));
+    assert_eq!(run(fails).0, Some(125));
+    while fails - works > 1 {
+        let middle = usize::midpoint(works, fails);
+        match run(middle) {
+            (Some(0), _) => works = middle,
+            (_, stderr) => {
+                assert!(
+                    stderr.contains("are too long for this system"),
+                    "the kernel refused {middle}: {stderr}"
+                );
+                fails = middle;
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_done_with_each_name_is_said_when_asked_for() {
+    let vault = vault_of(&[("A", "value-a"), ("B", "value-b"), ("C", "value-c")]);
+    let launcher = launcher(&vault).env("A", "mine").env("B", "mine").args(["-v", "--preserve-env=B"]);
+    let outcome = launcher.program(["/bin/true"]).run();
+    assert_eq!(outcome.code(), Some(0), "{}", outcome.stderr);
+    for line in [
+        "redenv-run: injected A and C",
+        "redenv-run: replaced A",
+        "redenv-run: kept the inherited B",
+        "redenv-run: removed REDENV_PROJECT, REDENV_TOKEN_ID, REDENV_TOKEN_KEY, UPSTASH_REDIS_TOKEN and \
+         UPSTASH_REDIS_URL",
+    ] {
+        assert!(outcome.stderr.lines().any(|said| said == line), "{line:?} is not in {}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains("value-") && !outcome.stderr.contains("mine"), "{}", outcome.stderr);
+}

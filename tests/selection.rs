@@ -1,0 +1,305 @@
+//! Which secrets COMMAND gets, and under which names.
+
+use std::collections::BTreeMap;
+
+use crate::support::launcher::{Outcome, launcher};
+use crate::support::project::Project;
+use crate::support::vault::Vault;
+
+/// Two environments; in `development` a history, references, a prefix, and names that look alike.
+fn vault() -> Vault {
+    let project = Project::new("acme")
+        .secret("development", "API_KEY", "key")
+        .secret("development", "API_URL", "https://api.example/${API_KEY}")
+        .history("development", "DB_HOST", &["host3", "host2", "host1"])
+        .secret("development", "DB_URL", "db://${DB_HOST}/${DB_NAME}")
+        .secret("development", "DB_NAME", "shop")
+        .secret("development", "LITERAL", "\\${DB_NAME} ${NOT_IN_THE_VAULT} $DB_NAME")
+        .secret("production", "DB_HOST", "live")
+        .secret("production", "ONLY_LIVE", "1");
+    Vault::of(&project)
+}
+
+/// The secrets among what COMMAND of a launch with these options sees.
+fn seen(vault: &Vault, options: &[&str]) -> BTreeMap<String, String> {
+    let mut environment = run(vault, options).environment();
+    environment.remove("PATH");
+    environment
+}
+
+fn run(vault: &Vault, options: &[&str]) -> Outcome {
+    launcher(vault).args(options).program(["env", "-0"]).run()
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn every_option_chooses_what_it_says() {
+    let literal = ("LITERAL", "${DB_NAME} ${NOT_IN_THE_VAULT} $DB_NAME");
+    let api = [("API_KEY", "key"), ("API_URL", "https://api.example/key")];
+    let db = [("DB_HOST", "host3"), ("DB_NAME", "shop"), ("DB_URL", "db://host3/shop")];
+    let all = [&api[..], &db, &[literal]].concat();
+    let vault = vault();
+    for (options, expected) in [
+        (&[][..], &all[..]),
+        (&["--only", "API_*"], &api),
+        (&["--only", "API_KEY,API_URL"], &api),
+        (&["--only=API_KEY", "--only", "API_URL"], &api),
+        (&["--only", "?PI_*,DB_NAME"], &[api[0], api[1], db[1]]),
+        (&["--only", " API_KEY , API_URL "], &api),
+        (&["--only", "*"], &all),
+        (&["--exclude", "API_*,LITERAL"], &db),
+        (&["--exclude", "API_*", "--exclude", "LITERAL"], &db),
+        (&["--only", "API_*", "--exclude", "API_KEY"], &[api[1]]),
+        // All that is left may be nothing, as every pattern matched something.
+        (&["--only", "API_*", "--exclude", "*_KEY,*_URL"], &[]),
+        (&["--scope", "API_"], &[("KEY", "key"), ("URL", "https://api.example/key")]),
+        // The prefix may be all of a pattern's name but a rest: patterns speak of names in the vault.
+        (&["--scope", "DB_", "--only", "DB_H*"], &[("HOST", "host3")]),
+        (&["--scope", "DB_", "--exclude", "DB_H*,*_URL"], &[("NAME", "shop")]),
+        (&["--require", "API_KEY,DB_URL"], &all),
+        (&["--scope", "API_", "--require", "KEY"], &[("KEY", "key"), ("URL", "https://api.example/key")]),
+        // What is referred to is expanded although it is not selected.
+        (&["--only", "DB_URL"], &[db[2]]),
+        (&["--raw", "--only", "DB_URL"], &[("DB_URL", "db://${DB_HOST}/${DB_NAME}")]),
+        (&["--raw", "--only", "LITERAL"], &[("LITERAL", "\\${DB_NAME} ${NOT_IN_THE_VAULT} $DB_NAME")]),
+        // A version by its number, and by its distance from the current.
+        (&["--only", "DB_HOST", "--pin", "DB_HOST=1"], &[("DB_HOST", "host1")]),
+        (&["--only", "DB_HOST", "--pin", "DB_HOST=3"], &[("DB_HOST", "host3")]),
+        (&["--only", "DB_HOST", "--pin", "DB_HOST=~0"], &[("DB_HOST", "host3")]),
+        (&["--only", "DB_HOST", "--pin", "DB_HOST=~2"], &[("DB_HOST", "host1")]),
+        // A pin counts for what refers to the secret.
+        (&["--only", "DB_URL", "--pin", "DB_HOST=~1,DB_NAME=1"], &[("DB_URL", "db://host2/shop")]),
+        (&["--raw", "--pin", "DB_HOST=2", "--only", "DB_HOST"], &[("DB_HOST", "host2")]),
+        (&["--scope", "DB_", "--pin", "DB_HOST=2", "--only", "DB_HOST"], &[("HOST", "host2")]),
+        // Environments are layered first.
+        (&["-e", "development,production", "--only", "DB_URL"], &[("DB_URL", "db://live/shop")]),
+        (&["-e", "production", "-e", "development", "--only", "DB_URL"], &[db[2]]),
+        (&["-e", "production"], &[("DB_HOST", "live"), ("ONLY_LIVE", "1")]),
+        (
+            &["-e", "development,production", "--pin", "DB_HOST=1", "--only", "DB_HOST"],
+            &[("DB_HOST", "live")],
+        ),
+    ] {
+        assert_eq!(seen(&vault, options), pairs(expected), "{options:?}");
+    }
+}
+
+#[test]
+fn every_misuse_is_an_error_with_the_next_step() {
+    const NAMES: &str = "`redenv-run check` lists the names";
+    let vault = vault();
+    for (options, error, hint) in [
+        (&["--only", "API_KEZ"][..], "--only: no secret matches API_KEZ", "did you mean API_KEY?"),
+        (&["--only", "api_key"], "--only: no secret matches api_key", "did you mean API_KEY?"),
+        (&["--only", "API_KEY,SENTRY"], "--only: no secret matches SENTRY", NAMES),
+        (&["--only", "X*"], "--only: no secret matches X*", NAMES),
+        (&["--exclude", "LITERALS"], "--exclude: no secret matches LITERALS", "did you mean LITERAL?"),
+        // It is in another environment.
+        (&["--only", "ONLY_LIVE"], "--only: no secret matches ONLY_LIVE", NAMES),
+        (&["--scope", "STRIPE_"], "--scope: no secret matches STRIPE_", NAMES),
+        (&["--pin", "DB_HOTS=1"], "--pin: there is no secret DB_HOTS", "did you mean DB_HOST?"),
+        (&["--pin", "SENTRY=1"], "--pin: there is no secret SENTRY", NAMES),
+        (&["--pin", "DB_HOST=4"], "--pin: DB_HOST has no version 4", "its history goes from 1 to 3"),
+        (&["--pin", "DB_HOST=0"], "--pin: DB_HOST has no version 0", "its history goes from 1 to 3"),
+        (&["--pin", "DB_HOST=~3"], "--pin: DB_HOST has no version ~3", "its history goes from 1 to 3"),
+        (
+            &["--pin", "DB_HOST"],
+            "--pin is not NAME=VERSION",
+            "give the name, `=`, and a version number or ~N for the one N before the current",
+        ),
+        (
+            &["--pin", "DB_HOST=latest"],
+            "--pin is not NAME=VERSION",
+            "give the name, `=`, and a version number or ~N for the one N before the current",
+        ),
+        (
+            &["--require", "API_KEY,STRIPE_KEY,SENTRY_DSN"],
+            "required secrets: STRIPE_KEY and SENTRY_DSN missing",
+            "--require speaks of names as COMMAND sees them; `redenv-run check` lists them",
+        ),
+        // With a scope the name in the vault is not the one COMMAND sees.
+        (
+            &["--scope", "API_", "--require", "API_KEY"],
+            "required secrets: API_KEY missing",
+            "--require speaks of names as COMMAND sees them; `redenv-run check` lists them",
+        ),
+        (
+            &["--exclude", "API_KEY", "--require", "API_KEY"],
+            "required secrets: API_KEY missing",
+            "--require speaks of names as COMMAND sees them; `redenv-run check` lists them",
+        ),
+        (
+            &["-e", "staging"],
+            "project acme has no environment staging",
+            "check -e (REDENV_ENVIRONMENT); an environment exists once it has a secret",
+        ),
+        (&["--only", ""], "--only is empty", "give --only a value, or leave it out"),
+        (&["--only", " , "], "--only is empty", "give --only a value, or leave it out"),
+        (&["--exclude="], "--exclude is empty", "give --exclude a value, or leave it out"),
+        (&["--require", ""], "--require is empty", "give --require a value, or leave it out"),
+        (&["--scope", ""], "--scope is empty", "give --scope a value, or leave it out"),
+        (&["--pin", ""], "--pin is empty", "give --pin a value, or leave it out"),
+    ] {
+        run(&vault, options).assert_failed(125, &[&format!("error: {error}"), &format!("hint: {hint}")]);
+    }
+}
+
+#[test]
+fn a_required_secret_that_is_empty_is_as_good_as_missing() {
+    let project = Project::new("acme").secret("development", "EMPTY", "").secret("development", "FULL", "x");
+    let vault = Vault::of(&project);
+    let hint = "hint: --require speaks of names as COMMAND sees them; `redenv-run check` lists them";
+    run(&vault, &["--require", "EMPTY,FULL"])
+        .assert_failed(125, &["error: required secrets: EMPTY empty", hint]);
+    run(&vault, &["--require", "EMPTY,GONE"])
+        .assert_failed(125, &["error: required secrets: GONE missing; EMPTY empty", hint]);
+    assert_eq!(seen(&vault, &["--require", "FULL"]), pairs(&[("EMPTY", ""), ("FULL", "x")]));
+}
+
+/// Secrets that can't be opened, each for its own reason, and who refers to them.
+fn broken() -> Vault {
+    let project = Project::new("acme");
+    let history = |value: &str| {
+        let mut version = project.version("", 1);
+        version["value"] = value.into();
+        serde_json::Value::Array(vec![version]).to_string()
+    };
+    let not_utf8 = history(&project.seal(b"\xff\xfe"));
+    let nul = history(&project.seal(b"a\0b"));
+    let other_key = history(&Project::new("other").seal(b"x"));
+    let project = project
+        .raw_field("development", "BAD_JSON", "no JSON")
+        .raw_field("development", "BAD_KEY", &other_key)
+        .raw_field("development", "BAD_NUL", &nul)
+        .raw_field("development", "BAD_UTF8", &not_utf8)
+        .raw_field("development", "BAD_VERSIONS", "[]")
+        .secret("development", "GOOD", "fine")
+        .secret("development", "REFERS", "to ${BAD_KEY}")
+        .secret("development", "REFERS_FURTHER", "further ${REFERS}");
+    Vault::of(&project)
+}
+
+const BROKEN: &str = "hint: write them again; --skip-broken starts without them, --exclude leaves them out";
+
+#[test]
+fn every_secret_that_cannot_be_opened_is_named_with_its_reason() {
+    run(&broken(), &[]).assert_failed(
+        125,
+        &[
+            "error: some secrets can't be opened: BAD_JSON (its history is not JSON), BAD_KEY (its sealed value \
+             doesn't open: damaged, or sealed for another project), BAD_NUL (its value holds a NUL byte), BAD_UTF8 (its value is not UTF-8) \
+             and BAD_VERSIONS (its history has no version)",
+            BROKEN,
+        ],
+    );
+}
+
+#[test]
+fn a_broken_secret_matters_only_where_it_is_selected_or_referred_to() {
+    let vault = broken();
+    assert_eq!(seen(&vault, &["--only", "GOOD"]), pairs(&[("GOOD", "fine")]));
+    assert_eq!(seen(&vault, &["--exclude", "BAD_*,REFERS*"]), pairs(&[("GOOD", "fine")]));
+    let message = "error: a secret can't be opened: BAD_KEY (its sealed value doesn't open: damaged, or sealed for another project)";
+    for selected in ["REFERS", "REFERS_FURTHER", "BAD_KEY"] {
+        run(&vault, &["--only", selected]).assert_failed(125, &[message, BROKEN]);
+    }
+    // Without expansion nothing is referred to.
+    let raw = seen(&vault, &["--only", "REFERS*", "--raw"]);
+    assert_eq!(raw, pairs(&[("REFERS", "to ${BAD_KEY}"), ("REFERS_FURTHER", "further ${REFERS}")]));
+    run(&vault, &["--only", "BAD_KEY,GOOD", "--raw"]).assert_failed(125, &[message, BROKEN]);
+}
+
+#[test]
+fn skip_broken_starts_without_them_and_warns_of_each() {
+    let vault = broken();
+    let outcome = run(&vault, &["--skip-broken", "--only", "BAD_KEY,BAD_NUL,GOOD"]);
+    assert_eq!(outcome.code(), Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("GOOD=fine\0"));
+    assert!(!outcome.stdout.contains("BAD_"), "{}", outcome.stdout);
+    assert_eq!(
+        outcome.stderr,
+        "redenv-run: warning: started without BAD_KEY: its sealed value doesn't open: damaged, or sealed for another project\n\
+         redenv-run: warning: started without BAD_NUL: its value holds a NUL byte\n"
+    );
+    let quiet = run(&vault, &["-q", "--skip-broken"]).environment();
+    assert!(!quiet.keys().any(|name| name.starts_with("BAD_")), "{quiet:?}");
+    // What was skipped can't be required.
+    let outcome = run(&vault, &["-q", "--skip-broken", "--require", "BAD_KEY"]);
+    assert!(outcome.stderr.starts_with("redenv-run: error: required secrets: BAD_KEY missing\n"));
+    assert_eq!(outcome.code(), Some(125));
+}
+
+#[test]
+fn a_cycle_matters_only_where_it_is_selected_or_referred_to() {
+    let project = Project::new("acme")
+        .secret("development", "A", "${B}")
+        .secret("development", "B", "${C}")
+        .secret("development", "C", "${A}")
+        .secret("development", "INTO", "${A}")
+        .secret("development", "SELF", "${SELF}")
+        .secret("development", "GOOD", "fine");
+    let vault = Vault::of(&project);
+    assert_eq!(seen(&vault, &["--only", "GOOD"]), pairs(&[("GOOD", "fine")]));
+    assert_eq!(seen(&vault, &["--only", "SELF", "--raw"]), pairs(&[("SELF", "${SELF}")]));
+    let hint = "hint: write \\${NAME} for a literal reference; --raw starts without expansion";
+    for (selected, cycle) in
+        [("A", "A -> B -> C -> A"), ("INTO", "A -> B -> C -> A"), ("SELF", "SELF -> SELF")]
+    {
+        let error = format!("error: the references form a cycle: {cycle}");
+        run(&vault, &["--only", selected]).assert_failed(125, &[&error, hint]);
+    }
+}
+
+#[test]
+fn a_name_that_no_variable_can_have_is_refused_unless_it_is_left_out() {
+    let project = Project::new("acme")
+        .secret("development", "A=B", "1")
+        .secret("development", "", "2")
+        .secret("development", "N\0L", "3")
+        .secret("development", "GOOD", "fine");
+    let vault = Vault::of(&project);
+    run(&vault, &[]).assert_failed(
+        125,
+        &[
+            "error: no variable can have the name of secret \"\" (it is empty), secret A=B (it holds a `=`) and \
+             secret N\\u{0}L (it holds a NUL byte)",
+            "hint: rename it, or leave it out with --exclude",
+        ],
+    );
+    assert_eq!(seen(&vault, &["--only", "G*"]), pairs(&[("GOOD", "fine")]));
+    // What `--scope` leaves of a name may be nothing.
+    run(&vault, &["--scope", "GOOD"]).assert_failed(
+        125,
+        &[
+            "error: no variable can have the name of secret GOOD (it is empty without the prefix)",
+            "hint: rename it, or leave it out with --exclude",
+        ],
+    );
+}
+
+#[test]
+fn an_excluded_secret_is_not_injected_and_an_inherited_variable_of_its_name_stays() {
+    let vault = vault();
+    for options in [&["--exclude", "API_KEY"], &["--only", "DB_*"]] {
+        let outcome = launcher(&vault).env("API_KEY", "mine").args(options).program(["printenv", "API_KEY"]);
+        outcome.run().assert_ran("mine\n");
+    }
+    // A reference speaks of the vault, not of the inherited variable.
+    let outcome = launcher(&vault).env("API_KEY", "mine").args(["--exclude", "API_KEY"]);
+    outcome.program(["printenv", "API_URL"]).run().assert_ran("https://api.example/key\n");
+}
+
+#[test]
+fn names_and_patterns_are_not_only_ascii() {
+    let project = Project::new("acme")
+        .secret("development", "GRÜSSE", "hallo")
+        .secret("development", "КЛЮЧ", "1")
+        .secret("development", "with space.and-dash", "2");
+    let vault = Vault::of(&project);
+    assert_eq!(seen(&vault, &["--only", "GR?SSE"]), pairs(&[("GRÜSSE", "hallo")]));
+    assert_eq!(seen(&vault, &["--scope", "КЛ"]), pairs(&[("ЮЧ", "1")]));
+    assert_eq!(seen(&vault, &["--only", "with *"]), pairs(&[("with space.and-dash", "2")]));
+}
