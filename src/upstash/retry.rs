@@ -13,6 +13,8 @@ use crate::deadline::Deadline;
 const FIRST: Duration = Duration::from_millis(100);
 /// The ceiling of every wait.
 const MOST: Duration = Duration::from_secs(5);
+/// An attempt of so little time is not begun.
+const TOO_SHORT: Duration = Duration::from_millis(5);
 /// Attempts at an unreachable store when a fallback is at hand: waits of 350 ms on average.
 const FEW: u32 = 4;
 /// Attempts at a host whose name nobody knows: most likely it is mistyped.
@@ -31,7 +33,7 @@ impl Upstash {
                 Err(Error::Transient(reason)) => reason,
                 other => return other,
             };
-            let overdue = deadline.has_passed();
+            let overdue = deadline.remaining() < TOO_SHORT;
             if !overdue && gives_up(&reason, number, patience) {
                 return Err(Error::Unreachable { host: self.host().into(), reason, attempts: number });
             }

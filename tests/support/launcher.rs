@@ -1,9 +1,10 @@
 //! The launcher as its users start it: a process with an environment.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -30,6 +31,36 @@ impl Outcome {
     /// The exit status; `None` when a signal ended it.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
+    }
+
+    /// What `env -0` printed. Panics when it did not end well, or when something was said beside.
+    #[track_caller]
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        assert_eq!((self.code(), self.stderr.as_str()), (Some(0), ""));
+        let entries = self.stdout.split_terminator('\0').map(|entry| entry.split_once('=').unwrap());
+        entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The launcher failed with `code` and said exactly these lines, less `redenv-run: ` before
+    /// each; nothing reached stdout.
+    #[track_caller]
+    pub fn assert_failed(&self, code: i32, lines: &[&str]) {
+        let expected: String = lines.iter().map(|line| format!("redenv-run: {line}\n")).collect();
+        assert_eq!(
+            (self.code(), self.stderr.as_str(), self.stdout.as_str()),
+            (Some(code), expected.as_str(), "")
+        );
+    }
+
+    /// COMMAND ran, ended well and printed `stdout`; nothing was said on stderr.
+    #[track_caller]
+    pub fn assert_ran(&self, stdout: &str) {
+        assert_eq!(
+            (self.code(), self.stdout.as_str(), self.stderr.as_str()),
+            (Some(0), stdout, ""),
+            "{}",
+            self.status
+        );
     }
 }
 
@@ -86,6 +117,23 @@ impl Launcher {
         self.arg("--").args(program)
     }
 
+    /// Starts another program, which is to become the launcher: what was given so far comes behind
+    /// `wrapper`.
+    pub fn through<A: AsRef<OsStr>>(mut self, wrapper: impl IntoIterator<Item = A>) -> Self {
+        let mut words = wrapper.into_iter();
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words).arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.command.get_current_dir().expect("set from the beginning"));
+        self.command = command;
+        self
+    }
+
+    /// Starts the launcher from a shell, which does `setup` first.
+    pub fn after(self, setup: &str) -> Self {
+        self.through(["sh", "-c", &format!("{setup}\nexec \"$@\""), "sh"])
+    }
+
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
@@ -112,13 +160,17 @@ impl Launcher {
 
     /// Panics when it has not ended within a minute, or wrote something other than UTF-8.
     pub fn run(self) -> Outcome {
-        let mut command = assert_cmd::Command::from_std(self.command);
-        command.timeout(Duration::from_secs(60)).write_stdin(self.stdin);
-        let output = command.output().unwrap();
+        let output = self.run_raw();
         Outcome {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// As [`Launcher::run`], with bytes that need not be UTF-8.
+    pub fn run_raw(self) -> Output {
+        let mut command = assert_cmd::Command::from_std(self.command);
+        command.timeout(Duration::from_secs(60)).write_stdin(self.stdin).output().unwrap()
     }
 }
