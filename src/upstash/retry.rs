@@ -65,7 +65,7 @@ fn wait(number: u32, asked: Option<Duration>) -> Duration {
     let ceiling = FIRST.saturating_mul(1 << (number - 1).min(16)).min(MOST);
     // Without randomness the launch can go on: the ceiling itself is a wait like any other.
     let part = random_bytes().map_or(1.0, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-    asked.unwrap_or_default() + ceiling.mul_f64(part)
+    asked.unwrap_or_default().saturating_add(ceiling.mul_f64(part))
 }
 
 /// `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3).
@@ -95,6 +95,7 @@ mod tests {
     fn what_the_store_asks_for_is_waited_at_least() {
         for _ in 0..50 {
             assert!(wait(1, Some(Duration::from_secs(3))) >= Duration::from_secs(3));
+            assert!(wait(7, Some(Duration::from_secs(u64::MAX))) >= Duration::from_secs(u64::MAX));
         }
     }
 
