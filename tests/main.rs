@@ -1,5 +1,6 @@
 //! Black-box tests, a file per promise.
 
 mod deadline;
+mod retries;
 mod support;
 mod vault;
