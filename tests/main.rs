@@ -1,6 +1,8 @@
 //! Black-box tests, a file per promise.
 
 mod deadline;
+mod proxy;
 mod retries;
 mod support;
+mod tls;
 mod vault;
