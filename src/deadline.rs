@@ -23,11 +23,6 @@ impl Deadline {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// Whether it has passed.
-    pub(crate) fn has_passed(self) -> bool {
-        self.remaining().is_zero()
-    }
-
     /// This deadline, or `span` from now where that is later.
     pub(crate) fn or_at_least(self, span: Duration) -> Self {
         Self { at: self.at.max(Instant::now() + span), ..self }

@@ -17,6 +17,8 @@ mod retry;
 mod tls;
 
 use std::io::Read;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use ureq::http::HeaderValue;
@@ -33,13 +35,24 @@ use crate::secret::SecretText;
 
 /// The most that is read of an answer.
 const LIMIT: usize = 64 * 1024 * 1024;
+/// By what a phase ends before the deadline.
+const MARGIN: Duration = Duration::from_millis(2);
 
 /// A client of one database.
+#[derive(Clone)]
 pub(crate) struct Upstash {
     agent: ureq::Agent,
     base: String,
     host: String,
     authorization: HeaderValue,
+    route: Route,
+}
+
+/// How its requests go.
+#[derive(Clone, Copy)]
+enum Route {
+    Direct,
+    Proxy,
 }
 
 /// How the database is reached.
@@ -104,6 +117,7 @@ impl Upstash {
             base: address.base().to_owned(),
             host: address.host().to_owned(),
             authorization,
+            route: if network.proxy.is_some() { Route::Proxy } else { Route::Direct },
         })
     }
 
@@ -128,7 +142,27 @@ impl Upstash {
         self.with_retries(deadline, patience, observe, |client| client.post("/pipeline", &body, deadline))
     }
 
-    fn post(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Error> {
+    fn post(&self, path: &'static str, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Error> {
+        match self.route {
+            Route::Direct => self.exchange(path, body, deadline),
+            Route::Proxy => self.watched(path, body, deadline),
+        }
+    }
+
+    /// The exchange on a thread of its own: ureq begins a phase's time anew with every step of a
+    /// proxy's CONNECT and with every byte of its answer, so that one that drips would never end.
+    fn watched(&self, path: &'static str, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Error> {
+        let (client, body) = (self.clone(), body.to_vec());
+        let (send, answer) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("request".into())
+            .spawn(move || drop(send.send(client.exchange(path, &body, deadline))))
+            .map_err(|_| Error::Proxy("the system gives no thread".into()))?;
+        let overdue = |_| Err(Error::Transient(Transient::Timeout("the proxy")));
+        answer.recv_timeout(deadline.remaining()).unwrap_or_else(overdue)
+    }
+
+    fn exchange(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Error> {
         let remaining = deadline.remaining();
         if remaining.is_zero() {
             return Err(Error::Transient(Transient::Timeout("the request")));
@@ -167,9 +201,10 @@ impl Upstash {
     }
 }
 
-/// What one phase of an attempt may take: half of what is left, and all of it near the end.
+/// What one phase of an attempt may take: half of what is left, and near the end all of it, but for
+/// so little that the time-out names the phase and not the whole.
 fn share(remaining: Duration) -> Duration {
-    if remaining < Duration::from_secs(2) { remaining } else { remaining / 2 }
+    if remaining < Duration::from_secs(2) { remaining.saturating_sub(MARGIN) } else { remaining / 2 }
 }
 
 fn json(commands: &[Vec<String>]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Black-box tests, a file per promise.
 #![allow(unreachable_pub, reason = "no other crate sees these; `pub` says what the tests use of a module")]
 
+mod deadline;
 mod environment;
 mod exit_status;
 mod failures;
@@ -9,8 +10,11 @@ mod interop;
 mod launch;
 mod leaks;
 mod memory_file;
+mod proxy;
+mod retries;
 mod selection;
 mod settings;
 mod support;
+mod tls;
 mod token;
 mod vault;

@@ -245,6 +245,7 @@ fn phase_name(phase: ureq::Timeout) -> &'static str {
         ureq::Timeout::Connect => "the connection",
         ureq::Timeout::SendRequest | ureq::Timeout::SendBody => "the request",
         ureq::Timeout::RecvResponse => "the answer",
+        // The body, or a phase whose share was more than the phases before it had left.
         _ => "the whole request",
     }
 }

@@ -13,6 +13,8 @@ use crate::deadline::Deadline;
 const FIRST: Duration = Duration::from_millis(100);
 /// The ceiling of every wait.
 const MOST: Duration = Duration::from_secs(5);
+/// An attempt of so little time is not begun.
+const TOO_SHORT: Duration = Duration::from_millis(5);
 /// Attempts at an unreachable store when a fallback is at hand: waits of 350 ms on average.
 const FEW: u32 = 4;
 /// Attempts at a host whose name nobody knows: most likely it is mistyped.
@@ -31,7 +33,7 @@ impl Upstash {
                 Err(Error::Transient(reason)) => reason,
                 other => return other,
             };
-            let overdue = deadline.has_passed();
+            let overdue = deadline.remaining() < TOO_SHORT;
             if !overdue && gives_up(&reason, number, patience) {
                 return Err(Error::Unreachable { host: self.host().into(), reason, attempts: number });
             }
@@ -63,7 +65,7 @@ fn wait(number: u32, asked: Option<Duration>) -> Duration {
     let ceiling = FIRST.saturating_mul(1 << (number - 1).min(16)).min(MOST);
     // Without randomness the launch can go on: the ceiling itself is a wait like any other.
     let part = random_bytes().map_or(1.0, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-    asked.unwrap_or_default() + ceiling.mul_f64(part)
+    asked.unwrap_or_default().saturating_add(ceiling.mul_f64(part))
 }
 
 /// `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3).
@@ -93,6 +95,7 @@ mod tests {
     fn what_the_store_asks_for_is_waited_at_least() {
         for _ in 0..50 {
             assert!(wait(1, Some(Duration::from_secs(3))) >= Duration::from_secs(3));
+            assert!(wait(7, Some(Duration::from_secs(u64::MAX))) >= Duration::from_secs(u64::MAX));
         }
     }
 

@@ -3,10 +3,13 @@
 #![allow(dead_code, reason = "each is for the tests to come, and local-vault uses a part")]
 
 pub mod fixtures;
+pub mod isolated;
 pub mod launcher;
 pub mod project;
+pub mod proxy;
 pub mod python;
 pub mod redis_server;
+pub mod server;
 pub mod stores;
 pub mod terminal;
 pub mod vault;

@@ -1,0 +1,257 @@
+//! One deadline over everything before the exec, whatever hangs; and no memory beyond the longest
+//! answer that is read.
+
+use std::fs;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use crate::support::isolated::isolated;
+use crate::support::launcher::{Launcher, Outcome, bare_launcher, launcher};
+use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
+use crate::support::server::Server;
+use crate::support::vault::{Certificate, Response, Vault};
+
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// What the deadline may be overshot by.
+const OVERSHOOT: Duration = Duration::from_millis(500);
+/// An attempt of so little time is not begun.
+const TOO_SHORT: Duration = Duration::from_millis(5);
+const MORE_TIME: &str = "hint: --timeout (REDENV_TIMEOUT) gives more time";
+
+/// A launcher for a store at `url`, which is no vault, with a deadline of one second.
+fn towards(url: &str) -> Launcher {
+    let settings = [
+        ("UPSTASH_REDIS_URL", url),
+        ("UPSTASH_REDIS_TOKEN", "token"),
+        ("REDENV_PROJECT", "acme"),
+        ("REDENV_TOKEN_ID", TOKEN_ID),
+        ("REDENV_TOKEN_KEY", TOKEN_KEY),
+        ("REDENV_TIMEOUT", "1s"),
+    ];
+    let launcher = bare_launcher().program(["echo", "started"]);
+    settings.iter().fold(launcher, |launcher, (name, value)| launcher.env(name, value))
+}
+
+/// The same for a vault.
+fn hurried(vault: &Vault) -> Launcher {
+    launcher(vault).env("REDENV_TIMEOUT", "1s").program(["echo", "started"])
+}
+
+/// Every run waits for the deadline and says in which phase (on a busy machine the phases before
+/// may have left less than that one's share: then it is the whole request); the quickest of three, as the machine may be
+/// busy, is no later than it may be.
+#[track_caller]
+fn assert_overdue(launch: impl Fn() -> Launcher, host: &str, phases: &[&str]) {
+    let error = |phase| format!("error: {host} did not answer within 1s: no answer in time ({phase})");
+    let mut quickest = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let outcome = launch().run();
+        let took = start.elapsed();
+        let mut possible = phases.iter().chain(&["the whole request"]);
+        let phase = possible.find(|phase| outcome.stderr.contains(**phase)).unwrap_or(&phases[0]);
+        outcome.assert_failed(125, &[&error(phase), MORE_TIME]);
+        assert!(took >= TIMEOUT - TOO_SHORT, "{took:?}");
+        quickest = quickest.min(took);
+        if quickest < TIMEOUT + OVERSHOOT {
+            return;
+        }
+    }
+    panic!("it took {quickest:?}");
+}
+
+/// The launcher in a network where 192.0.2.0/24 swallows every packet, and with a name server there.
+fn where_packets_are_dropped(launch: Launcher) -> Launcher {
+    let launch = launch.file("resolv.conf", "nameserver 192.0.2.53\n");
+    let setup = "\
+        ip link set lo up
+        ip route add 192.0.2.0/24 dev lo
+        mount --bind resolv.conf /etc/resolv.conf";
+    isolated(launch, &["--net", "--mount"], setup)
+}
+
+#[test]
+fn a_name_server_that_does_not_answer_ends_with_the_deadline() {
+    let launch = || where_packets_are_dropped(towards("https://vault.example"));
+    assert_overdue(launch, "vault.example", &["the name look-up"]);
+}
+
+#[test]
+fn a_port_that_drops_packets_ends_with_the_deadline() {
+    let launch = || where_packets_are_dropped(towards("https://192.0.2.1"));
+    assert_overdue(launch, "192.0.2.1", &["the connection"]);
+}
+
+#[test]
+fn a_tls_handshake_that_stalls_ends_with_the_deadline() {
+    let server = Server::silent();
+    let url = format!("https://{}", server.address());
+    assert_overdue(|| towards(&url), "127.0.0.1", &["the connection"]);
+}
+
+#[test]
+fn a_tls_handshake_that_drips_ends_with_the_deadline() {
+    // The beginning of a record of 16 KiB, which never comes to its end.
+    let server = Server::endless("\u{16}\u{3}\u{3}\u{3f}\u{ff}", b"\x02", Duration::from_millis(20));
+    let url = format!("https://{}", server.address());
+    assert_overdue(|| towards(&url), "127.0.0.1", &["the connection"]);
+}
+
+#[test]
+fn a_server_that_says_nothing_ends_with_the_deadline() {
+    let server = Server::silent();
+    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the answer"]);
+}
+
+#[test]
+fn a_vault_over_tls_that_says_nothing_ends_with_the_deadline() {
+    let project = Project::new("acme").secret("development", "A", "1");
+    let vault = Vault::builder().project(&project).tls(Certificate::Valid).start();
+    vault.set_delay(Duration::from_secs(30));
+    assert_overdue(|| hurried(&vault), "localhost", &["the answer"]);
+}
+
+#[test]
+fn a_head_that_drips_ends_with_the_deadline() {
+    let server = Server::endless("HTTP/1.1 200 OK\r\nX: ", b"x", Duration::from_millis(20));
+    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the answer"]);
+}
+
+#[test]
+fn interim_answers_without_end_end_with_the_deadline() {
+    let hints = b"HTTP/1.1 103 Early Hints\r\n\r\n";
+    let server = Server::endless("", hints, Duration::from_millis(20));
+    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the answer"]);
+}
+
+#[test]
+fn a_body_that_drips_ends_with_the_deadline() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
+    vault.set_trickle(Duration::from_millis(20));
+    assert_overdue(|| hurried(&vault), "127.0.0.1", &["the whole request"]);
+}
+
+#[test]
+fn a_body_that_never_ends_ends_with_the_deadline() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let server = Server::endless(head, b"1\r\n \r\n", Duration::from_millis(20));
+    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the whole request"]);
+}
+
+#[test]
+fn a_body_without_length_that_never_ends_ends_with_the_deadline() {
+    let server = Server::endless("HTTP/1.1 200 OK\r\n\r\n", b" ", Duration::from_millis(20));
+    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the whole request"]);
+}
+
+#[test]
+fn a_proxy_that_stalls_ends_with_the_deadline() {
+    let proxy = Server::silent();
+    let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
+    assert_overdue(launch, "vault.example", &["the proxy", "the connection"]);
+}
+
+#[test]
+fn a_proxy_that_drips_ends_with_the_deadline() {
+    let proxy = Server::endless("HTTP/1.1 200 OK\r\nX: ", b"x", Duration::from_millis(20));
+    let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
+    assert_overdue(launch, "vault.example", &["the proxy", "the connection"]);
+}
+
+#[test]
+fn a_proxy_behind_which_tls_stalls_ends_with_the_deadline() {
+    let proxy = Server::endless("HTTP/1.1 200 OK\r\n\r\n", b"", Duration::from_millis(20));
+    let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
+    assert_overdue(launch, "vault.example", &["the proxy", "the connection"]);
+}
+
+#[test]
+fn attempts_that_fail_end_with_the_deadline() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
+    vault.respond_always(Some(Response::new(503)));
+    let start = Instant::now();
+    let outcome = hurried(&vault).run();
+    // The last wait is not begun when the deadline comes first.
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let tries = vault.requests().len();
+    assert!(tries > 1);
+    let error =
+        format!("error: 127.0.0.1 did not answer within 1s: it answered with status 503, {tries} times");
+    outcome.assert_failed(125, &[&error, MORE_TIME]);
+}
+
+#[test]
+fn a_key_derivation_ends_with_the_deadline() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
+    let overdue = [
+        "error: the deadline passed while the token key was derived",
+        "hint: this machine is slow or busy: give more time with --timeout (REDENV_TIMEOUT)",
+    ];
+    // Somewhere between the time for a fetch on this machine and the time for a derivation after it.
+    let outcomes: Vec<Outcome> = (1..12)
+        .map(|n| launcher(&vault).env("REDENV_TIMEOUT", format!("{}ms", 5 * n)).program(["true"]).run())
+        .collect();
+    let lines = overdue.map(|line| format!("redenv-run: {line}\n")).concat();
+    assert!(outcomes.iter().any(|o| (o.code(), &o.stderr) == (Some(125), &lines)), "{outcomes:#?}");
+}
+
+#[test]
+fn a_deadline_beyond_the_clock_is_one_that_never_comes() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
+    for timeout in ["1e19", "500000years"] {
+        let launch = launcher(&vault).args(["--timeout", timeout]);
+        launch.program(["sh", "-c", "echo $A"]).run().assert_ran("1\n");
+    }
+}
+
+/// Runs it under a watch on its memory: the outcome, and the most that was resident, in KiB.
+fn measured(launch: Launcher) -> (Outcome, u64) {
+    let script = "\
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:]).returncode
+open('peak', 'w').write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)";
+    let launch = launch.through(["python3", "-c", script]);
+    let peak = launch.directory().join("peak");
+    // The directory goes away with the launcher, so the file is looked at through a descriptor.
+    let file = fs::File::create_new(&peak).unwrap();
+    let outcome = launch.run();
+    (outcome, std::io::read_to_string(file).unwrap().parse().unwrap())
+}
+
+#[test]
+fn an_answer_over_64_mib_is_refused_and_takes_no_more_memory_than_that() {
+    static MEGABYTE: [u8; 1 << 20] = [b' '; 1 << 20];
+    const KIB_PER_MIB: u64 = 1024;
+    for (head, most) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", 64 + 12),
+        // Said beforehand, it is not even read.
+        ("HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n", 20),
+        ("HTTP/1.1 503 Down\r\n\r\n", 64 + 12),
+    ] {
+        let server = Server::endless(head, &MEGABYTE, Duration::ZERO);
+        let launch = towards(&server.url()).env("REDENV_TIMEOUT", "60s");
+        let (outcome, peak) = measured(launch);
+        outcome.assert_failed(125, &["error: the answer of 127.0.0.1 is longer than 64 MiB"]);
+        assert!(peak < most * KIB_PER_MIB, "{head:?}: {peak} KiB");
+        assert_eq!(server.connections(), 1, "it is not asked again");
+    }
+}
+
+#[test]
+fn a_head_without_end_is_refused() {
+    let server = Server::start(|mut stream| {
+        drop(stream.write_all(b"HTTP/1.1 200 OK\r\n"));
+        while stream.write_all(&b"X-Filler: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n".repeat(1000)).is_ok() {}
+    });
+    let launch = towards(&server.url()).env("REDENV_TIMEOUT", "60s");
+    let (outcome, peak) = measured(launch);
+    outcome.assert_failed(
+        125,
+        &[
+            "error: the answer of 127.0.0.1 is not HTTP",
+            "hint: check the URL's scheme and port: something else than the REST API may be listening there",
+        ],
+    );
+    assert!(peak < 20 * 1024, "{peak} KiB");
+}

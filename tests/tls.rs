@@ -1,0 +1,139 @@
+//! Which certificates are believed: those of the bundled authorities and of the ones named, for the
+//! name in the URL, while they are valid.
+
+use std::fs;
+use std::io::Write;
+
+use crate::support::launcher::{Launcher, launcher};
+use crate::support::project::Project;
+use crate::support::server::Server;
+use crate::support::vault::{Certificate, Vault};
+
+const CHECK: &str =
+    "hint: check the URL and this machine's clock; a private CA is named with --ca-file (REDENV_CA_FILE)";
+
+fn vault(certificate: Certificate) -> Vault {
+    let project = Project::new("acme").secret("development", "GREETING", "hello");
+    Vault::builder().project(&project).tls(certificate).start()
+}
+
+/// A launcher that knows no authority but the bundled ones.
+fn trusting(vault: &Vault) -> Launcher {
+    launcher(vault).env_remove("REDENV_CA_FILE")
+}
+
+fn greet(launch: Launcher) -> Launcher {
+    launch.program(["sh", "-c", "echo $GREETING"])
+}
+
+#[test]
+fn an_authority_is_trusted_where_it_is_named_in_any_of_three_places() {
+    let vault = vault(Certificate::Valid);
+    let ca = vault.ca_file().to_str().unwrap();
+    greet(trusting(&vault).args(["--ca-file", ca])).run().assert_ran("hello\n");
+    greet(trusting(&vault).env("REDENV_CA_FILE", ca)).run().assert_ran("hello\n");
+    greet(trusting(&vault).env("SSL_CERT_FILE", ca)).run().assert_ran("hello\n");
+}
+
+#[test]
+fn named_authorities_add_up() {
+    let (vault, other) = (vault(Certificate::Valid), vault(Certificate::Valid));
+    let both = |own: &Vault, systems: &Vault| {
+        trusting(&vault).env("REDENV_CA_FILE", own.ca_file()).env("SSL_CERT_FILE", systems.ca_file())
+    };
+    greet(both(&vault, &other)).run().assert_ran("hello\n");
+    greet(both(&other, &vault)).run().assert_ran("hello\n");
+    let bundle = [fs::read(other.ca_file()).unwrap(), fs::read(vault.ca_file()).unwrap()].concat();
+    let launch = trusting(&vault).file("bundle.pem", bundle).env("SSL_CERT_FILE", "bundle.pem");
+    greet(launch).run().assert_ran("hello\n");
+}
+
+#[test]
+fn no_certificate_is_believed_without_proof_and_none_is_asked_twice() {
+    let other = vault(Certificate::Valid);
+    for (certificate, authority, why) in [
+        (Certificate::Valid, None, "its issuer is not trusted"),
+        // An authority of the same name, but another key.
+        (Certificate::Valid, Some(&other), "it is not valid"),
+    ] {
+        let vault = vault(certificate);
+        let mut launch = trusting(&vault);
+        if let Some(authority) = authority {
+            launch = launch.env("REDENV_CA_FILE", authority.ca_file());
+        }
+        assert_not_accepted(launch, &vault, why);
+    }
+    for (certificate, why) in
+        [(Certificate::Expired, "it has expired"), (Certificate::WrongName, "it is for another name")]
+    {
+        let vault = vault(certificate);
+        assert_not_accepted(launcher(&vault), &vault, why);
+    }
+}
+
+#[track_caller]
+fn assert_not_accepted(launch: Launcher, vault: &Vault, why: &str) {
+    let error = format!("error: the certificate of localhost is not accepted: {why}");
+    greet(launch).run().assert_failed(125, &[&error, CHECK]);
+    assert_eq!((vault.requests().len(), vault.connections()), (0, 1), "no token was sent");
+}
+
+#[test]
+fn the_name_is_checked_also_where_it_is_an_address() {
+    let vault = vault(Certificate::Valid);
+    let launch = launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("127.0.0.1"));
+    greet(launch).run().assert_ran("hello\n");
+}
+
+#[test]
+fn what_is_no_tls_gets_no_request() {
+    let server = Server::start(|mut stream| {
+        drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+        drop(std::io::copy(&mut stream, &mut std::io::sink()));
+    });
+    let url = format!("https://{}", server.address());
+    greet(launcher(&vault(Certificate::Valid)).env("UPSTASH_REDIS_URL", url)).run().assert_failed(
+        125,
+        &[
+            "error: no TLS connection to 127.0.0.1: the answer is not TLS",
+            "hint: check the port: something else than the REST API may be listening there",
+        ],
+    );
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_server_that_refuses_tls_is_not_asked_again() {
+    let server = Server::start(|mut stream| {
+        // The alert handshake_failure (RFC 8446, section 6).
+        drop(stream.write_all(&[21, 3, 3, 0, 2, 2, 40]));
+        drop(std::io::copy(&mut stream, &mut std::io::sink()));
+    });
+    let vault = vault(Certificate::Valid);
+    let url = format!("https://{}", server.address());
+    greet(launcher(&vault).env("UPSTASH_REDIS_URL", url)).run().assert_failed(
+        125,
+        &[
+            "error: no TLS connection to 127.0.0.1: the server sent the alert HandshakeFailure",
+            "hint: check the port: something else than the REST API may be listening there",
+        ],
+    );
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_certificate_file_that_cannot_be_used_is_named() {
+    let vault = vault(Certificate::Valid);
+    let named = "hint: it is named by --ca-file, REDENV_CA_FILE or SSL_CERT_FILE";
+    for variable in ["REDENV_CA_FILE", "SSL_CERT_FILE"] {
+        let with =
+            |content: &str| greet(trusting(&vault).file("ca.pem", content).env(variable, "ca.pem")).run();
+        let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for content in ["", "not PEM", damaged, "-----BEGIN CERTIFICATE-----\n"] {
+            with(content).assert_failed(125, &["error: ca.pem holds no certificate in PEM form", named]);
+        }
+        let missing = greet(trusting(&vault).env(variable, "nowhere.pem")).run();
+        missing.assert_failed(125, &["error: nowhere.pem can't be read: no such file or directory"]);
+    }
+    assert_eq!(vault.connections(), 0);
+}
