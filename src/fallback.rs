@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use crate::crypto::{Key, Salt, random_bytes};
 use crate::report::Shown;
 use crate::settings::reason;
-use crate::vault::{Request, SealedVault};
+use crate::vault::{Name, Request, SealedVault};
 
 use format::{FormatError, Signed};
 
@@ -230,12 +230,7 @@ fn find(path: &Path, request: &Request<'_>, max_stale: Duration) -> Result<Found
     if header.token_id != request.token_id {
         return Err(FallbackError::OtherToken(header.token_id.clone()));
     }
-    if !header
-        .environments
-        .iter()
-        .map(String::as_str)
-        .eq(request.environments.iter().map(|name| name.as_str()))
-    {
+    if !header.environments.iter().map(String::as_str).eq(request.environments.iter().map(Name::as_str)) {
         return Err(FallbackError::OtherEnvironments(header.environments.clone()));
     }
     let fetched_at = header.fetched_at().ok_or(FallbackError::Damaged)?;

@@ -53,7 +53,7 @@ pub(crate) fn run(cli: Cli, start: Start) -> Result<(), Error> {
     match cli.subcommand {
         None => launch(&cli.launch, cli.command, start).map(|never| match never {}),
         Some(Sub::Check(args)) => check(&args, start).map_err(|error| Error::Checked(Box::new(error))),
-        Some(Sub::Mask(args)) => mask(args, start),
+        Some(Sub::Mask(args)) => mask(args, &start),
         Some(Sub::Token(args)) => token::run(&args, &start),
         Some(Sub::Completions(args)) => completions(&args),
     }
@@ -95,7 +95,7 @@ fn check(args: &CheckArgs, start: Start) -> Result<(), Error> {
     io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
 }
 
-fn mask(args: MaskArgs, start: Start) -> Result<(), Error> {
+fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
     mask::check_output(&io::stdout()).map_err(Error::Mask)?;
     let MaskArgs { project, env_file, selection, network, fallback, output } = args;
     let args =
@@ -286,7 +286,7 @@ fn keep(fallback: &Fallback<'_>, sealed: &SealedVault<'_>, pek: &Key, report: Re
     match fallback.write(sealed, pek) {
         Ok(()) => report.detail(|| format!("wrote the fallback file {}", fallback.path())),
         Err(error) => {
-            report.warning(&format!("the fallback file {} is not up to date: {error}", fallback.path()))
+            report.warning(&format!("the fallback file {} is not up to date: {error}", fallback.path()));
         }
     }
 }
@@ -298,7 +298,7 @@ fn revoke(error: &Error, fallback: Option<&Fallback<'_>>, report: Report) {
         Ok(true) => report.warning(&format!("deleted the fallback file {}", fallback.path())),
         Ok(false) => {}
         Err(error) => {
-            report.warning(&format!("the fallback file {} is still there: {error}", fallback.path()))
+            report.warning(&format!("the fallback file {} is still there: {error}", fallback.path()));
         }
     }
 }

@@ -270,12 +270,11 @@ impl<'e> Resolver<'e> {
     }
 
     fn time(&mut self, flag: Option<&str>, name: &str, variable: Variable) -> Option<Duration> {
-        let (text, name) = match flag {
-            Some(text) => (text.to_owned(), name.to_owned()),
-            None => {
-                let found = self.optional(variable)?;
-                (found.value.expose().to_owned(), found.name)
-            }
+        let (text, name) = if let Some(text) = flag {
+            (text.to_owned(), name.to_owned())
+        } else {
+            let found = self.optional(variable)?;
+            (found.value.expose().to_owned(), found.name)
         };
         let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let span = seconds.or_else(|| humantime::parse_duration(&text).ok()).filter(|span| !span.is_zero());

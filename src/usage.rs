@@ -127,8 +127,9 @@ impl UsageError {
         let is_value = |at: usize| at > 0 && takes_next(&arguments[at - 1].to_string_lossy());
         let mut places = (0..arguments.len()).filter(|at| arguments[*at] == word);
         let at = places.find(|at| !is_value(*at)).unwrap_or(0);
-        let options: String =
-            arguments[..at].iter().map(|option| format!(" {}", Shown(&option.to_string_lossy()))).collect();
+        let shown = |option: &OsString| Shown(&option.to_string_lossy()).to_string();
+        let options: Vec<String> = arguments[..at].iter().map(shown).collect();
+        let options = if options.is_empty() { String::new() } else { format!(" {}", options.join(" ")) };
         if Cli::command().find_subcommand(word).is_some() {
             return Self::Other {
                 sentence: format!("options stand behind `{word}`, not before it"),
@@ -161,7 +162,7 @@ fn nearest_option(option: &str) -> Option<String> {
     let command = Cli::command();
     let commands = std::iter::once(&command).chain(command.get_subcommands());
     let known: Vec<&str> =
-        commands.flat_map(|command| command.get_arguments()).filter_map(Arg::get_long).collect();
+        commands.flat_map(clap::Command::get_arguments).filter_map(Arg::get_long).collect();
     nearest(option.trim_start_matches('-'), known).map(|name| format!("--{name}"))
 }
 

@@ -100,7 +100,7 @@ impl<'a> Project<'a> {
             }
             self.report.detail(|| "somebody else changed the tokens at the same time; again".to_owned());
             pause(attempt);
-            if deadline.has_passed() {
+            if deadline.remaining().is_zero() {
                 break;
             }
             read = self.read_until(deadline)?;

@@ -1,8 +1,8 @@
 //! A cursor over the outer JSON of a reply: arrays of strings that are mostly passed over.
 //!
 //! A reply is some 250 bytes per version of every secret, of which one version in ten is looked at.
-//! serde_json passes over a string byte by byte where it is full of escapes, as JSON inside JSON is;
-//! this looks at 32 bytes at a time. What is inside a string is left to serde_json.
+//! `serde_json` passes over a string byte by byte where it is full of escapes, as JSON inside JSON is;
+//! this looks at 32 bytes at a time. What is inside a string is left to `serde_json`.
 
 use serde::de::IgnoredAny;
 
@@ -122,6 +122,7 @@ fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
         // together, holds no end: each of its backslashes escapes what follows.
         while let (Some(block), Some(before)) = (bytes.get(at..at + BLOCK), bytes.get(at - 1..at - 1 + BLOCK))
         {
+            #[expect(clippy::needless_bitwise_bool, reason = "branches would keep it from being vector code")]
             let suspect = block.iter().zip(before).fold(false, |suspect, (byte, before)| {
                 suspect | ((*byte == b'"') & (*before != b'\\')) | ((*byte == b'\\') & (*before == b'\\'))
             });
