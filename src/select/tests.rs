@@ -142,7 +142,7 @@ fn names_that_no_variable_can_have_are_all_named() {
 #[test]
 fn a_scope_that_is_a_whole_name_leaves_none() {
     let entries = [("APP_", Ok("1")), ("APP_X", Ok("2"))];
-    let expected = [BadName { name: "APP_".to_owned(), problem: "is empty" }];
+    let expected = [BadName { name: "APP_".to_owned(), problem: "is empty without the prefix" }];
     assert_eq!(selected(vault(&entries), &scope("APP_")), Err(SelectError::BadNames(expected.into())));
 }
 
