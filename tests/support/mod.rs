@@ -4,6 +4,10 @@
 
 pub mod fixtures;
 pub mod launcher;
+#[cfg(target_os = "linux")]
+pub mod name_server;
+#[cfg(target_os = "linux")]
+pub mod namespace;
 pub mod project;
 pub mod python;
 pub mod redis_server;
