@@ -14,17 +14,17 @@ use crate::support::namespace::{Process, Root, in_a_network_of_its_own};
 use crate::support::project::Project;
 use crate::support::vault::{Certificate, Vault};
 
-const HOST: &str = "vault.test";
+pub const HOST: &str = "vault.test";
 
 /// What `scripts/build-static` makes of the sources as they are now.
-static LAUNCHER: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static LAUNCHER: LazyLock<PathBuf> = LazyLock::new(|| {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/build-static");
     let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "scripts/build-static failed");
     String::from_utf8(output.stdout).unwrap().trim_end().into()
 });
 
-static PROBE: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static PROBE: LazyLock<PathBuf> = LazyLock::new(|| {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/probe.c");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
     let mut cc = Command::new("cc");
@@ -137,7 +137,7 @@ fn as_process_1_the_launcher_ends_on_term_while_it_fetches() {
 }
 
 /// To process 1 of the namespace, which is the one child of `unshare`.
-fn send_term(container: &Child) {
+pub fn send_term(container: &Child) {
     let children = format!("/proc/{0}/task/{0}/children", container.id());
     let children = fs::read_to_string(children).unwrap();
     let first = children.trim().parse().ok().and_then(Pid::from_raw).expect("unshare has one child");
@@ -145,7 +145,7 @@ fn send_term(container: &Child) {
 }
 
 /// The exit status, and what was written to stderr.
-fn end(mut container: Child) -> (Option<i32>, String) {
+pub fn end(mut container: Child) -> (Option<i32>, String) {
     let mut stderr = String::new();
     container.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     (container.wait().unwrap().code(), stderr)

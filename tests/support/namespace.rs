@@ -94,10 +94,11 @@ impl Root {
     /// `program` with its arguments in this root, read-only, as `nobody`, with an empty
     /// environment.
     pub fn command(&self, process: Process, program: &[&str]) -> Command {
-        // `mount` binds writable at first; the second one makes it read-only.
+        // `mount` binds writable at first; the second one makes it read-only. The PATH is the
+        // program's, in which `chroot` need not be.
         const ENTER: &str = r#"
             mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && unset PWD OLDPWD &&
-            exec chroot --userspec=65534:65534 --groups= "$0" "$@""#;
+            exec /usr/sbin/chroot --userspec=65534:65534 --groups= "$0" "$@""#;
         let mut command = Command::new("unshare");
         command.env_clear().arg("--mount");
         if process == Process::First {
