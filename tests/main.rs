@@ -1,7 +1,13 @@
 //! Black-box tests, a file per promise.
 #![allow(unreachable_pub, reason = "no other crate sees these; `pub` says what the tests use of a module")]
 
+#[cfg(target_os = "linux")]
+mod action;
+#[cfg(target_os = "linux")]
+mod anywhere;
 mod deadline;
+#[cfg(target_os = "linux")]
+mod docker;
 mod environment;
 mod exit_status;
 mod failures;

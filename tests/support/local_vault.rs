@@ -1,6 +1,7 @@
 //! The local vault as a program: an Upstash to try the launcher against.
 #![allow(unreachable_pub, reason = "its modules are the tests' too")]
 
+mod distance;
 #[allow(dead_code, reason = "what the tests need beyond this program")]
 mod project;
 #[allow(dead_code, reason = "what the tests need beyond this program")]
@@ -56,6 +57,9 @@ struct Options {
     /// Wait N milliseconds before each response
     #[arg(long, value_name = "N", default_value_t = 0)]
     delay_ms: u64,
+    /// Let each round trip take N milliseconds, as on a network: connection, TLS and request are one each
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    round_trip_ms: u64,
     /// Answer N requests per second and refuse the rest with 429
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
@@ -71,7 +75,16 @@ fn main() -> io::Result<()> {
     if let Some(file) = &options.ca_out {
         fs::copy(vault.ca_file(), file)?;
     }
-    print_settings(&vault, options.ca_out)?;
+    let url = match options.round_trip_ms {
+        0 => vault.url(),
+        n => {
+            let port = distance::between(vault.address(), Duration::from_millis(n))?;
+            let url = vault.url();
+            let (host, _) = url.rsplit_once(':').expect("a vault's URL has its port");
+            format!("{host}:{port}")
+        }
+    };
+    print_settings(&vault, url, options.ca_out)?;
     loop {
         thread::park();
     }
@@ -114,9 +127,8 @@ fn start(options: &Options, project: Option<&Project>) -> Vault {
     vault
 }
 
-fn print_settings(vault: &Vault, ca_file: Option<PathBuf>) -> io::Result<()> {
-    let mut settings =
-        vec![("UPSTASH_REDIS_URL", vault.url()), ("UPSTASH_REDIS_TOKEN", vault.token().to_owned())];
+fn print_settings(vault: &Vault, url: String, ca_file: Option<PathBuf>) -> io::Result<()> {
+    let mut settings = vec![("UPSTASH_REDIS_URL", url), ("UPSTASH_REDIS_TOKEN", vault.token().to_owned())];
     if let Some(file) = ca_file {
         let file = fs::canonicalize(file)?;
         settings.push(("REDENV_CA_FILE", file.display().to_string()));

@@ -5,6 +5,10 @@
 pub mod fixtures;
 pub mod isolated;
 pub mod launcher;
+#[cfg(target_os = "linux")]
+pub mod name_server;
+#[cfg(target_os = "linux")]
+pub mod namespace;
 pub mod project;
 pub mod proxy;
 pub mod python;

@@ -172,6 +172,10 @@ impl Vault {
         format!("{scheme}://{host}:{}", self.address.port())
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn token(&self) -> &str {
         &self.shared.tokens.full
     }

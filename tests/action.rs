@@ -1,0 +1,191 @@
+//! The GitHub action installs what a release holds, and nothing else. Its scripts are run as the
+//! runner would, with a release on the disk.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+const ARCHIVE: &str = "redenv-run-1.2.3-x86_64-unknown-linux-gnu.tar.gz";
+
+/// A runner's directory, and beside it a release of version 1.2.3 whose binary is a script.
+struct Runner {
+    directory: TempDir,
+}
+
+/// What a step printed, and whether it succeeded.
+type Ended = (bool, String);
+
+impl Runner {
+    fn new() -> Self {
+        let runner = Self { directory: TempDir::new().unwrap() };
+        let content = runner.path("content").join(ARCHIVE.trim_end_matches(".tar.gz"));
+        fs::create_dir_all(&content).unwrap();
+        let binary = content.join("redenv-run");
+        fs::write(&binary, "#!/bin/sh\necho redenv-run 1.2.3\n").unwrap();
+        fs::set_permissions(&binary, Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir_all(runner.release("")).unwrap();
+        runner.sh(&format!("tar -czf release/v1.2.3/{ARCHIVE} -C content $(ls content)"));
+        runner.sh(&format!("cd release/v1.2.3 && sha256sum {ARCHIVE} >SHA256SUMS"));
+        runner
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn release(&self, name: &str) -> PathBuf {
+        self.path("release/v1.2.3").join(name)
+    }
+
+    fn sh(&self, script: &str) {
+        let status = Command::new("sh").args(["-c", script]).current_dir(self.directory.path()).status();
+        assert!(status.unwrap().success(), "{script}");
+    }
+
+    fn step(&self, script: &str, environment: &[(&str, &str)]) -> Ended {
+        let action = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/actions/redenv-run");
+        let mut command = Command::new(action.join(script));
+        command.env_clear().current_dir(self.directory.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("RUNNER_TEMP", self.path("temp"));
+        command.env("GITHUB_OUTPUT", self.path("output")).env("GITHUB_PATH", self.path("added-to-path"));
+        let output = command.envs(environment.iter().copied()).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    fn plan(&self, version: &str, reference: &str, system: (&str, &str)) -> Ended {
+        let environment = [("VERSION", version), ("ACTION_REF", reference)];
+        let system = [("RUNNER_OS", system.0), ("RUNNER_ARCH", system.1)];
+        self.step("plan", &[environment, system].concat())
+    }
+
+    fn install(&self, sha256: &str) -> Ended {
+        let releases = format!("file://{}", self.path("release").display());
+        let directory = self.path("temp/redenv-run");
+        let environment = [("RELEASES", releases.as_str()), ("VERSION", "1.2.3"), ("ARCHIVE", ARCHIVE)];
+        let directory = [("DIRECTORY", directory.to_str().unwrap()), ("SHA256", sha256)];
+        self.step("install", &[&environment[..], &directory].concat())
+    }
+
+    /// What a step gave to later ones.
+    fn outputs(&self) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(self.path("output")).unwrap_or_default();
+        let lines = text.lines().map(|line| line.split_once('=').unwrap());
+        lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn added_to_path(&self) -> String {
+        fs::read_to_string(self.path("added-to-path")).unwrap_or_default()
+    }
+
+    fn cached(&self) -> PathBuf {
+        self.path("temp/redenv-run").join(ARCHIVE)
+    }
+}
+
+#[test]
+fn the_archive_follows_from_the_version_and_the_runner() {
+    for (version, reference, system, expected) in [
+        ("1.2.3", "main", ("Linux", "X64"), "redenv-run-1.2.3-x86_64-unknown-linux-gnu.tar.gz"),
+        ("v1.2.3", "", ("Linux", "ARM64"), "redenv-run-1.2.3-aarch64-unknown-linux-gnu.tar.gz"),
+        ("", "v1.2.3", ("macOS", "X64"), "redenv-run-1.2.3-x86_64-apple-darwin.tar.gz"),
+        ("1.2.3-rc.1", "v9.9.9", ("macOS", "ARM64"), "redenv-run-1.2.3-rc.1-aarch64-apple-darwin.tar.gz"),
+    ] {
+        let runner = Runner::new();
+        assert_eq!(runner.plan(version, reference, system), (true, String::new()));
+        assert_eq!(runner.outputs()["archive"], expected);
+    }
+}
+
+#[test]
+fn what_is_no_version_and_a_system_without_a_release_are_named() {
+    let version = |text| {
+        format!(
+            "::error title=redenv-run::'{text}' is no version: \
+             set the input version, or use the action at a tag such as v0.1.0\n"
+        )
+    };
+    for (given, reference, system, error) in [
+        ("", "main", ("Linux", "X64"), version("main")),
+        ("../1.2.3", "", ("Linux", "X64"), version("../1.2.3")),
+        ("latest", "v1.2.3", ("Linux", "X64"), version("latest")),
+        (
+            "1.2.3",
+            "",
+            ("Windows", "X64"),
+            "::error title=redenv-run::there is no release for Windows on X64\n".to_owned(),
+        ),
+    ] {
+        let runner = Runner::new();
+        assert_eq!(runner.plan(given, reference, system), (false, error));
+        assert_eq!(runner.outputs(), BTreeMap::new());
+    }
+}
+
+#[test]
+fn the_binary_is_installed_into_the_path() {
+    let runner = Runner::new();
+    assert_eq!(runner.install(""), (true, "redenv-run 1.2.3\n".to_owned()));
+    let bin = runner.path("temp/redenv-run/bin");
+    assert_eq!(runner.added_to_path(), format!("{}\n", bin.display()));
+    assert_eq!(runner.outputs()["path"], bin.join("redenv-run").to_str().unwrap());
+}
+
+#[test]
+fn a_cached_archive_is_not_downloaded_again() {
+    let runner = Runner::new();
+    fs::create_dir_all(runner.cached().parent().unwrap()).unwrap();
+    fs::rename(runner.release(ARCHIVE), runner.cached()).unwrap();
+    assert_eq!(runner.install(""), (true, "redenv-run 1.2.3\n".to_owned()));
+}
+
+#[test]
+fn an_archive_that_is_not_the_releases_is_refused_and_not_kept() {
+    for place in ["download", "cache"] {
+        let runner = Runner::new();
+        let expected = fs::read_to_string(runner.release("SHA256SUMS")).unwrap();
+        let expected = expected.split(' ').next().unwrap();
+        fs::create_dir_all(runner.cached().parent().unwrap()).unwrap();
+        let changed = if place == "cache" { runner.cached() } else { runner.release(ARCHIVE) };
+        fs::write(changed, "something else").unwrap();
+        let actual = "f41f3fa625ff120ddca7ef456bf66371ecea23c129f4e4c32367101edb516cf8";
+        let error = format!(
+            "::error title=redenv-run::{ARCHIVE} has the SHA-256 {actual} and not {expected}: \
+             it was not installed\n"
+        );
+        assert_eq!(runner.install(""), (false, error), "{place}");
+        assert!(!runner.cached().exists());
+        assert_eq!(runner.added_to_path(), "");
+    }
+}
+
+#[test]
+fn a_checksum_of_the_users_own_is_what_counts() {
+    let runner = Runner::new();
+    let sums = fs::read_to_string(runner.release("SHA256SUMS")).unwrap();
+    let right = sums.split(' ').next().unwrap().to_owned();
+    let wrong = "0".repeat(64);
+    let error = format!(
+        "::error title=redenv-run::{ARCHIVE} has the SHA-256 {right} and not {wrong}: it was not installed\n"
+    );
+    assert_eq!(runner.install(&wrong), (false, error));
+    // Not even asked for.
+    fs::remove_file(runner.release("SHA256SUMS")).unwrap();
+    assert_eq!(runner.install(&right), (true, "redenv-run 1.2.3\n".to_owned()));
+}
+
+#[test]
+fn a_release_without_the_archive_is_named() {
+    let runner = Runner::new();
+    fs::write(runner.release("SHA256SUMS"), "").unwrap();
+    let error = format!("::error title=redenv-run::SHA256SUMS of version 1.2.3 does not name {ARCHIVE}\n");
+    assert_eq!(runner.install(""), (false, error));
+    fs::remove_file(runner.release("SHA256SUMS")).unwrap();
+    let url = format!("file://{}/v1.2.3/SHA256SUMS", runner.path("release").display());
+    let error = format!("::error title=redenv-run::{url} could not be downloaded\n");
+    assert_eq!(runner.install(""), (false, error));
+}

@@ -1,0 +1,88 @@
+//! Parts of a launch on their own, made of the launcher's own modules.
+//!
+//! `stages fetch` makes the request and ends; `stages open` makes it, and then measures parsing and
+//! decryption against a `serde_json::Value` parse of the same answer, in turns.
+//!
+//! The settings are those of the launcher, from the environment, without its look for mistakes.
+#![allow(dead_code, unused_imports, reason = "the launcher's modules, of which this needs a part")]
+
+#[path = "../../../src"]
+mod launcher {
+    pub(crate) mod crypto;
+    pub(crate) mod deadline;
+    pub(crate) mod report;
+    pub(crate) mod secret;
+    pub(crate) mod upstash;
+    pub(crate) mod vault;
+}
+// Where these modules look for each other.
+pub(crate) use launcher::{crypto, deadline, report, secret, upstash, vault};
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use crypto::Key;
+use deadline::Deadline;
+use secret::SecretText;
+use upstash::address::PlainHttp;
+use upstash::{Address, CertificateFile, Network, Patience, Upstash};
+use vault::{Name, Request};
+
+const TURNS: usize = 15;
+
+fn main() {
+    let project = Name::new(&setting("REDENV_PROJECT")).unwrap();
+    let environments = [Name::new("development").unwrap()];
+    let token_id = setting("REDENV_TOKEN_ID");
+    let request = Request { project: &project, environments: &environments, token_id: &token_id };
+    let answer = fetch(&request);
+    match env::args().nth(1).as_deref() {
+        Some("fetch") => println!("{}", answer.len()),
+        Some("open") => measure(&answer, &request),
+        _ => panic!("fetch or open?"),
+    }
+}
+
+fn setting(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is missing: local-vault prints it"))
+}
+
+fn fetch(request: &Request<'_>) -> Vec<u8> {
+    let address = Address::parse(&setting("UPSTASH_REDIS_URL"), PlainHttp::Loopback).unwrap();
+    let token = SecretText::new(setting("UPSTASH_REDIS_TOKEN"));
+    let path = setting("REDENV_CA_FILE");
+    let pem = fs::read(&path).unwrap();
+    let network = Network { proxy: None, roots: vec![CertificateFile { path, pem }] };
+    let client = Upstash::new(&address, &token, &network).unwrap();
+    let deadline = Deadline::new(Instant::now(), Duration::from_secs(60));
+    client.pipeline(&request.commands(), deadline, Patience::UntilDeadline, &mut |_| {}).unwrap()
+}
+
+fn measure(answer: &[u8], request: &Request<'_>) {
+    let pek = {
+        let sealed = vault::parse(answer, request).unwrap();
+        let key = SecretText::new(setting("REDENV_TOKEN_KEY"));
+        sealed.open_pek(&Key::derive(&key, &sealed.salt())).unwrap()
+    };
+    let (mut ours, mut values) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        let start = Instant::now();
+        let sealed = vault::parse(answer, request).unwrap();
+        let opened = sealed.open(&pek, &BTreeMap::new()).unwrap();
+        ours.push(start.elapsed());
+        black_box((sealed, opened));
+        let start = Instant::now();
+        let value: serde_json::Value = serde_json::from_slice(answer).unwrap();
+        values.push(start.elapsed());
+        black_box(value);
+    }
+    println!("{} {}", median(ours).as_secs_f64(), median(values).as_secs_f64());
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
