@@ -1,11 +1,13 @@
 //! Black-box tests, a file per promise.
 #![allow(unreachable_pub, reason = "no other crate sees these; `pub` says what the tests use of a module")]
 
+mod command_line;
 mod deadline;
 mod environment;
 mod exit_status;
 mod failures;
 mod fixtures;
+mod inherited;
 mod interop;
 mod launch;
 mod leaks;
@@ -14,6 +16,7 @@ mod proxy;
 mod retries;
 mod selection;
 mod settings;
+mod signals;
 mod support;
 mod tls;
 mod token;
