@@ -132,7 +132,7 @@ fn what_does_not_pass_is_not_tried_again() {
         no_api(404),
         no_api(405),
         malformed("", 0),
-        malformed("hunter2", 1),
+        malformed("hunter2", 0),
         malformed(r#"[{"result":"hunter2"}]"#, 20),
         raw("hunter2\r\n\r\n"),
         raw("HTTP/1.1 two hundred\r\n\r\n"),
