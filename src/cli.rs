@@ -1,6 +1,7 @@
 //! The command line: flags and help, nothing else.
 
 #![expect(clippy::doc_markdown, reason = "the comments are the help text, where backticks would show")]
+#![expect(rustdoc::broken_intra_doc_links, reason = "the brackets of the help text are its own")]
 
 pub(crate) mod token;
 

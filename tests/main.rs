@@ -5,6 +5,7 @@
 mod action;
 #[cfg(target_os = "linux")]
 mod anywhere;
+mod command_line;
 mod deadline;
 #[cfg(target_os = "linux")]
 mod docker;
@@ -12,6 +13,7 @@ mod environment;
 mod exit_status;
 mod failures;
 mod fixtures;
+mod inherited;
 mod interop;
 mod launch;
 mod leaks;
@@ -20,6 +22,7 @@ mod proxy;
 mod retries;
 mod selection;
 mod settings;
+mod signals;
 mod support;
 mod tls;
 mod token;

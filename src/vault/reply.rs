@@ -175,7 +175,7 @@ impl OwnedToken {
     }
 }
 
-/// Finds the token in what `HMGET` gave: salt, kdf, algorithm, serviceTokens, ephemeral:<id>.
+/// Finds the token in what `HMGET` gave: `salt`, `kdf`, `algorithm`, `serviceTokens`, `ephemeral:<id>`.
 fn token_entry(items: &[Option<&str>], request: &Request<'_>) -> Result<OwnedToken, ParseError> {
     if items.iter().all(Option::is_none) {
         return Err(ParseError::NoProject(request.project.clone()));

@@ -1,0 +1,166 @@
+//! COMMAND's environment is the launcher's, byte for byte, less its own variables; secrets win.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::support::launcher::launcher;
+use crate::support::project::Project;
+use crate::support::python;
+use crate::support::vault::Vault;
+
+fn vault() -> Vault {
+    Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
+}
+
+/// Starts what comes behind it with exactly these entries as its environment, as no shell would.
+const EXECVE: &str = "
+import ctypes, sys
+def strings(items):
+    array = (ctypes.c_char_p * (len(items) + 1))()
+    array[:len(items)] = items
+    return array
+arguments = [word.encode('utf-8', 'surrogateescape') for word in sys.argv[2:]]
+entries = bytes.fromhex(sys.argv[1]).split(b'\\0')
+ctypes.CDLL(None).execve(arguments[0], strings(arguments), strings(entries))
+";
+
+/// COMMAND's environment, entry by entry, when the launcher is started with exactly `entries` and
+/// its own settings.
+fn entries_after(vault: &Vault, entries: &[&[u8]]) -> Vec<Vec<u8>> {
+    let mut launch = launcher(vault).program(["/bin/cat", "/proc/self/environ"]);
+    let settings: Vec<Vec<u8>> = launch
+        .command()
+        .get_envs()
+        .filter(|(name, _)| *name != "PATH")
+        .map(|(name, value)| [name.as_bytes(), b"=", value.unwrap().as_bytes()].concat())
+        .collect();
+    let entries: Vec<&[u8]> = entries.iter().copied().chain(settings.iter().map(Vec::as_slice)).collect();
+    let hex = base16ct::lower::encode_string(&entries.join(&b'\0'));
+    let python = python::interpreter();
+    let output =
+        launch.through([python.as_os_str(), "-Ic".as_ref(), EXECVE.as_ref(), hex.as_ref()]).run_raw();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+    let mut entries: Vec<Vec<u8>> = output
+        .stdout
+        .split(|byte| *byte == 0)
+        .map(<[u8]>::to_vec)
+        .filter(|entry| !entry.is_empty())
+        .collect();
+    entries.sort();
+    entries
+}
+
+fn shown(entries: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<String> {
+    entries.into_iter().map(|entry| entry.as_ref().escape_ascii().to_string()).collect()
+}
+
+#[test]
+fn inherited_variables_arrive_byte_for_byte() {
+    let inherited: &[&[u8]] = &[
+        b"BYTES=\xff\xfe",
+        b"EMPTY=",
+        b"EQUALS=a=b==",
+        b"LINES=a\nb\r\n",
+        b"N\xc3\x9cR=1",
+        b"WITH SPACE=1",
+        b"\xff=1",
+        b"lower=1",
+    ];
+    let mut expected: Vec<&[u8]> = inherited.to_vec();
+    expected.push(b"GREETING=hello");
+    expected.sort_unstable();
+    assert_eq!(shown(entries_after(&vault(), inherited)), shown(expected));
+}
+
+#[test]
+fn odd_entries_never_break_the_launcher() {
+    let inherited: &[&[u8]] = &[b"NO_EQUALS_SIGN", b"", b"=", b"=nameless", b"\xff", b"GOOD=1"];
+    assert_eq!(shown(entries_after(&vault(), inherited)), ["GOOD=1", "GREETING=hello"]);
+}
+
+#[test]
+fn of_duplicates_the_last_one_stays_and_a_secret_replaces_all() {
+    let inherited: &[&[u8]] =
+        &[b"TWICE=first", b"GREETING=old", b"TWICE=second", b"GREETING=older", b"TWICE=third"];
+    assert_eq!(shown(entries_after(&vault(), inherited)), ["GREETING=hello", "TWICE=third"]);
+}
+
+#[test]
+fn a_duplicate_of_an_own_variable_does_not_reach_command() {
+    let inherited: &[&[u8]] = &[b"REDENV_TOKEN_KEY=one", b"REDENV_TOKEN_KEY=another", b"X=1"];
+    assert_eq!(shown(entries_after(&vault(), inherited)), ["GREETING=hello", "X=1"]);
+}
+
+#[test]
+fn a_secret_replaces_an_inherited_variable() {
+    let vault = vault();
+    let launch = launcher(&vault).env("GREETING", "inherited").env("OTHER", "kept");
+    let environment = launch.program(["env", "-0"]).run().environment();
+    assert_eq!((environment["GREETING"].as_str(), environment["OTHER"].as_str()), ("hello", "kept"));
+}
+
+/// Every own variable that does not change what is launched, in its plain and its `_FILE` form.
+const OWN: &[(&str, &str)] = &[
+    ("REDENV_TOKEN_SALT", "000102030405060708090a0b0c0d0e0f"),
+    ("REDENV_ENVIRONMENT", "development"),
+    ("UPSTASH_REDIS_REST_URL", "https://other.upstash.io"),
+    ("UPSTASH_REDIS_REST_TOKEN", "other"),
+    ("REDENV_TIMEOUT", "10s"),
+    ("REDENV_ALLOW_HTTP", "0"),
+    ("REDENV_QUIET", "1"),
+    ("REDENV_ONLY", "GREETING"),
+    ("REDENV_MASTER_PASSWORD_FILE", "/nowhere"),
+    ("REDENV_NO_ENV_FILE", "1"),
+];
+
+#[test]
+fn the_launchers_own_variables_are_removed() {
+    let vault = vault();
+    let mut launch = launcher(&vault).env("REDENV_UNKNOWN", "kept").env("UPSTASH_REDIS_PORT", "kept");
+    for (name, value) in OWN {
+        launch = launch.env(name, value);
+    }
+    let launch =
+        launch.file("project", "acme\n").env_remove("REDENV_PROJECT").env("REDENV_PROJECT_FILE", "project");
+    let mut environment = launch.program(["env", "-0"]).run().environment();
+    environment.remove("PATH");
+    let expected = [("GREETING", "hello"), ("REDENV_UNKNOWN", "kept"), ("UPSTASH_REDIS_PORT", "kept")];
+    assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())).into());
+}
+
+#[test]
+fn keep_token_passes_them_on() {
+    let vault = vault();
+    for by in [&["--keep-token"][..], &[]] {
+        let mut launch = launcher(&vault).args(by);
+        for (name, value) in OWN {
+            launch = launch.env(name, value);
+        }
+        if by.is_empty() {
+            launch = launch.env("REDENV_KEEP_TOKEN", "1");
+        }
+        let given: BTreeMap<OsString, OsString> = launch
+            .command()
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+            .collect();
+        let environment = launch.program(["env", "-0"]).run().environment();
+        for (name, value) in given {
+            assert_eq!(Some(environment[name.to_str().unwrap()].as_ref()), value.to_str(), "{name:?}");
+        }
+        assert_eq!(environment["GREETING"], "hello");
+    }
+}
+
+#[test]
+fn a_secret_with_the_name_of_an_own_variable_is_injected() {
+    let project = Project::new("acme")
+        .secret("development", "UPSTASH_REDIS_URL", "https://the-programs-own.upstash.io")
+        .secret("development", "REDENV_PROJECT", "its own");
+    let mut environment = launcher(&Vault::of(&project)).program(["env", "-0"]).run().environment();
+    environment.remove("PATH");
+    let expected =
+        [("REDENV_PROJECT", "its own"), ("UPSTASH_REDIS_URL", "https://the-programs-own.upstash.io")];
+    assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())).into());
+}
