@@ -361,6 +361,11 @@ fn a_password_on_the_terminal_is_not_shown_and_can_be_given_up() {
     let shown = start().type_hidden("hunter2").finish();
     assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{WRONG}")));
 
+    let mut terminal =
+        token(&vault, &["create", "-n", "x", "--password-stdin"]).env("NO_COLOR", "1").on_terminal();
+    let shown = terminal.expect("Master password").type_hidden("hunter2").finish();
+    assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{WRONG}")));
+
     let shown = start().type_control('d').finish();
     let none = "redenv-run: error: no master password was given; nothing was written\n";
     assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{none}")));
@@ -661,7 +666,7 @@ fn unknown_ids_are_named_and_the_rest_is_revoked() {
     assert_eq!(
         outcome.stdout,
         format!(
-            "Revoked: {EPHEMERAL} (Ephemeral (dump))\nRevoked: {CI} (CI)\n1 token of project acme-api remain\n"
+            "Revoked: {EPHEMERAL} (Ephemeral (dump))\nRevoked: {CI} (CI)\n1 token of project acme-api remains\n"
         )
     );
     assert_eq!(
