@@ -140,7 +140,7 @@ impl<'s> Checked<'s> {
             if count == 1 { "secret" } else { "secrets" }
         );
         if count > 0 {
-            text.push_str(&table.render(colour));
+            text.push_str(&table.render(colour, None));
             text.push('\n');
         }
         let command = self.command.as_deref().map(|command| format!("command  {}\n", Shown(command)));

@@ -9,7 +9,6 @@ mod list;
 mod password;
 mod revoke;
 mod store;
-mod table;
 mod time;
 
 use std::io::{self, Write};
@@ -55,9 +54,7 @@ fn is_unsure(error: &Error) -> bool {
 /// Writes to stdout. A reader that has seen enough is no failure.
 fn print(text: &str) -> Result<(), Error> {
     match write(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Token(TokenError::Output(error)))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
         _ => Ok(()),
     }
 }

@@ -361,6 +361,11 @@ fn a_password_on_the_terminal_is_not_shown_and_can_be_given_up() {
     let shown = start().type_hidden("hunter2").finish();
     assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{WRONG}")));
 
+    let mut terminal =
+        token(&vault, &["create", "-n", "x", "--password-stdin"]).env("NO_COLOR", "1").on_terminal();
+    let shown = terminal.expect("Master password").type_hidden("hunter2").finish();
+    assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{WRONG}")));
+
     let shown = start().type_control('d').finish();
     let none = "redenv-run: error: no master password was given; nothing was written\n";
     assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{none}")));
@@ -439,6 +444,15 @@ fn a_token_that_may_only_read_lists_and_changes_nothing() {
     assert_failed(&read_only(create(&vault, &["-n", "x"])), refused);
     assert_failed(&read_only(token(&vault, &["revoke", "--yes", CI])), refused);
     assert_eq!(read_only(token(&vault, &["list"])).code(), Some(0));
+    // The same where the server refuses the whole request instead of one command in it.
+    for status in [200, 400] {
+        let mut terminal = token(&vault, &["revoke", CI]).env("NO_COLOR", "1").on_terminal();
+        terminal.expect("Revoke? [y/N] ");
+        let body = r#"{"error":"NOPERM this user has no permissions to run the 'eval' command"}"#;
+        vault.respond_next(1, &Response::new(status).body(body));
+        let shown = terminal.type_line("y").finish();
+        assert!(shown.screen.ends_with(&format!("y\n{refused}")), "{status}: {}", shown.screen);
+    }
     assert_eq!(service_tokens(&vault), before);
     let wrong = create(&vault, &["-n", "x"]).env("UPSTASH_REDIS_TOKEN", "wrong").run();
     assert!(wrong.stderr.starts_with("redenv-run: error: 127.0.0.1 does not accept the Upstash token\n"));
@@ -572,7 +586,7 @@ fn the_list_is_a_table_the_newest_first_with_the_old_ones_marked() {
     let ephemeral = json!({ "name": "dev", "createdAt": 0, "expiresAt": ago(1), "description": "laptop" });
     vault.hset(META, "ephemeral:stk_eph", &ephemeral.to_string());
     let outcome = token(&vault, &["list"]).run();
-    let age = |days: u64| format!("{days} d");
+    let age = |days: u64| format!("{days}d");
     let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 86400;
     let expected = format!(
         "Name               Description                 Token ID              Created At        Age\n\
@@ -608,7 +622,7 @@ fn the_list_keeps_to_the_width_of_a_terminal() {
     let shown = token(&vault, &["list"]).env("NO_COLOR", "1").on_terminal().finish();
     let expected = format!(
         "Name             Description         Token ID              Created At        Age\n\
-         GitHub Actions   生产环境的部署令牌  {CI}  {}  3 d\n\
+         GitHub Actions   生产环境的部署令牌  {CI}  {}  3d\n\
          of the website   for releases alone\n",
         local(&young)
     );
@@ -652,7 +666,7 @@ fn unknown_ids_are_named_and_the_rest_is_revoked() {
     assert_eq!(
         outcome.stdout,
         format!(
-            "Revoked: {EPHEMERAL} (Ephemeral (dump))\nRevoked: {CI} (CI)\n1 token of project acme-api remain\n"
+            "Revoked: {EPHEMERAL} (Ephemeral (dump))\nRevoked: {CI} (CI)\n1 token of project acme-api remains\n"
         )
     );
     assert_eq!(
@@ -665,6 +679,25 @@ fn unknown_ids_are_named_and_the_rest_is_revoked() {
     assert_eq!(vault.hget(META, &format!("ephemeral:{EPHEMERAL}")), None);
     assert_eq!(launch(&vault, &fixtures::credentials("ephemeral")).code(), Some(125));
     assert_eq!(launch(&vault, &fixtures::credentials("web")).code(), Some(0));
+}
+
+#[test]
+fn a_fallback_file_is_of_no_use_once_its_token_is_revoked() {
+    let (vault, _redis) = vault();
+    let new = credentials(&created(&vault, &["-n", "x"]));
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("fallback");
+    let start = || {
+        let launcher = launcher(&vault).env("REDENV_TOKEN_ID", &new.token_id);
+        let launcher = launcher.env("REDENV_TOKEN_KEY", &new.token_key).env("REDENV_FALLBACK", &file);
+        launcher.program(["printenv", "PLAIN"]).run()
+    };
+    assert_eq!(start().stdout, "hello world\n");
+    assert!(file.exists());
+    assert_eq!(token(&vault, &["revoke", "--yes", &new.token_id]).run().code(), Some(0));
+    let refused = start();
+    assert_eq!((refused.code(), refused.stdout.as_str()), (Some(125), ""));
+    assert!(!file.exists());
 }
 
 #[test]

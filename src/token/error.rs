@@ -45,8 +45,6 @@ pub(crate) enum TokenError {
     Refused { host: String, error: StoreError },
     /// The token was created, and its key could not be written.
     KeyLost { id: String, error: io::Error },
-    /// stdout could not be written to.
-    Output(io::Error),
 }
 
 impl TokenError {
@@ -98,7 +96,6 @@ impl TokenError {
                     reason(error)
                 )
             }
-            Self::Output(error) => format!("stdout can't be written to: {}", reason(error)),
         }
     }
 

@@ -9,14 +9,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::store::{Metadata, Project};
-use super::table;
-use super::time::{self, Zone};
+use super::time::Zone;
+use crate::check::age;
 use crate::cli::token::{ListArgs, ListFormat};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::report::{Report, Shown, join};
+use crate::report::{Colour, Report, Shown, join};
+use crate::table::{self, Table, broken, left};
 use crate::vault::ParseError;
 
+const YELLOW: &str = "33";
 /// A token older than this is due for rotation.
 const OLD: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
@@ -28,7 +30,7 @@ pub(super) struct Listed {
     pub(super) id: String,
     pub(super) kind: Kind,
     pub(super) name: Option<String>,
-    pub(super) description: Option<String>,
+    description: Option<String>,
     created_at: Option<String>,
     created_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,16 +71,44 @@ pub(super) fn list(args: &ListArgs, environment: &Environment, report: Report) -
             report.warning(&format!("project {} has no service token", access.project));
         }
         ListFormat::Text => {
-            super::print(&table::table(&tokens, &Zone::local(environment), table::Paper::of(&io::stdout())))?;
+            let stdout = io::stdout();
+            let table = table(&tokens, &Zone::local(environment));
+            super::print(&table.render(Colour::of(&stdout), table::line_width(&stdout)))?;
             warn_of_old(&tokens, report);
         }
     }
     Ok(())
 }
 
+/// The table of the guide, and how old each token is.
+fn table(tokens: &[Listed], zone: &Zone) -> Table {
+    let mut table = Table::new([
+        broken("Name"),
+        broken("Description"),
+        left("Token ID"),
+        left("Created At"),
+        left("Age"),
+    ]);
+    for token in tokens {
+        let cells = [
+            token.shown_name(),
+            token.shown_description(),
+            Shown(&token.id).to_string(),
+            token.shown_created(zone),
+            token.shown_age(),
+        ];
+        if token.older_than_90_days {
+            table.styled_row(YELLOW, cells);
+        } else {
+            table.row(cells);
+        }
+    }
+    table
+}
+
 fn warn_of_old(tokens: &[Listed], report: Report) {
     let old: Vec<Shown<'_>> =
-        tokens.iter().filter(|token| token.is_old()).map(|token| Shown(&token.id)).collect();
+        tokens.iter().filter(|token| token.older_than_90_days).map(|token| Shown(&token.id)).collect();
     if !old.is_empty() {
         report.warning(&format!(
             "older than 90 days: {}; to rotate one, create another, deploy it, then revoke the old one",
@@ -115,15 +145,11 @@ impl Listed {
             created_at: text("createdAt"),
             created_by: text("createdBy"),
             expires_at: text("expiresAt"),
-            age_days: age.map(time::days),
+            age_days: age.map(|age| age.as_secs() / (24 * 60 * 60)),
             older_than_90_days: age.is_some_and(|age| age > OLD),
             created,
             expires: time("expiresAt"),
         }
-    }
-
-    pub(super) fn is_old(&self) -> bool {
-        self.older_than_90_days
     }
 
     /// The name, or what stands for none.
@@ -132,7 +158,7 @@ impl Listed {
     }
 
     /// The description, with what sets an ephemeral token apart before it.
-    pub(super) fn shown_description(&self) -> String {
+    fn shown_description(&self) -> String {
         let expired = self.expires.is_some_and(|at| at <= SystemTime::now());
         let kind = match self.kind {
             Kind::Service => None,
@@ -150,10 +176,10 @@ impl Listed {
     }
 
     /// How old it is, marked where that is too old.
-    pub(super) fn shown_age(&self) -> String {
+    fn shown_age(&self) -> String {
         let Some(created) = self.created else { return "-".into() };
-        let age = time::age(SystemTime::now().duration_since(created).unwrap_or_default());
-        if self.is_old() { format!("{age} !") } else { age }
+        let age = age(SystemTime::now().duration_since(created).unwrap_or_default().as_secs());
+        if self.older_than_90_days { format!("{age} !") } else { age }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the master password comes from: stdin, a file, or the terminal. Never an argument or a
 //! plain variable, which others can see.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, IsTerminal};
 
 use zeroize::Zeroizing;
 
@@ -28,10 +28,11 @@ impl MasterPassword {
     /// # Errors
     /// Where none of them is there, or the one that is there can't be read.
     pub(super) fn find(stdin: bool, environment: &Environment) -> Result<Self, Error> {
-        if stdin {
+        // On a terminal it would be shown while it is typed.
+        if stdin && !io::stdin().is_terminal() {
             return first_line(io::stdin().lock()).map(Self::Given).map_err(Error::Token);
         }
-        if let Some(password) = settings::master_password(environment).map_err(Error::Settings)? {
+        if !stdin && let Some(password) = settings::master_password(environment).map_err(Error::Settings)? {
             return Ok(Self::Given(password));
         }
         Terminal::open().map(Self::Ask).ok_or(Error::Token(TokenError::NoTerminalForPassword))

@@ -103,7 +103,10 @@ fn told(access: &Access, chosen: &[&Listed], left: usize) -> String {
     for token in chosen {
         let _ = writeln!(text, "Revoked: {} ({})", Shown(&token.id), token.shown_name());
     }
-    let tokens = if left == 1 { "token" } else { "tokens" };
-    let _ = writeln!(text, "{left} {tokens} of project {} remain", access.project);
+    let project = &access.project;
+    let _ = match left {
+        1 => writeln!(text, "1 token of project {project} remains"),
+        _ => writeln!(text, "{left} tokens of project {project} remain"),
+    };
     text
 }

@@ -141,7 +141,12 @@ impl<'a> Project<'a> {
         command.extend([ENCRYPTED_PEK, SERVICE_TOKENS].map(|field| read.get(field).unwrap_or("").to_owned()));
         command.push(change.service_tokens);
         command.extend(change.ephemeral.iter().map(|id| format!("{EPHEMERAL}{id}")));
-        let body = self.send(command, deadline)?;
+        let body = match self.send(command, deadline) {
+            Err(Error::Store { host, error: upstash::Error::Refused(_, error) }) => {
+                return Err(Error::Token(TokenError::Refused { host, error }));
+            }
+            other => other?,
+        };
         let host = || self.client.host().to_owned();
         match answer::<i64>(&body).map_err(|error| self.wrong(error))? {
             Ok(done) => Ok(done == 1),
@@ -219,11 +224,16 @@ fn answer<'b, T: Deserialize<'b> + Default>(body: &'b [u8]) -> Result<Result<T, 
         #[serde(default, borrow)]
         error: Option<Cow<'b, str>>,
     }
-    let mut answers: Vec<Answer<'b, T>> =
-        serde_json::from_slice(body).map_err(|error| ParseError::Malformed { at: error.column() })?;
+    let malformed = |error: serde_json::Error| ParseError::Malformed { at: error.column() };
+    // The whole pipeline can be refused, too.
+    let mut answers: Vec<Answer<'b, T>> = match body.first() {
+        Some(b'{') => vec![serde_json::from_slice(body).map_err(malformed)?],
+        _ => serde_json::from_slice(body).map_err(malformed)?,
+    };
     match (answers.pop(), answers.len()) {
         (Some(Answer { error: Some(error), .. }), 0) => Ok(Err(StoreError::classify(&error))),
-        (Some(Answer { result, .. }), 0) => Ok(Ok(result.unwrap_or_default())),
+        (Some(Answer { result, .. }), 0) if body.starts_with(b"[") => Ok(Ok(result.unwrap_or_default())),
+        (Some(_), 0) => Err(ParseError::Malformed { at: 0 }),
         (last, others) => Err(ParseError::Count { expected: 1, found: others + usize::from(last.is_some()) }),
     }
 }

@@ -1,6 +1,6 @@
-//! Times for people: the local time, and how long ago.
+//! The local time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tz::{DateTime, TimeZone};
 
@@ -35,21 +35,6 @@ impl Zone {
     }
 }
 
-/// `5 min`, `7 h`, `91 d`.
-pub(super) fn age(span: Duration) -> String {
-    let minutes = span.as_secs() / 60;
-    match minutes {
-        0..60 => format!("{minutes} min"),
-        60..2880 => format!("{} h", minutes / 60),
-        _ => format!("{} d", days(span)),
-    }
-}
-
-/// Whole days.
-pub(super) fn days(span: Duration) -> u64 {
-    span.as_secs() / (24 * 60 * 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,21 +51,6 @@ mod tests {
         ] {
             let environment = [("TZ".into(), tz.into())].into_iter().collect();
             assert_eq!(Zone::local(&environment).show(time).as_deref(), Some(shown), "{tz}");
-        }
-    }
-
-    #[test]
-    fn ages_are_short() {
-        const HOUR: u64 = 60 * 60;
-        for (seconds, shown) in [
-            (0, "0 min"),
-            (HOUR - 1, "59 min"),
-            (HOUR, "1 h"),
-            (48 * HOUR - 1, "47 h"),
-            (48 * HOUR, "2 d"),
-            (91 * 24 * HOUR, "91 d"),
-        ] {
-            assert_eq!(age(Duration::from_secs(seconds)), shown);
         }
     }
 }
