@@ -1,6 +1,7 @@
 //! Black-box tests, a file per promise.
 #![allow(unreachable_pub, reason = "no other crate sees these; `pub` says what the tests use of a module")]
 
+mod check;
 mod deadline;
 mod environment;
 mod exit_status;
