@@ -10,6 +10,7 @@ mod fixtures;
 mod interop;
 mod launch;
 mod leaks;
+mod mask;
 mod memory_file;
 mod proxy;
 mod retries;
