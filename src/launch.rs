@@ -58,10 +58,7 @@ impl Launch {
     /// # Errors
     /// [`LaunchError::VariablesTooLong`] and [`LaunchError::TotalTooLong`], naming the largest.
     pub(crate) fn check_sizes(&self) -> Result<(), LaunchError> {
-        let arguments = std::iter::once(&self.program.typed).chain(&self.arguments);
-        let strings: usize = arguments.map(|argument| string_size(argument)).sum();
-        let path = self.program.path.as_os_str().as_bytes().len() + 1;
-        check_sizes(&self.environment, path + strings)
+        check_sizes(&self.environment, size(&self.program, &self.arguments))
     }
 
     /// Becomes the program; comes back only with the reason why not.
@@ -80,6 +77,13 @@ impl Launch {
             _ => LaunchError::NotExecuted { program: self.program.path, error },
         }
     }
+}
+
+/// What a program's path and its arguments take of the system's limit.
+pub(crate) fn size(program: &Program, arguments: &[OsString]) -> usize {
+    let arguments = std::iter::once(&program.typed).chain(arguments);
+    let strings: usize = arguments.map(|argument| string_size(argument)).sum();
+    program.path.as_os_str().as_bytes().len() + 1 + strings
 }
 
 /// Whether the kernel will take an environment beside `rest` bytes of other strings.

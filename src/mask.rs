@@ -2,7 +2,12 @@
 //!
 //! The runner reads `::add-mask::VALUE` from stdout, with `%`, CR and LF of the value escaped, and
 //! replaces the value wherever the log has it. It looks at the log line by line, so the lines of a
-//! multi-line value are masked one by one as well as the whole.
+//! multi-line value are masked one by one as well as the whole, without the blanks around them, which
+//! a program may strip.
+//!
+//! Of a whole the runner masks each line by itself too, however short, and `{` would then blacken
+//! every log: where a line is short only the others are masked
+//! (`AddMaskCommandExtension` in `actions/runner`, `src/Runner.Worker/ActionCommandManager.cs`).
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -58,13 +63,15 @@ pub(crate) fn write(
     let mut short = Vec::new();
     for (name, secret) in secrets {
         let value = secret.value.expose();
-        let mut masks: Vec<&str> = std::iter::once(value).chain(value.split(['\r', '\n'])).collect();
-        masks.dedup();
-        let is_long = |text: &&str| text.trim().chars().count() >= SHORTEST;
-        if masks.iter().any(|mask| !mask.trim().is_empty() && !is_long(mask)) {
+        let lines: Vec<&str> =
+            value.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect();
+        let (masks, brief): (Vec<&str>, Vec<&str>) =
+            lines.into_iter().partition(|line| line.chars().count() >= SHORTEST);
+        let whole = brief.is_empty() && !masks.is_empty() && masks != [value];
+        if !brief.is_empty() {
             short.push(name.clone());
         }
-        for mask in masks.into_iter().filter(is_long) {
+        for mask in masks.iter().copied().chain(Some(value).filter(|_| whole)) {
             let line = Zeroizing::new(format!("::add-mask::{}\n", escaped(mask).as_str()));
             out.write_all(line.as_bytes()).map_err(MaskError::Write)?;
         }

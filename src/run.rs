@@ -77,7 +77,8 @@ fn launch(args: &LaunchArgs, command: Vec<OsString>, start: Start) -> Result<Inf
 fn check(args: &CheckArgs, start: Start) -> Result<(), Error> {
     let mut stages = Stages::new(start.at);
     let prepared = Prepared::new(&args.launch, args.command.clone(), start, &mut stages)?;
-    launch::check_sizes(&prepared.child.environment, 0).map_err(Error::Launch)?;
+    let command = prepared.program.as_ref().map_or(0, |program| launch::size(program, &prepared.arguments));
+    launch::check_sizes(&prepared.child.environment, command).map_err(Error::Launch)?;
     stages.end("environment");
     let program = prepared.program.as_ref().map(|program| program.path.as_path());
     let checked = Checked::new(

@@ -1,10 +1,10 @@
 //! What COMMAND's environment is made of.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
+use crate::support::shell::after;
 use crate::support::vault::Vault;
 
 fn vault_of(secrets: &[(&str, &str)]) -> Vault {
@@ -251,16 +251,6 @@ fn the_longest_variable_is_what_the_kernel_takes() {
     assert_eq!(seen(launcher(&vault).args(["--exclude", "LONG*"])), pairs(&[("OTHER", "1")]));
     let files = launcher(&vault).args(["--file", "LONG,LONGER"]);
     files.program(["sh", "-c", "wc -c <\"$LONG\"; wc -c <\"$LONGER\""]).run().assert_ran("131067\n199993\n");
-}
-
-/// A launcher started by a shell that ran `setup` first.
-fn after(setup: &str, mut launcher: Launcher) -> std::process::Output {
-    let command = launcher.command();
-    let mut shell = Command::new("/bin/bash");
-    shell.args(["-c", &format!("{setup} && exec \"$0\" \"$@\"")]).arg(command.get_program());
-    shell.args(command.get_args()).env_clear();
-    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell.current_dir(command.get_current_dir().unwrap()).output().unwrap()
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod action;
 #[cfg(target_os = "linux")]
 mod anywhere;
 mod command_line;
+mod check;
 mod deadline;
 #[cfg(target_os = "linux")]
 mod docker;
@@ -17,6 +18,7 @@ mod inherited;
 mod interop;
 mod launch;
 mod leaks;
+mod mask;
 mod memory_file;
 mod proxy;
 mod retries;

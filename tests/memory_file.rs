@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
 use crate::support::python;
+use crate::support::shell::after;
 use crate::support::vault::Vault;
 
 const VALUE: &str = "first line\nzweite Zeile ü\nno newline at the end";
@@ -261,14 +262,7 @@ fn without_proc_it_fails_with_a_hint_and_all_else_works() {
 #[test]
 fn few_descriptors_are_enough() {
     let vault = vault();
-    let mut launcher = launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", "cat \"$KEY\""]);
-    let command = launcher.command();
-    let mut shell = Command::new("/bin/bash");
-    shell
-        .args(["-c", "ulimit -n 20; exec \"$0\" \"$@\""])
-        .arg(command.get_program())
-        .args(command.get_args());
-    shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = shell.current_dir(command.get_current_dir().unwrap()).output().unwrap();
+    let launcher = launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", "cat \"$KEY\""]);
+    let output = after("ulimit -n 20", launcher);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), VALUE.as_bytes()), "{output:?}");
 }

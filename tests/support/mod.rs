@@ -14,6 +14,7 @@ pub mod proxy;
 pub mod python;
 pub mod redis_server;
 pub mod server;
+pub mod shell;
 pub mod stores;
 pub mod terminal;
 pub mod vault;

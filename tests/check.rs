@@ -1,0 +1,336 @@
+//! `check`: what a launch would do, without the launch.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::support::launcher::{Launcher, launcher};
+use crate::support::project::Project;
+use crate::support::shell::after;
+use crate::support::vault::Vault;
+
+const VALUES: [&str; 4] = ["value-of-db", "value-of-key", "value-of-port", "first-value"];
+
+/// Adds a history, newest first, whose versions were written `seconds` ago.
+fn aged(project: Project, environment: &str, name: &str, values: &[&str], seconds: u64) -> Project {
+    let written = SystemTime::now() - Duration::from_secs(seconds);
+    let written = humantime::format_rfc3339_millis(written).to_string();
+    let versions = values.iter().zip((1..=values.len()).rev()).map(|(value, number)| {
+        let mut version = project.version(value, number);
+        version["createdAt"] = written.clone().into();
+        version
+    });
+    let history = Value::Array(versions.collect()).to_string();
+    project.raw_field(environment, name, &history)
+}
+
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+
+fn vault() -> Vault {
+    let mut project = Project::new("acme");
+    project = aged(project, "development", "DB_URL", &["value-of-db", "first-value"], 313 * DAY);
+    project = aged(project, "development", "APP_KEY", &["value-of-key"], 2 * DAY + HOUR);
+    project = aged(project, "production", "DB_URL", &["value-of-db/ünï"; 12], 23 * HOUR);
+    project = aged(project, "production", "PORT", &["value-of-port"], 40 * 60);
+    let undated = format!(r#"[{{"value":"{}"}}]"#, project.seal(b"value-of-key"));
+    Vault::of(&project.raw_field("production", "UNDATED", &undated))
+}
+
+/// The output without the times, which differ from run to run.
+fn steady(text: &str) -> String {
+    let line = |line: &str| match line.split_once("stages   ") {
+        None => line.to_owned(),
+        Some((before, stages)) => {
+            let stages = stages.split(", ").map(|stage| {
+                let (name, time) = stage.split_once(' ').unwrap();
+                assert!(time.strip_suffix(" ms").unwrap().parse::<f64>().unwrap() >= 0.0, "{stage}");
+                name
+            });
+            format!("{before}stages   {}", stages.collect::<Vec<_>>().join(", "))
+        }
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
+}
+
+fn check(vault: &Vault, arguments: &[&str]) -> Launcher {
+    launcher(vault).arg("check").args(arguments)
+}
+
+const STAGES: &str = "stages   settings, fetch, parse, derive, open, select, environment\n";
+
+#[test]
+fn the_table_tells_names_environments_versions_ages_and_sizes() {
+    let vault = vault();
+    let outcome = check(&vault, &["-e", "development,production"]).run();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
+    let table = "\
+project acme, environment development, production: 4 secrets
+
+NAME     ENVIRONMENT  VERSION    AGE  SIZE
+APP_KEY  development        1     2d    12
+DB_URL   production        12    23h    17
+PORT     production         1  40min    13
+UNDATED  production         ?      ?    12
+
+";
+    assert_eq!(steady(&outcome.stdout), format!("{table}{STAGES}ready to launch\n"));
+}
+
+#[test]
+fn the_table_tells_what_becomes_of_each_in_commands_environment() {
+    let vault = vault();
+    let options = ["-e=production,development", "--scope=APP_", "--preserve-env=NONE"];
+    let outcome = check(&vault, &options).env("KEY", "mine").run();
+    let table = "\
+project acme, environment production, development: 1 secret
+
+NAME  ENVIRONMENT  VERSION  AGE  SIZE
+KEY   development        1   2d    12  from APP_KEY, replaces the inherited
+
+";
+    assert_eq!(steady(&outcome.stdout), format!("{table}{STAGES}ready to launch\n"));
+    let outcome = check(&vault, &["--preserve-env", "--file", "DB_URL", "--pin", "DB_URL=~1"]);
+    let outcome = outcome.env("APP_KEY", "mine").run();
+    let table = "\
+project acme, environment development: 2 secrets
+
+NAME     ENVIRONMENT  VERSION   AGE  SIZE
+APP_KEY  development        1    2d    12  not injected: the inherited is preserved
+DB_URL   development        1  313d    11  as a file
+
+";
+    assert_eq!(steady(&outcome.stdout), format!("{table}{STAGES}ready to launch\n"));
+}
+
+#[test]
+fn a_selection_that_leaves_nothing_has_no_table() {
+    let vault = vault();
+    let outcome = check(&vault, &["--only", "APP_*", "--exclude", "*_KEY"]).run();
+    let text = format!("project acme, environment development: 0 secrets\n\n{STAGES}ready to launch\n");
+    assert_eq!((outcome.code(), steady(&outcome.stdout)), (Some(0), text));
+}
+
+#[test]
+fn json_tells_the_same_to_programs() {
+    let vault = vault();
+    let options = ["--format", "json", "--scope", "APP_", "--", "sh", "-c", "ignored"];
+    let outcome = check(&vault, &options).env("KEY", "mine").run();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
+    assert!(outcome.stdout.ends_with("}\n"));
+    let mut told: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let stages = told["stages"].take();
+    let stages = stages.as_array().unwrap().iter().map(|stage| {
+        assert!(stage["milliseconds"].is_f64(), "{stage}");
+        stage["name"].as_str().unwrap()
+    });
+    assert_eq!(
+        stages.collect::<Vec<_>>(),
+        ["settings", "fetch", "parse", "derive", "open", "select", "environment"]
+    );
+    let age = told["secrets"][0]["age_seconds"].take().as_u64().unwrap();
+    assert!((2 * DAY + HOUR..3 * DAY).contains(&age), "{age}");
+    let written = told["secrets"][0]["created_at"].take();
+    let written = humantime::parse_rfc3339(written.as_str().unwrap()).unwrap();
+    assert!(written.elapsed().unwrap().as_secs() >= age);
+    assert!(told["command"].take().as_str().unwrap().ends_with("/sh"));
+    assert_eq!(
+        told,
+        serde_json::json!({
+            "project": "acme",
+            "environments": ["development"],
+            "secrets": [{
+                "name": "KEY",
+                "vault_name": "APP_KEY",
+                "environment": "development",
+                "version": 1,
+                "created_at": null,
+                "age_seconds": null,
+                "size": 12,
+                "effect": "replaces",
+            }],
+            "skipped": [],
+            "removed": [
+                "REDENV_PROJECT",
+                "REDENV_TOKEN_ID",
+                "REDENV_TOKEN_KEY",
+                "UPSTASH_REDIS_TOKEN",
+                "UPSTASH_REDIS_URL",
+            ],
+            "fallback_age_seconds": null,
+            "command": null,
+            "stages": null,
+        })
+    );
+}
+
+#[test]
+fn json_names_every_effect_and_what_is_unknown_is_null() {
+    let vault = vault();
+    let options = ["--format=json", "-e=production,development", "--preserve-env=PORT", "--file=APP_KEY"];
+    let outcome = check(&vault, &options).env("PORT", "1").env("DB_URL", "2").run();
+    let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let secrets = told["secrets"].as_array().unwrap().iter();
+    let effects: Vec<_> =
+        secrets.map(|s| (s["name"].as_str().unwrap(), s["effect"].as_str().unwrap())).collect();
+    let expected =
+        [("APP_KEY", "file"), ("DB_URL", "replaces"), ("PORT", "kept_inherited"), ("UNDATED", "added")];
+    assert_eq!(effects, expected);
+    let undated = &told["secrets"][3];
+    for field in ["version", "created_at", "age_seconds"] {
+        assert!(undated[field].is_null(), "{field} of {undated}");
+    }
+}
+
+#[test]
+fn what_is_skipped_is_told() {
+    let project = Project::new("acme").raw_field("development", "BAD", "[]").secret("development", "A", "1");
+    let vault = Vault::of(&project);
+    let outcome = check(&vault, &["--skip-broken", "--format", "json"]).run();
+    let warning = "redenv-run: warning: started without BAD: its history has no version\n";
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), warning));
+    let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let skipped = serde_json::json!([{ "name": "BAD", "reason": "its history has no version" }]);
+    assert_eq!(told["skipped"], skipped);
+}
+
+#[test]
+fn a_command_is_looked_up_and_never_started() {
+    let vault = vault();
+    let directory = tempfile::TempDir::new().unwrap();
+    let trace = directory.path().join("trace");
+    let script = directory.path().join("command");
+    std::fs::write(&script, format!("#!/bin/sh\necho started > {}\n", trace.display())).unwrap();
+    let mut executable = std::fs::metadata(&script).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut executable, 0o755);
+    std::fs::set_permissions(&script, executable).unwrap();
+    let script = script.to_str().unwrap();
+    let outcome = check(&vault, &["--", script, "argument"]).run();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
+    let end = format!("\ncommand  {script}\n{STAGES}ready to launch\n");
+    assert!(steady(&outcome.stdout).ends_with(&end), "{}", outcome.stdout);
+    assert!(!trace.exists(), "COMMAND was started");
+    assert!(!outcome.stdout.contains("argument"));
+}
+
+#[test]
+fn whatever_would_keep_command_from_starting_is_125() {
+    let vault = vault();
+    check(&vault, &["--", "no-such-program"]).run().assert_failed(
+        125,
+        &[
+            "error: no-such-program was not found in PATH",
+            "hint: COMMAND is looked up with the PATH the launcher was started with; a shell's aliases and functions \
+             are not programs",
+        ],
+    );
+    check(&vault, &["--", "/etc/passwd"]).run().assert_failed(
+        125,
+        &["error: /etc/passwd can't be executed: it is not executable", "hint: chmod +x /etc/passwd"],
+    );
+    check(&vault, &["--only", "NO_*"]).run().assert_failed(
+        125,
+        &["error: --only: no secret matches NO_*", "hint: `redenv-run check` lists the names"],
+    );
+    check(&vault, &[]).env_remove("REDENV_TOKEN_ID").run().assert_failed(
+        125,
+        &[
+            "error: REDENV_TOKEN_ID is not set",
+            "hint: set it in the environment, as NAME_FILE with a file's path, or in .env.local; `redenv-run token \
+             create` makes a token",
+        ],
+    );
+    check(&vault, &["--format", "yaml"]).run().assert_failed(
+        125,
+        &["error: invalid value 'yaml' for '--format <FORMAT>'", "hint: --help tells more"],
+    );
+}
+
+#[test]
+fn sizes_are_checked_as_before_a_launch() {
+    let project = Project::new("acme").secret("development", "LONG", &"x".repeat(131_072));
+    let vault = Vault::of(&project);
+    check(&vault, &[]).run().assert_failed(
+        125,
+        &[
+            "error: too long for any program's environment, over 131071 bytes as NAME=VALUE: LONG (131077 bytes)",
+            "hint: --file NAME passes it as a file's path, --exclude leaves it out",
+        ],
+    );
+    // What doesn't fit beside COMMAND's arguments doesn't fit.
+    let vault = Vault::of(&Project::new("acme").secret("development", "LONG", &"x".repeat(80_000)));
+    let argument = "y".repeat(60_000);
+    let output = after("ulimit -S -s 512", check(&vault, &["--", "true", &argument]));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("arguments and environment are too long for this system"), "{stderr}");
+    assert_eq!(output.status.code(), Some(125));
+}
+
+#[test]
+fn no_value_is_shown_in_any_form() {
+    let vault = vault();
+    for options in [&[][..], &["-v"], &["-q"], &["--format", "json"], &["-v", "--format", "json"]] {
+        let outcome = check(&vault, &[options, &["-e", "development,production"]].concat()).run();
+        assert_eq!(outcome.code(), Some(0));
+        let said = outcome.stdout + &outcome.stderr;
+        for value in VALUES.iter().chain(&[vault.token(), "redenv_sk_"]) {
+            assert!(!said.contains(value), "{value} with {options:?} in {said}");
+        }
+    }
+}
+
+#[test]
+fn quiet_and_verbose_speak_of_stderr_alone() {
+    let vault = vault();
+    let text = steady(&check(&vault, &[]).run().stdout);
+    let quiet = check(&vault, &["-q"]).run();
+    assert_eq!((steady(&quiet.stdout), quiet.stderr.as_str()), (text.clone(), ""));
+    let verbose = check(&vault, &["-v"]).run();
+    assert_eq!(steady(&verbose.stdout), text);
+    assert!(verbose.stderr.contains("\nredenv-run: injected APP_KEY and DB_URL\n"), "{}", verbose.stderr);
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let vault = vault();
+    let piped = check(&vault, &[]).run();
+    assert!(!piped.stdout.contains('\x1b'));
+    let shown = |launcher: Launcher| launcher.on_terminal().finish().screen;
+    let coloured = shown(check(&vault, &[]));
+    assert!(coloured.contains("\x1b[1mNAME     ENVIRONMENT"), "{coloured:?}");
+    assert!(coloured.ends_with("\x1b[32mready to launch\x1b[0m\n"), "{coloured:?}");
+    // Colour is all that differs.
+    let plain = coloured.replace("\x1b[1m", "").replace("\x1b[32m", "").replace("\x1b[0m", "");
+    assert_eq!(steady(&plain), steady(&piped.stdout));
+    let refused = shown(check(&vault, &[]).env("NO_COLOR", "1"));
+    assert_eq!(steady(&refused), steady(&piped.stdout));
+    assert!(
+        shown(check(&vault, &[]).env("NO_COLOR", "")).contains('\x1b'),
+        "an empty NO_COLOR refuses nothing"
+    );
+    let error = shown(check(&vault, &["--only", "DB_URI"]));
+    assert_eq!(
+        error,
+        "redenv-run: \x1b[1;31merror:\x1b[0m --only: no secret matches DB_URI\n\
+         redenv-run: \x1b[36mhint:\x1b[0m did you mean DB_URL?\n"
+    );
+}
+
+#[test]
+fn names_of_any_width_stay_in_their_columns_and_cannot_write_to_the_terminal() {
+    let mut project = Project::new("acme");
+    for name in ["密码", "ESC\u{1b}[31m", "A"] {
+        project = aged(project, "development", name, &["1"], DAY + HOUR);
+    }
+    let vault = Vault::of(&project);
+    let table = "\
+project acme, environment development: 3 secrets
+
+NAME           ENVIRONMENT  VERSION  AGE  SIZE
+A              development        1   1d     1
+ESC\\u{1b}[31m  development        1   1d     1
+密码           development        1   1d     1
+
+";
+    assert_eq!(steady(&check(&vault, &[]).run().stdout), format!("{table}{STAGES}ready to launch\n"));
+}
