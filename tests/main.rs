@@ -1,6 +1,7 @@
 //! Black-box tests, a file per promise.
 
 mod deadline;
+mod fallback;
 mod proxy;
 mod retries;
 mod support;
