@@ -2,6 +2,9 @@
 
 mod deadline;
 mod fallback;
+mod known_salt;
+mod many;
+mod memory;
 mod proxy;
 mod retries;
 mod support;
