@@ -5,6 +5,7 @@ mod fallback;
 mod known_salt;
 mod many;
 mod memory;
+mod process_one;
 mod proxy;
 mod retries;
 mod support;
