@@ -69,6 +69,8 @@ pub(crate) enum FallbackError {
     OtherVersion,
     /// It is damaged or cut short.
     Damaged,
+    /// The project's key in it doesn't open with the token key.
+    NotOpened,
     /// Its MAC is not of this project's key.
     Forged,
     /// It is of another project.
@@ -145,8 +147,7 @@ impl<'a> Fallback<'a> {
             }
             _ => {}
         }
-        let target = fs::canonicalize(self.path).unwrap_or_else(|_| self.path.to_owned());
-        replace(&target, &format::write(self.request, vault, pek))
+        replace(&target(self.path)?, &format::write(self.request, vault, pek))
             .map_err(|error| FallbackError::Io { doing: "written", error })
     }
 
@@ -166,8 +167,9 @@ impl<'a> Fallback<'a> {
         if !ours {
             return Ok(false);
         }
-        let target = fs::canonicalize(self.path).unwrap_or_else(|_| self.path.to_owned());
-        fs::remove_file(target).map(|()| true).map_err(|error| FallbackError::Io { doing: "deleted", error })
+        fs::remove_file(target(self.path)?)
+            .map(|()| true)
+            .map_err(|error| FallbackError::Io { doing: "deleted", error })
     }
 
     fn refusal(&self) -> FallbackError {
@@ -245,6 +247,18 @@ fn find(path: &Path, request: &Request<'_>, max_stale: Duration) -> Result<Found
     Ok(Found { signed, rest, age })
 }
 
+/// The file that is replaced: `path` itself, or what a symbolic link of one's own leads to. Looked
+/// up anew, as somebody may have put a link there during the fetch.
+fn target(path: &Path) -> Result<PathBuf, FallbackError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() && found.uid() != rustix::process::geteuid().as_raw() => {
+            Err(FallbackError::OtherLink)
+        }
+        Ok(found) if found.is_symlink() => Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())),
+        _ => Ok(path.to_owned()),
+    }
+}
+
 /// Writes a temporary file in the same directory, and renames it over `path` when it is on disk.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let random: [u8; 8] = random_bytes().map_err(|_| io::Error::other("no random bytes"))?;
@@ -261,6 +275,11 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    // Beyond the limit a write is a signal that ends the launcher.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    if limit.is_some_and(|limit| limit < content.len() as u64) {
+        return Err(rustix::io::Errno::FBIG.into());
+    }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     // Whatever the umask took away from the mode.
     file.set_permissions(Permissions::from_mode(0o600))?;
@@ -278,6 +297,9 @@ impl fmt::Display for FallbackError {
             Self::NotFallback => f.write_str("it is another kind of file, and left alone"),
             Self::OtherVersion => f.write_str("it is of another version of the format"),
             Self::Damaged => f.write_str("it is damaged or cut short"),
+            Self::NotOpened => {
+                f.write_str("REDENV_TOKEN_KEY doesn't open it: it was changed, or is of another key")
+            }
             Self::Forged => f.write_str("it was changed since it was written, or is of another project"),
             Self::OtherProject(project) => write!(f, "it is of project {}", Shown(project)),
             Self::OtherEnvironments(names) => write!(f, "it is of environment {}", Shown(&names.join(", "))),

@@ -18,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::derivation::Derivation;
 use crate::environment::{self, Child, Environment};
 use crate::error::Error;
-use crate::fallback::Fallback;
+use crate::fallback::{Fallback, FallbackError};
 use crate::launch::{self, Launch};
 use crate::mask;
 use crate::memory_file::MemoryFiles;
@@ -30,7 +30,7 @@ use crate::stages::Stages;
 use crate::token;
 use crate::upstash::{Patience, Retry, Upstash};
 use crate::usage::UsageError;
-use crate::vault::{self, Pin, Request, SealedVault};
+use crate::vault::{self, ParseError, Pin, Request, SealedVault};
 
 /// What the derivation may still take when the deadline has passed and a fallback is at hand.
 const GRACE: Duration = Duration::from_millis(400);
@@ -211,10 +211,18 @@ fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages
             let unusable =
                 |fallback| Error::Fallback { path: path.clone(), error: error.message(), fallback };
             let stored = fallback.read().map_err(unusable)?;
-            let sealed = parse(&stored.reply, &request, host)?;
+            let sealed = vault::parse(&stored.reply, &request).map_err(|found| match found {
+                ParseError::Expired { .. } => Error::Reply { host: host.to_owned(), error: found },
+                // It was parsed before it was written.
+                _ => unusable(FallbackError::Damaged),
+            })?;
             stages.end("parse");
             // The derivation runs since the start; what is left of it is all that is waited for.
-            let pek = pek(&sealed, token, early, deadline.or_at_least(GRACE))?;
+            let pek =
+                pek(&sealed, token, early, deadline.or_at_least(GRACE)).map_err(|error| match error {
+                    Error::Key { .. } => unusable(FallbackError::NotOpened),
+                    other => other,
+                })?;
             stages.end("derive");
             stored.verify(&pek).map_err(unusable)?;
             let age = humantime::format_duration(Duration::from_secs(stored.age.as_secs()));

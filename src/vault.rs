@@ -190,7 +190,9 @@ impl SealedVault<'_> {
     pub(crate) fn to_reply(&self, request: &Request<'_>) -> Vec<u8> {
         let mut entry = json!({ "encryptedPEK": self.sealed_pek, "salt": self.salt.to_string() });
         if let Some(at) = self.expires_at {
-            entry["expiresAt"] = humantime::format_rfc3339_millis(at).to_string().into();
+            // In milliseconds: as text, years have four digits.
+            let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            entry["expiresAt"] = (since.as_secs_f64() * 1000.0).into();
         }
         let tokens = json!({ request.token_id: entry }).to_string();
         let mut reply = format!("[{}", json!({ "result": ["", KDF, ALGORITHM, tokens, null] }));

@@ -3,11 +3,12 @@
 //! ```text
 //! redenv-run fallback 1
 //! {"project":...,"environments":[...],"token_id":...,"salt":<hex>,"fetched_at":<seconds since 1970>}
-//! <HMAC-SHA256 over the two lines above and the reply, 64 hex digits>
+//! <HMAC-SHA256 over the lines above and the reply, 64 hex digits>
 //! <the reply: JSON as the store gives it, the token's entry and the environments, all sealed>
 //! ```
 //!
-//! The MAC's key is HKDF-SHA256 of the PEK with the first line as the info: who can't open the
+//! The MAC is over three parts, the first line, the second, and the reply, each preceded by its length
+//! in 8 bytes, the most significant first; a line's end is part of it. The MAC's key is HKDF-SHA256 of the PEK with the first line as the info: who can't open the
 //! secrets can't make a file, nor change its time or what it is for.
 
 use std::io::{BufRead, Read};

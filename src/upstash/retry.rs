@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use ureq::http::HeaderMap;
 
-use super::{Error, Patience, Retry, Upstash};
+use super::{Error, Patience, Retry, Transient, Upstash};
 use crate::crypto::random_bytes;
 use crate::deadline::Deadline;
 
@@ -28,6 +28,7 @@ impl Upstash {
         observe: &mut dyn FnMut(&Retry<'_>),
         mut attempt: impl FnMut(&Self) -> Result<Vec<u8>, Error>,
     ) -> Result<Vec<u8>, Error> {
+        let mut before = None;
         for number in 1.. {
             let reason = match attempt(self) {
                 Err(Error::Transient(reason)) => reason,
@@ -39,17 +40,20 @@ impl Upstash {
             }
             let wait = wait(number, reason.retry_after());
             if overdue || wait >= deadline.remaining() {
+                // An attempt that the deadline cut short says less than the one before it.
+                let reason = before.filter(|_| matches!(reason, Transient::Timeout(_))).unwrap_or(reason);
                 let span = deadline.span();
                 return Err(Error::Overdue { host: self.host().into(), span, reason, attempts: number });
             }
             observe(&Retry { attempt: number, reason: &reason, wait });
+            before = Some(reason);
             thread::sleep(wait);
         }
         unreachable!("the attempts are counted without end")
     }
 }
 
-fn gives_up(reason: &super::Transient, attempt: u32, patience: Patience) -> bool {
+fn gives_up(reason: &Transient, attempt: u32, patience: Patience) -> bool {
     let most = match patience {
         _ if reason.is_unknown_name() => UNKNOWN_NAME,
         Patience::FewAttempts if reason.is_unreachable() => FEW,

@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use std::sync::OnceLock;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ring::pbkdf2;
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::{hkdf, hmac, pbkdf2};
 use serde_json::{Value, json};
 
 use super::vault::Hashes;
@@ -129,6 +129,23 @@ impl Project {
     /// Seals any bytes, also some that are not UTF-8, with the project's key.
     pub fn seal(&self, plain: &[u8]) -> String {
         seal(&self.pek, plain)
+    }
+
+    /// The project's key, as no file may hold it.
+    pub fn pek_hex(&self) -> String {
+        hex(&self.pek)
+    }
+
+    /// HMAC-SHA256 in hexadecimal over `parts`, each preceded by its length, under HKDF-SHA256 of the
+    /// project's key with `purpose` as the info.
+    pub fn mac(&self, purpose: &str, parts: &[&str]) -> String {
+        let key = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&self.pek);
+        let key: hmac::Key = key.expand(&[purpose.as_bytes()], hmac::HMAC_SHA256).unwrap().into();
+        let message: Vec<u8> = parts
+            .iter()
+            .flat_map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat())
+            .collect();
+        hex(hmac::sign(&key, &message).as_ref())
     }
 
     /// The key of the hash that holds the project.

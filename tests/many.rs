@@ -1,0 +1,38 @@
+//! Many launches at once against a store that allows few requests.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::launcher::launcher;
+use crate::support::project::Project;
+use crate::support::vault::Vault;
+
+const LAUNCHES: usize = 200;
+const REQUESTS_PER_SECOND: u32 = 50;
+
+/// With `--nocapture` it shows when they started.
+#[test]
+fn two_hundred_launches_start_although_the_store_allows_fifty_requests_a_second() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"));
+    vault.set_rate(Some(REQUESTS_PER_SECOND));
+    let begin = Instant::now();
+    let mut times: Vec<Duration> = thread::scope(|all| {
+        let launch = || {
+            let launch = launcher(&vault).args(["--timeout", "30s"]);
+            let launch = launch.program(["sh", "-c", "echo $GREETING"]);
+            // They derive two hundred keys at once: the tests beside them have deadlines too.
+            launch.through(["nice", "-n", "10"]).run().assert_ran("hello\n");
+            begin.elapsed()
+        };
+        let launches: Vec<_> = (0..LAUNCHES).map(|_| all.spawn(launch)).collect();
+        launches.into_iter().map(|launch| launch.join().unwrap()).collect()
+    });
+    times.sort();
+    let requests = vault.requests().len();
+    assert!(requests > LAUNCHES, "some were refused at first");
+    println!("{LAUNCHES} launches, {requests} requests; started after so many seconds:");
+    for percent in [0, 10, 25, 50, 75, 90, 100] {
+        let time = times[(LAUNCHES - 1) * percent / 100];
+        println!("{percent:>4}% {:>6.2}", time.as_secs_f64());
+    }
+}
