@@ -20,6 +20,9 @@ use crate::support::vault::{Response, Vault};
 const OUTAGE: &str = "127.0.0.1 did not answer within 10s: it answered with status 503";
 const NOBODY: u32 = 65534;
 
+/// A sealed PEK of the right form, which opens with no key.
+const PEK: &str = "000000000000000000000000.00000000000000000000000000000000";
+
 fn project() -> Project {
     Project::new("acme")
         .history("development", "GREETING", &["hello", "hi"])
@@ -281,7 +284,6 @@ fn a_changed_file_is_refused_whatever_was_changed() {
         })
     };
     // A well-formed PEK that this key doesn't open.
-    const PEK: &str = "000000000000000000000000.00000000000000000000000000000000";
     for (text, why) in [
         (header("project", "other".into()), "it is of project other"),
         (header("environments", json!(["production"])), "it is of environment production"),
@@ -467,6 +469,7 @@ fn a_refusal_deletes_it_and_nothing_starts_from_it() {
         "error: project acme has no service token {TOKEN_ID}: it was revoked, or is of another project"
     );
     let respond = |place: &Place, response: Response| place.vault.respond_always(Some(response));
+    #[expect(clippy::type_complexity, reason = "a table of names and what is done")]
     let cases: [(&str, &dyn Fn(&Place)); 6] = [
         (not_accepted, &|place| respond(place, Response::new(401))),
         (not_accepted, &|place| respond(place, Response::new(400).body(r#"{"error":"WRONGPASS"}"#))),

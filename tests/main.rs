@@ -5,25 +5,25 @@
 mod action;
 #[cfg(target_os = "linux")]
 mod anywhere;
-mod command_line;
 mod check;
+mod command_line;
 mod deadline;
 #[cfg(target_os = "linux")]
 mod docker;
 mod environment;
 mod exit_status;
 mod failures;
+mod fallback;
 mod fixtures;
 mod inherited;
 mod interop;
+mod known_salt;
 mod launch;
 mod leaks;
-mod mask;
-mod memory_file;
-mod fallback;
-mod known_salt;
 mod many;
+mod mask;
 mod memory;
+mod memory_file;
 mod process_one;
 mod proxy;
 mod retries;
