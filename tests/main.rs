@@ -7,6 +7,7 @@ mod action;
 mod anywhere;
 mod check;
 mod command_line;
+mod completions;
 mod deadline;
 #[cfg(target_os = "linux")]
 mod docker;
