@@ -16,6 +16,7 @@ mod exit_status;
 mod failures;
 mod fallback;
 mod fixtures;
+mod help;
 mod inherited;
 mod interop;
 mod known_salt;
