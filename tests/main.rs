@@ -35,4 +35,5 @@ mod signals;
 mod support;
 mod tls;
 mod token;
+mod variables;
 mod vault;
