@@ -10,7 +10,10 @@ pub(crate) mod token;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// The last group of options, which holds `--help` as well.
+const OUTPUT: &str = "Output";
 
 /// Start a program with its Redenv secrets
 ///
@@ -23,6 +26,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
     override_usage = "redenv-run [OPTIONS] -- COMMAND [ARG]...\n       redenv-run check | mask | token | completions [OPTIONS]",
     after_help = AFTER_HELP,
 )]
@@ -30,8 +35,17 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) launch: LaunchArgs,
 
+    // One page for both: what `--help` had more of stood between the options.
+    /// Print this page
+    #[arg(short, long, action = ArgAction::HelpShort, global = true, help_heading = OUTPUT)]
+    help: Option<bool>,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = OUTPUT)]
+    version: Option<bool>,
+
     /// The program to become, and its arguments, passed on byte for byte
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", hide = true, value_hint = ValueHint::CommandName)]
     pub(crate) command: Vec<OsString>,
 
     #[command(subcommand)]
@@ -53,8 +67,11 @@ impl Cli {
 /// What is done instead of launching.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Sub {
-    /// Do everything but start COMMAND, and show what it would get, without values
-    #[command(after_help = CHECK_EXAMPLES)]
+    /// Do all but start COMMAND, and show what it would get
+    #[command(
+        override_usage = "redenv-run check [OPTIONS] [-- COMMAND [ARG]...]",
+        after_help = CHECK_EXAMPLES
+    )]
     Check(CheckArgs),
 
     /// Hide the secrets from the log of a GitHub Actions job
@@ -62,6 +79,7 @@ pub(crate) enum Sub {
     Mask(MaskArgs),
 
     /// Create, list and revoke the project's service tokens
+    #[command(after_help = token::EXAMPLES)]
     Token(token::TokenArgs),
 
     /// Print the completions of a shell
@@ -80,7 +98,7 @@ pub(crate) struct CheckArgs {
     pub(crate) format: CheckFormat,
 
     /// A program to look up as well
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", hide = true, value_hint = ValueHint::CommandName)]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -141,12 +159,12 @@ pub(crate) struct LaunchArgs {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Project")]
 pub(crate) struct ProjectArgs {
-    /// Project [REDENV_PROJECT, or the project file's name]
+    /// Project [default: the project file's name]
     #[arg(short, long, value_name = "NAME")]
     pub(crate) project: Option<String>,
 
-    /// Environment, repeatable: a later one wins [REDENV_ENVIRONMENT, or the project file's, or development]
-    #[arg(short, long = "env", value_name = "NAME", value_delimiter = ',')]
+    /// Environments, a later one wins [default: development]
+    #[arg(short, long = "env", value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) environments: Vec<String>,
 }
 
@@ -154,80 +172,80 @@ pub(crate) struct ProjectArgs {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Project")]
 pub(crate) struct EnvFileArgs {
-    /// Read settings from FILE instead of .env.local [REDENV_ENV_FILE]
+    /// Read settings from FILE instead of .env.local
     #[arg(long, value_name = "FILE", conflicts_with = "no_env_file")]
     pub(crate) env_file: Option<PathBuf>,
 
-    /// Read settings from no env file [REDENV_NO_ENV_FILE]
+    /// Read settings from no such file
     #[arg(long)]
     pub(crate) no_env_file: bool,
 }
 
 /// Which secrets, under which names.
 #[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Secrets")]
+#[command(next_help_heading = "Secrets, by their name in the vault")]
 pub(crate) struct SelectionArgs {
-    /// Only the secrets that match; `*` and `?` are wild [REDENV_ONLY]
+    /// Only those that match; * and ? are wild
     #[arg(long, value_name = "GLOB,...", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 
-    /// Not the secrets that match [REDENV_EXCLUDE]
+    /// Not those that match
     #[arg(long, value_name = "GLOB,...", value_delimiter = ',')]
     pub(crate) exclude: Vec<String>,
 
-    /// Only the secrets whose name begins with PREFIX, without it [REDENV_SCOPE]
+    /// Only those that begin with PREFIX, without it
     #[arg(long, value_name = "PREFIX")]
     pub(crate) scope: Option<String>,
 
-    /// Fail where one of these is missing or empty [REDENV_REQUIRE]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    pub(crate) require: Vec<String>,
-
-    /// Take this version: a number of the history, or ~N for N before the current [REDENV_PIN]
+    /// Version by number, or ~N for N before the current
     #[arg(long, value_name = "NAME=VERSION", value_delimiter = ',')]
     pub(crate) pin: Vec<String>,
 
-    /// Don't expand ${NAME} in values [REDENV_RAW]
+    /// Don't expand ${NAME} in values
     #[arg(long)]
     pub(crate) raw: bool,
 
-    /// Start without secrets that can't be opened, with a warning each [REDENV_SKIP_BROKEN]
+    /// Start without those that can't be opened, and warn
     #[arg(long)]
     pub(crate) skip_broken: bool,
 }
 
 /// What COMMAND's environment is made of.
 #[derive(Args, Debug, Default)]
-#[command(next_help_heading = "COMMAND's environment")]
+#[command(next_help_heading = "COMMAND's environment, by the names in it")]
 pub(crate) struct EnvironmentArgs {
-    /// Keep inherited variables that a secret would replace: all, or these [REDENV_PRESERVE_ENV]
+    /// Fail if one is missing or empty
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) require: Vec<String>,
+
+    /// Inherited variables win: all, or these
     #[arg(
         long,
         value_name = "NAME,...",
         value_delimiter = ',',
-        num_args = 0..,
+        num_args = 0..=1,
         require_equals = true,
         default_missing_value = "*"
     )]
     pub(crate) preserve_env: Vec<String>,
 
-    /// Inherit only PATH, HOME, USER, LOGNAME, SHELL, TERM, TZ, LANG, LC_*, TMPDIR, PWD [REDENV_PRISTINE]
+    /// Inherit only PATH, HOME and the like
     #[arg(long)]
     pub(crate) pristine: bool,
 
-    /// With --pristine: inherit these too [REDENV_KEEP]
+    /// With --pristine: inherit these too
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) keep: Vec<String>,
 
-    /// Let secrets of these reserved names through, such as NODE_OPTIONS [REDENV_ALLOW_RESERVED]
+    /// Let these through, such as NODE_OPTIONS
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) allow_reserved: Vec<String>,
 
-    /// Put the value into a memory file, and its path into NAME (Linux) [REDENV_FILE]
+    /// Give the value as a file's path (Linux)
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) file: Vec<String>,
 
-    /// Pass the launcher's own variables on, for programs that use a Redenv SDK [REDENV_KEEP_TOKEN]
+    /// Pass the launcher's own variables on
     #[arg(long)]
     pub(crate) keep_token: bool,
 }
@@ -236,41 +254,41 @@ pub(crate) struct EnvironmentArgs {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// The deadline for everything before COMMAND starts [REDENV_TIMEOUT, or 10s]
+    /// For everything before COMMAND starts [default: 10s]
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
 
-    /// Allow http:// to a host other than this one [REDENV_ALLOW_HTTP]
+    /// Allow http:// to another machine
     #[arg(long)]
     pub(crate) allow_http: bool,
 
-    /// Trust the certificates in FILE too (PEM) [REDENV_CA_FILE, SSL_CERT_FILE]
+    /// Trust the certificates in FILE too (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// What is done when the store can't be reached.
 #[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Outages")]
+#[command(next_help_heading = "When the store can't be reached")]
 pub(crate) struct FallbackArgs {
-    /// Keep the sealed reply in FILE, and start from it when the store can't be reached [REDENV_FALLBACK]
+    /// Keep the sealed reply in FILE, and start from it
     #[arg(long, value_name = "FILE")]
     pub(crate) fallback: Option<PathBuf>,
 
-    /// How old FILE may be [REDENV_MAX_STALE, or 24h]
+    /// How old FILE may be [default: 24h]
     #[arg(long, value_name = "TIME")]
     pub(crate) max_stale: Option<String>,
 }
 
 /// What is said.
 #[derive(Args, Debug, Default, Clone, Copy)]
-#[command(next_help_heading = "Output")]
+#[command(next_help_heading = OUTPUT)]
 pub(crate) struct OutputArgs {
-    /// Say what is done, by name, with times, on stderr [REDENV_VERBOSE]
+    /// Say what is done, by name, with times
     #[arg(short, long, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 
-    /// Say errors only [REDENV_QUIET]
+    /// Say errors only
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -283,10 +301,12 @@ Examples:
   redenv-run check --format json -- node server.js";
 
 const MASK_EXAMPLES: &str = "\
-Print nothing of a job before this step, and let no step redirect it.
+It belongs before every other step that has the secrets, without a redirection: the runner reads
+its stdout. Lines under 4 characters are not masked, and their secrets named on stderr.
 
-Example, a step of a workflow:
-  - run: redenv-run mask -e production";
+Examples, steps of a workflow:
+  - run: redenv-run mask
+  - run: redenv-run mask -e production --only 'API_*'";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -295,15 +315,23 @@ Examples:
   redenv-run completions fish > ~/.config/fish/completions/redenv-run.fish";
 
 const AFTER_HELP: &str = "\
-Settings, from the environment, each also as NAME_FILE with a file that holds the value:
-  REDENV_TOKEN_ID, REDENV_TOKEN_KEY         the service token
-  UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN    the database's REST URL and token
-  REDENV_TOKEN_SALT                         optional: starts faster
-  They may also stand in .env.local. A flag beats a variable, which beats the file.
+Settings without an option, from the environment or .env.local:
+  REDENV_TOKEN_ID, REDENV_TOKEN_KEY        the service token
+  UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN   the database's REST URL and token
+  REDENV_TOKEN_SALT                        optional: with it the start is faster
 
-Exit status: COMMAND's own; 125 the launcher failed; 126 COMMAND can't be executed; 127 not found.
+Every option has a variable, REDENV_ and its name: --max-stale is
+REDENV_MAX_STALE, --raw is REDENV_RAW=1; only --env is REDENV_ENVIRONMENT.
+With _FILE behind it, a variable names a file that holds the value. An option
+beats a variable, which beats .env.local, which beats redenv.config.*.
+
+--pristine leaves PATH HOME USER LOGNAME SHELL TERM TZ LANG LC_* TMPDIR PWD.
+
+Exit status: COMMAND's own; 125 the launcher failed; 126 COMMAND can't be
+executed; 127 it was not found.
 
 Examples:
   redenv-run -- node server.js
   redenv-run -p acme -e production -- ./server --port 8080
-  redenv-run -- sh -c 'echo \"$DATABASE_URL\"'    single quotes: your shell must not expand it";
+  redenv-run --file TLS_KEY --only 'TLS_*' -- nginx
+  redenv-run -- sh -c 'echo \"$SECRET\"'   # the '' keep it from your own shell";

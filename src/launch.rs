@@ -149,3 +149,39 @@ fn missing(program: PathBuf) -> LaunchError {
         Interpreter::Unnamed => LaunchError::NoLoader(program),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(sizes: &[(&str, usize)]) -> Environment {
+        let value = |name: &str, size: usize| "x".repeat(size - name.len() - 1).into();
+        sizes.iter().map(|(name, size)| (OsString::from(name), value(name, *size))).collect()
+    }
+
+    #[test]
+    fn every_variable_that_is_too_long_is_named_the_longest_first() {
+        let sizes = [("FITS", LONGEST), ("LONG", LONGEST + 1), ("LONGER", LONGEST + 2), ("SHORT", 10)];
+        let Err(LaunchError::VariablesTooLong(named)) = check_sizes(&environment(&sizes), 0) else {
+            panic!("a variable of {} bytes was let through", LONGEST + 1);
+        };
+        assert_eq!(named, [("LONGER".to_owned(), LONGEST + 2), ("LONG".to_owned(), LONGEST + 1)]);
+        assert!(check_sizes(&environment(&sizes[..1]), 0).is_ok());
+    }
+
+    #[test]
+    fn a_total_that_is_too_long_names_the_three_largest() {
+        // Whatever this system's limit is: all but 40,000 bytes are taken by the arguments.
+        let rest = system_limit() - 40_000;
+        let sizes = [("A", 10_000), ("B", 12_000), ("C", 9_000), ("D", 8_000), ("E", 7_000)];
+        let Err(LaunchError::TotalTooLong { total, limit, largest }) =
+            check_sizes(&environment(&sizes), rest)
+        else {
+            panic!("46,000 bytes were let through");
+        };
+        // Each with its NUL and a pointer to it.
+        assert_eq!((total, limit), (rest + 46_000 + 5 * (1 + size_of::<usize>()), system_limit()));
+        assert_eq!(largest.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["B", "A", "C"]);
+        assert!(check_sizes(&environment(&sizes[..3]), rest).is_ok());
+    }
+}

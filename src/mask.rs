@@ -94,3 +94,26 @@ fn escaped(text: &str) -> Zeroizing<String> {
     }
     data
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_runner_would_take_for_an_escape_is_escaped() {
+        for (text, data) in [
+            (
+                "plain text, with: all; [else] = \"as\" 'it' \\n is\t!",
+                "plain text, with: all; [else] = \"as\" 'it' \\n is\t!",
+            ),
+            ("%", "%25"),
+            ("a\r\nb\rc\n", "a%0D%0Ab%0Dc%0A"),
+            // Escaped once more, so that the runner's own unescaping gives it back.
+            ("%0A%0D%25", "%250A%250D%2525"),
+            ("grüße 你好", "grüße 你好"),
+            ("", ""),
+        ] {
+            assert_eq!(escaped(text).as_str(), data);
+        }
+    }
+}

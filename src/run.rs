@@ -112,9 +112,12 @@ fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
 }
 
 fn completions(args: &CompletionsArgs) -> Result<(), Error> {
-    let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "redenv-run", &mut text);
-    io::stdout().write_all(&text).map_err(Error::Output)
+    let mut bytes = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "redenv-run", &mut bytes);
+    // For bash clap_complete 4.6 writes a `-` in the program's name in two ways, and no command
+    // would have completions.
+    let text = String::from_utf8_lossy(&bytes).replace("redenv__subcmd__run", "redenv__run");
+    io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
 }
 
 /// The secrets, and where they are from.

@@ -90,7 +90,7 @@ impl Settings {
         let (project, environments) = resolver.project(project.as_deref(), Some(environments));
         let selection = resolver.selection(&args.selection);
         let pins = resolver.pins(&args.selection);
-        let policy = resolver.policy(&args.environment, &args.selection);
+        let policy = resolver.policy(&args.environment);
         let fallback = resolver.fallback(&args.fallback);
         let files = resolver.list(&args.environment.file, var::FILE).into_iter().collect();
         match (token, store, project, resolver.problems.is_empty()) {
@@ -239,7 +239,12 @@ impl<'e> Resolver<'e> {
         }
     }
 
+    /// A path, which need not be UTF-8.
     fn path(&mut self, variable: Variable) -> Option<PathBuf> {
+        let file_form = format!("{}{}", variable.name, var::FILE_SUFFIX);
+        if self.sources.process.contains_key(OsStr::new(&file_form)) {
+            return self.optional(variable).map(|found| found.value.expose().into());
+        }
         self.sources.process.get(OsStr::new(variable.name)).filter(|path| !path.is_empty()).map(PathBuf::from)
     }
 
@@ -521,7 +526,7 @@ impl<'e> Resolver<'e> {
         pins
     }
 
-    fn policy(&mut self, args: &EnvironmentArgs, selection: &SelectionArgs) -> Policy {
+    fn policy(&mut self, args: &EnvironmentArgs) -> Policy {
         let keep: BTreeSet<String> = self.list(&args.keep, var::KEEP).into_iter().collect();
         let pristine = self.flag(args.pristine, var::PRISTINE);
         if !keep.is_empty() && !pristine {
@@ -536,7 +541,7 @@ impl<'e> Resolver<'e> {
             },
             inherit: if pristine { Inherit::Pristine { keep } } else { Inherit::All },
             allow_reserved: self.list(&args.allow_reserved, var::ALLOW_RESERVED).into_iter().collect(),
-            require: self.list(&selection.require, var::REQUIRE),
+            require: self.list(&args.require, var::REQUIRE),
         }
     }
 

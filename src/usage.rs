@@ -141,7 +141,7 @@ impl UsageError {
         if at + 1 < arguments.len() {
             corrected.push_str(" ...");
         }
-        Self::NoDashes { corrected, subcommand }
+        Self::NoDashes { corrected, subcommand: subcommand.or_else(|| nearest_subcommand(word)) }
     }
 }
 
@@ -155,6 +155,13 @@ fn takes_next(option: &str) -> bool {
         let takes = known.get_action().takes_values() && !known.is_require_equals_set();
         takes && (long || short && option.starts_with('-'))
     })
+}
+
+/// The command that a word is one slip away from: `make` is not `mask`.
+fn nearest_subcommand(word: &str) -> Option<String> {
+    let command = Cli::command();
+    let mut names = command.get_subcommands().map(clap::Command::get_name);
+    names.find(|name| strsim::osa_distance(name, word) == 1).map(String::from)
 }
 
 /// The option of any command that was meant, most likely.

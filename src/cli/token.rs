@@ -58,7 +58,7 @@ pub(crate) struct CreateArgs {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = STORE_HELP)]
+#[command(after_help = LIST_HELP)]
 pub(crate) struct ListArgs {
     /// text or json
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
@@ -69,7 +69,7 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = STORE_HELP)]
+#[command(after_help = REVOKE_HELP)]
 pub(crate) struct RevokeArgs {
     /// The ids of the tokens
     #[arg(value_name = "ID", required = true)]
@@ -101,7 +101,7 @@ pub(crate) enum ListFormat {
 /// The options of all token commands.
 #[derive(Args, Debug)]
 pub(crate) struct TokenOptions {
-    /// Project [REDENV_PROJECT, or the project file's name]
+    /// Project [default: the project file's name]
     #[arg(short, long, value_name = "NAME", help_heading = "Project")]
     pub(crate) project: Option<String>,
 
@@ -113,12 +113,35 @@ pub(crate) struct TokenOptions {
     pub(crate) output: OutputArgs,
 }
 
-const STORE_HELP: &str = "\
-UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local.";
+/// What `token --help` ends with.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  redenv-run token create -p acme -n prod-api-server
+  redenv-run token list
+  redenv-run token revoke stk_a1B2c3D4e5F6g7H8";
+
+const LIST_HELP: &str = "\
+UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local.
+
+Examples:
+  redenv-run token list -p acme
+  redenv-run token list --format json";
+
+const REVOKE_HELP: &str = "\
+UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local;
+the token must be one that may write.
+
+Examples:
+  redenv-run token revoke stk_a1B2c3D4e5F6g7H8
+  redenv-run token revoke --yes stk_a1B2c3D4e5F6g7H8 stk_h8G7f6E5d4C3b2A1";
 
 const CREATE_HELP: &str = "\
 UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local;
 the token must be one that may write.
 
 The master password is asked for on the terminal, without echo; REDENV_MASTER_PASSWORD_FILE names a
-file that holds it, and --password-stdin reads it from stdin.";
+file that holds it, and --password-stdin reads it from stdin.
+
+Examples:
+  redenv-run token create -p acme -n prod-api-server -d 'the API in Frankfurt'
+  redenv-run token create -n ci --format env --password-stdin < password";

@@ -43,7 +43,12 @@ pub(crate) enum Pin {
 impl Pin {
     /// Reads `12` or `~2`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix('~') {
+        let before = text.strip_prefix('~');
+        // Rust's own parsing takes a `+` too.
+        if !before.unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        match before {
             Some(before) => before.parse().ok().map(Self::Before),
             None => text.parse().ok().map(Self::Number),
         }
@@ -164,5 +169,135 @@ fn not_an_array(text: &str) -> HistoryError {
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Ok(_) => HistoryError::NotArray,
         Err(_) => HistoryError::NotJson,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The JSON string that holds this text, as the reply has it.
+    fn quoted(text: &str) -> String {
+        serde_json::Value::from(text).to_string()
+    }
+
+    #[test]
+    fn the_newest_version_is_the_first_element_whatever_follows() {
+        for (text, value, number) in [
+            (r#"[{"value":"a.b","version":2},{"value":"c.d","version":1}]"#, "a.b", Some(2)),
+            (r#" [ {"version":7,"user":"u","value":"a.b"} ]"#, "a.b", Some(7)),
+            (r#"[{"value":"a.b"}]"#, "a.b", None),
+            (r#"[{"value":"a.b","version":null}]"#, "a.b", None),
+            // The first `}` is not the end of the element.
+            (r#"[{"user":"}{","value":"a.b","version":1}]"#, "a.b", Some(1)),
+            (r#"[{"meta":{"x":{}},"value":"a.b","version":1},{}]"#, "a.b", Some(1)),
+            (r#"[{"value":"a\"}\\.b","version":1}]"#, "a\"}\\.b", Some(1)),
+            // What stands behind the newest isn't looked at.
+            (r#"[{"value":"a.b","version":1},"rubbish"#, "a.b", Some(1)),
+            (r#"[{"value":"a.b","version":18446744073709551615}]"#, "a.b", Some(u64::MAX)),
+        ] {
+            let (json, mut scratch) = (quoted(text), Scratch::default());
+            let version = History::new(&json).newest(&mut scratch).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!((version.value.as_ref(), version.number), (value, number), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_history_is_told_apart() {
+        for (text, error) in [
+            ("", HistoryError::NotJson),
+            ("no JSON", HistoryError::NotJson),
+            ("{\"value\":\"a.b\"}", HistoryError::NotArray),
+            ("\"text\"", HistoryError::NotArray),
+            ("1}", HistoryError::NotJson),
+            ("[]", HistoryError::NoVersion),
+            (" [ ] ", HistoryError::NoVersion),
+            ("[null]", HistoryError::BadVersion),
+            ("[{}]", HistoryError::BadVersion),
+            (r#"[{"value":1}]"#, HistoryError::BadVersion),
+            (r#"[{"value":"a.b","version":"1"}]"#, HistoryError::BadVersion),
+            (r#"[{"value":"a.b","version":-1}]"#, HistoryError::BadVersion),
+            (r#"[{"value":"a.b""#, HistoryError::BadVersion),
+        ] {
+            let (json, mut scratch) = (quoted(text), Scratch::default());
+            assert_eq!(History::new(&json).newest(&mut scratch).unwrap_err(), error, "{text}");
+            assert_eq!(versions(text).unwrap_err(), error, "all versions of {text}");
+        }
+    }
+
+    #[test]
+    fn one_history_does_not_show_through_the_next() {
+        let (long, short) =
+            (quoted(r#"[{"value":"long.value","version":9}]"#), quoted(r#"[{"value":"a.b"}]"#));
+        let mut scratch = Scratch::default();
+        assert_eq!(History::new(&long).newest(&mut scratch).unwrap().number, Some(9));
+        let next = History::new(&short).newest(&mut scratch).unwrap();
+        assert_eq!((next.value.as_ref(), next.number), ("a.b", None));
+        let broken = quoted("no JSON");
+        assert_eq!(History::new(&broken).newest(&mut scratch).unwrap_err(), HistoryError::NotJson);
+    }
+
+    #[test]
+    fn a_pin_is_a_number_or_a_distance() {
+        for (text, pin) in [
+            ("1", Some(Pin::Number(1))),
+            ("0", Some(Pin::Number(0))),
+            ("18446744073709551615", Some(Pin::Number(u64::MAX))),
+            ("18446744073709551616", None),
+            ("~0", Some(Pin::Before(0))),
+            ("~12", Some(Pin::Before(12))),
+            ("", None),
+            ("~", None),
+            ("-1", None),
+            ("~-1", None),
+            ("+1", None),
+            ("~+1", None),
+            ("1.0", None),
+            (" 1", None),
+            ("latest", None),
+            ("~~1", None),
+        ] {
+            assert_eq!(Pin::parse(text), pin, "{text}");
+            if let Some(pin) = pin {
+                assert_eq!(pin.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pin_finds_its_version_also_where_numbers_are_missing() {
+        // Limited histories begin late, and merged ones have gaps.
+        let text = r#"[{"value":"e","version":9},{"value":"d"},{"value":"c","version":5},{"value":"b","version":3}]"#;
+        let versions = versions(text).unwrap();
+        for (pin, found) in [
+            (Pin::Number(9), Some(0)),
+            (Pin::Number(5), Some(2)),
+            (Pin::Number(3), Some(3)),
+            (Pin::Number(4), None),
+            (Pin::Number(0), None),
+            (Pin::Before(0), Some(0)),
+            (Pin::Before(1), Some(1)),
+            (Pin::Before(3), Some(3)),
+            (Pin::Before(4), None),
+            (Pin::Before(usize::MAX), None),
+        ] {
+            assert_eq!(pin.find(&versions), found, "{pin}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_read_where_it_is_one() {
+        for (date, seconds) in [
+            (r#""1970-01-01T00:01:00.000Z""#, Some(60)),
+            (r#""1970-01-01T00:01:00Z""#, Some(60)),
+            (r#""yesterday""#, None),
+            ("null", None),
+        ] {
+            let text = format!(r#"[{{"value":"a.b","createdAt":{date}}}]"#);
+            let at = versions(&text).unwrap()[0].created_at();
+            let expected =
+                seconds.map(|seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+            assert_eq!(at, expected, "{date}");
+        }
     }
 }

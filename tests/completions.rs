@@ -1,0 +1,86 @@
+//! The completions are what the shells accept.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::support::launcher::bare_launcher;
+
+fn completions(shell: &str) -> String {
+    let outcome = bare_launcher().args(["completions", shell]).run();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""), "{shell}");
+    outcome.stdout
+}
+
+/// What a shell prints that sources the completions and then does `script`.
+fn sourced(program: &str, arguments: &[&str], completions: &str, script: &str) -> String {
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("_redenv-run");
+    std::fs::write(&file, completions).unwrap();
+    let script = script.replace("FILE", file.to_str().unwrap());
+    let mut shell = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} did not start ({error}); scripts/test installs it"));
+    shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = shell.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{program}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What bash offers behind these words, the last of which is being typed.
+fn offered_by_bash(words: &[&str]) -> Vec<String> {
+    let line: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    let script = format!(
+        "source FILE\nCOMP_WORDS=({})\nCOMP_CWORD={}\n$(complete -p redenv-run | grep -o '_redenv[^ ]*') redenv-run '{}' '{}'\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
+        line.join(" "),
+        words.len() - 1,
+        words[words.len() - 1],
+        words[words.len() - 2],
+    );
+    let offered = sourced("bash", &["--norc", "--noprofile", "-s"], &completions("bash"), &script);
+    offered.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_offers_commands_and_options() {
+    assert_eq!(offered_by_bash(&["redenv-run", "ch"]), ["check"]);
+    assert_eq!(offered_by_bash(&["redenv-run", "--pr"]), ["--project", "--preserve-env", "--pristine"]);
+    assert_eq!(offered_by_bash(&["redenv-run", "check", "--fo"]), ["--format"]);
+    assert_eq!(offered_by_bash(&["redenv-run", "check", "--format", ""]), ["table", "json"]);
+    assert_eq!(offered_by_bash(&["redenv-run", "token", "re"]), ["revoke"]);
+    assert_eq!(offered_by_bash(&["redenv-run", "completions", "z"]), ["zsh"]);
+}
+
+#[test]
+fn zsh_and_fish_accept_theirs() {
+    let zsh = sourced(
+        "zsh",
+        &["-f", "-s"],
+        &completions("zsh"),
+        "autoload -U compinit; compinit -D -u\nsource FILE\nprint -- $_comps[redenv-run]\n",
+    );
+    assert_eq!(zsh, "_redenv-run\n");
+    let fish = sourced(
+        "fish",
+        &["--no-config"],
+        &completions("fish"),
+        "source FILE\ncomplete -C 'redenv-run che'\n",
+    );
+    assert_eq!(fish, "check\tDo all but start COMMAND, and show what it would get\n");
+}
+
+#[test]
+fn the_shells_that_are_known_are_named() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(completions(shell).contains("redenv-run"), "{shell}");
+    }
+    let outcome = bare_launcher().args(["completions", "tcsh"]).run();
+    assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
+    bare_launcher()
+        .args(["completions"])
+        .run()
+        .assert_failed(125, &["error: <SHELL> is missing", "hint: --help tells more"]);
+}

@@ -1,0 +1,156 @@
+//! `--help` is one page, of every command, on which everything can be found.
+
+use std::collections::BTreeSet;
+
+use crate::support::launcher::{bare_launcher, launcher};
+use crate::support::project::Project;
+use crate::support::vault::Vault;
+
+const COMMANDS: [&[&str]; 7] = [
+    &[],
+    &["check"],
+    &["mask"],
+    &["token", "create"],
+    &["token", "list"],
+    &["token", "revoke"],
+    &["completions"],
+];
+
+fn help(command: &[&str]) -> String {
+    let outcome = bare_launcher().args(command).arg("--help").run();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""), "{command:?}");
+    outcome.stdout
+}
+
+/// The long options of a page.
+fn options(page: &str) -> BTreeSet<&str> {
+    let names = page.lines().filter_map(|line| line.split_once("--")).filter(|(before, _)| {
+        let before = before.trim();
+        before.is_empty() || (before.len() == 3 && before.starts_with('-') && before.ends_with(','))
+    });
+    names
+        .map(|(_, rest)| rest.split([' ', '[', '=']).next().unwrap())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn the_page_of_each_command_names_its_options() {
+    let project = "project env env-file no-env-file";
+    let selection = "only exclude scope pin raw skip-broken";
+    let environment = "require preserve-env pristine keep allow-reserved file keep-token";
+    let network = "timeout allow-http ca-file";
+    let fallback = "fallback max-stale";
+    let output = "verbose quiet help";
+    let launch = [project, selection, environment, network, fallback, output].join(" ");
+    let token = ["project env-file no-env-file", network, output].join(" ");
+    let expected = [
+        format!("{launch} version"),
+        format!("{launch} format"),
+        [project, selection, network, fallback, output].join(" "),
+        format!("{token} name description password-stdin format"),
+        format!("{token} format"),
+        format!("{token} yes"),
+        "help".to_owned(),
+    ];
+    for (command, expected) in COMMANDS.iter().zip(&expected) {
+        let page = help(command);
+        // `--pristine leaves ...` is a note at the start of a line.
+        let found = options(&page);
+        assert_eq!(found, expected.split(' ').collect::<BTreeSet<_>>(), "{command:?}");
+    }
+}
+
+#[test]
+fn an_option_is_a_line_on_a_terminal_of_80_columns() {
+    let shown = bare_launcher().arg("--help").on_terminal().finish();
+    assert_eq!(shown.code, 0);
+    let page = shown.screen;
+    // What is on a line of its own has nothing of another on it.
+    let plain = uncoloured(&page);
+    for line in plain.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+        if line.trim_start().starts_with('-') && !line.starts_with("--") {
+            assert!(line.trim().contains("  "), "no text beside {line}");
+        }
+    }
+    assert!(plain.lines().count() < 80, "a page, not a book");
+}
+
+/// Text without SGR escapes.
+fn uncoloured(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
+#[test]
+fn both_flags_print_the_same_page_with_examples() {
+    for command in COMMANDS.iter().chain(&[&["token"][..]]) {
+        let page = help(command);
+        assert_eq!(page, bare_launcher().args(*command).arg("-h").run().stdout, "{command:?}");
+        let examples = page.split_once("\nExample").unwrap_or_else(|| panic!("no example in {page}")).1;
+        assert!(examples.contains("redenv-run "), "{command:?}");
+        assert!(page.contains(&["Usage: redenv-run", &command.join(" ")].join(" ").trim_end().to_owned()));
+    }
+}
+
+/// That settings are missing is found behind the options, and before anything is started.
+#[test]
+fn the_examples_are_command_lines_that_are_accepted() {
+    for command in &COMMANDS[..2] {
+        let page = help(command);
+        let examples = page.split_once("\nExamples:\n").unwrap().1;
+        assert!(examples.lines().count() >= 2);
+        for line in examples.lines() {
+            let words = line.trim_start().strip_prefix("redenv-run ").unwrap();
+            let words = words.split(' ').take_while(|word| *word != "--");
+            let outcome = bare_launcher().args(words).program(["true"]).run();
+            let missing = "REDENV_TOKEN_ID, REDENV_TOKEN_KEY, ";
+            assert!(outcome.stderr.contains(missing), "{line}: {}", outcome.stderr);
+        }
+    }
+}
+
+#[test]
+fn no_value_of_the_environment_is_on_a_page() {
+    let vault = Vault::of(&Project::new("acme"));
+    for command in COMMANDS {
+        let with = launcher(&vault).env("REDENV_ONLY", "hunter2").args(command).arg("--help").run();
+        assert_eq!(with.stdout, help(command), "{command:?}");
+    }
+}
+
+#[test]
+fn a_mistyped_option_or_command_gets_the_nearest_right_one() {
+    for (arguments, error, hint) in [
+        (&["--evn", "production", "--", "env"][..], "there is no option --evn", "did you mean --env?"),
+        (&["--exlude=A", "--", "env"], "there is no option --exlude", "did you mean --exclude?"),
+        (&["--preserve", "--", "env"], "there is no option --preserve", "did you mean --preserve-env?"),
+        (&["check", "--fromat", "json"], "there is no option --fromat", "did you mean --format?"),
+        (&["mask", "--ony", "A"], "there is no option --ony", "did you mean --only?"),
+        (
+            &["--watch", "--", "env"],
+            "there is no option --watch",
+            "options of COMMAND go behind `--`; --help lists the launcher's",
+        ),
+        (
+            &["-e", "production", "check"],
+            "options stand behind `check`, not before it",
+            "redenv-run check -e production",
+        ),
+        (
+            &["chekc"],
+            "`--` is missing before COMMAND",
+            "redenv-run -- chekc, or did you mean `redenv-run check`?",
+        ),
+        (&["--pristine", "--pristine", "--", "env"], "--pristine is given twice", ""),
+        (&["-v", "-q", "--", "env"], "--verbose and --quiet exclude each other", ""),
+        (&["--scope", "A_", "--scope", "B_", "--", "env"], "--scope is given twice", ""),
+        (&["--raw=yes", "--", "env"], "--raw takes no value", ""),
+    ] {
+        let lines = [format!("error: {error}"), format!("hint: {hint}")];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).filter(|line| *line != "hint: ").collect();
+        bare_launcher().args(arguments).run().assert_failed(125, &lines);
+    }
+}
