@@ -15,6 +15,7 @@ mod exit_status;
 mod failures;
 mod fallback;
 mod fixtures;
+mod hostile;
 mod inherited;
 mod interop;
 mod known_salt;
