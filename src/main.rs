@@ -16,6 +16,8 @@ mod error;
 mod expand;
 mod fallback;
 mod guard;
+#[cfg(test)]
+mod hostile;
 mod launch;
 mod mask;
 mod memory_file;

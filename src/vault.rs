@@ -202,7 +202,8 @@ impl SealedVault<'_> {
                 let comma = if index == 0 { "" } else { "," };
                 reply.extend([comma, json!(name).to_string().as_str(), ",", history.json()]);
             }
-            reply.push_str("]}");
+            // Nothing at all would say that there is no such environment.
+            reply.push_str(if environment.fields.is_empty() { "\"__\",\"\"]}" } else { "]}" });
         }
         reply.push(']');
         reply.into_bytes()

@@ -246,7 +246,15 @@ fn pins_selection_and_layers_work_from_the_file() {
 }
 
 #[test]
-fn check_and_mask_stand_on_it_too() {
+fn an_environment_without_a_secret_is_still_one() {
+    let place = Place::of(Project::new("acme").raw_field("development", "__created_by", "somebody"));
+    place.greet().run().assert_ran("\n");
+    place.go_down();
+    place.assert_started_from_file(&place.greet().run(), "\n");
+}
+
+#[test]
+fn check_stands_on_it_too() {
     let place = Place::filled();
     place.go_down();
     let outcome = place.launcher().arg("check").run();

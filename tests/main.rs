@@ -17,6 +17,7 @@ mod failures;
 mod fallback;
 mod fixtures;
 mod help;
+mod hostile;
 mod inherited;
 mod interop;
 mod known_salt;

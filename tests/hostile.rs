@@ -1,0 +1,197 @@
+//! Whatever the store answers, the launcher ends in 125 and names what is wrong.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::launcher::{Outcome, launcher};
+use crate::support::project::{Project, TOKEN_ID};
+use crate::support::vault::{Response, Vault};
+
+fn project() -> Project {
+    Project::new("acme").secret("development", "GREETING", "hello")
+}
+
+fn run(vault: &Vault) -> Outcome {
+    launcher(vault).env("REDENV_TIMEOUT", "50s").program(["sh", "-c", "echo $GREETING"]).run()
+}
+
+/// The answer to both commands, with the second one's as it should be.
+fn answer(metadata: &Value) -> String {
+    json!([{ "result": metadata }, { "result": ["GREETING", "[]"] }]).to_string()
+}
+
+#[test]
+fn an_answer_of_another_shape_is_told_by_its_place() {
+    let texts = [
+        "",
+        "\u{feff}[]",
+        "{}",
+        "{\"result\":[]}",
+        "[{\"result\":5}]",
+        "[{\"result\":[1]}]",
+        "[{\"result\":[\"\\ud800\"]}]",
+        "[{\"result\":[],\"result\":[]}]",
+        "[{\"result\":[]},{\"result\":[\"A\"]}]",
+        "[{\"result\":[]},{\"result\":[1,\"A\"]}]",
+        "[] []",
+    ];
+    let bytes = ["[".repeat(200_000).into_bytes(), b"\xff\xfe[]".to_vec(), vec![0; 1 << 20]];
+    let start = Instant::now();
+    for body in texts.map(|text| text.as_bytes().to_vec()).into_iter().chain(bytes) {
+        let vault = Vault::of(&project());
+        vault.respond_always(Some(Response::new(200).body(body.clone())));
+        let outcome = run(&vault);
+        assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
+        let (error, hint) = outcome.stderr.split_once('\n').unwrap();
+        let place = error
+            .strip_prefix(
+                "redenv-run: error: the answer of 127.0.0.1 is not the REST API's: malformed at byte ",
+            )
+            .unwrap_or_else(|| panic!("{error}"));
+        assert!(place.parse::<usize>().unwrap() <= body.len(), "{error}");
+        assert_eq!(hint, "redenv-run: hint: check that UPSTASH_REDIS_URL is the database's REST URL\n");
+    }
+    assert!(start.elapsed() < Duration::from_secs(30));
+    for (body, found) in [("[]", 0), ("[{}]", 1), ("[{},{},{}]", 3)] {
+        let vault = Vault::of(&project());
+        vault.respond_always(Some(Response::new(200).body(body)));
+        let error = format!("error: the answer of 127.0.0.1 has {found} results instead of 2");
+        run(&vault).assert_failed(125, &[&error]);
+    }
+}
+
+#[test]
+fn a_malformed_project_is_told_by_its_field() {
+    let entry = |entry: Value| json!({ TOKEN_ID: entry }).to_string();
+    let not_object = "is not an object with `encryptedPEK` and `salt`";
+    let in_entry = format!("serviceTokens entry {TOKEN_ID} {not_object}");
+    let salt = format!("salt of token {TOKEN_ID} is not 32 hex digits");
+    let end = format!("serviceTokens entry {TOKEN_ID} has an `expiresAt` that is no time");
+    let with = |field: &str, value: Value| {
+        let mut token = json!({ "encryptedPEK": "a.b", "salt": "00".repeat(16) });
+        token[field] = value;
+        entry(token)
+    };
+    let cases = [
+        ("no JSON".to_owned(), "serviceTokens is not a JSON object"),
+        ("[]".to_owned(), "serviceTokens is not a JSON object"),
+        ("{} {}".to_owned(), "serviceTokens is not a JSON object"),
+        ("[".repeat(100_000), "serviceTokens is not a JSON object"),
+        (format!("{{\"{TOKEN_ID}\":1,\"{TOKEN_ID}\":2}}"), "serviceTokens is not a JSON object"),
+        (entry(json!(null)), in_entry.as_str()),
+        (entry(json!("hunter2")), &in_entry),
+        (entry(json!({ "salt": "00" })), &in_entry),
+        (with("encryptedPEK", json!(7)), &in_entry),
+        (with("salt", json!(7)), &in_entry),
+        (with("salt", json!("")), &salt),
+        (with("salt", json!("00".repeat(15))), &salt),
+        (with("salt", json!("00".repeat(100_000))), &salt),
+        (with("salt", json!("zz".repeat(16))), &salt),
+        (with("expiresAt", json!("soon")), &end),
+        (with("expiresAt", json!(-1)), &end),
+        (with("expiresAt", json!(1e300)), &end),
+    ];
+    for (tokens, problem) in cases {
+        let vault = Vault::of(&project().raw_meta("serviceTokens", &tokens));
+        run(&vault).assert_failed(125, &[&format!("error: the store's data is malformed: {problem}")]);
+    }
+    for (pek, problem) in [
+        ("", "there is no dot"),
+        ("00", "there is no dot"),
+        (".", "the IV is not 24 hex digits"),
+        ("00.00", "the IV is not 24 hex digits"),
+        ("000000000000000000000000.", "the ciphertext is shorter than its tag"),
+        ("000000000000000000000000.0", "the ciphertext is not hex"),
+        ("000000000000000000000000.zz", "the ciphertext is not hex"),
+        ("000000000000000000000000.00.00", "the ciphertext is not hex"),
+    ] {
+        let tokens = with("encryptedPEK", json!(pek));
+        let vault = Vault::of(&project().raw_meta("serviceTokens", &tokens));
+        let error = format!(
+            "error: the entry of token {TOKEN_ID} is malformed: its sealed value is malformed: {problem}"
+        );
+        run(&vault).assert_failed(125, &[&error]);
+    }
+}
+
+#[test]
+fn metadata_of_another_length_is_told() {
+    for metadata in [json!([]), json!(["x"]), json!(["x", null, null, null]), json!([0; 6].map(|_| "x"))] {
+        let vault = Vault::of(&project());
+        vault.respond_always(Some(Response::new(200).body(answer(&metadata))));
+        let problem = "meta@acme has another number of fields than asked for";
+        run(&vault).assert_failed(125, &[&format!("error: the store's data is malformed: {problem}")]);
+    }
+}
+
+#[test]
+fn nothing_weakens_the_cryptography() {
+    let hint =
+        "hint: a newer version of redenv-run may know it; otherwise somebody tampered with the project";
+    for (field, value, expected) in [
+        ("kdf", "md5", "pbkdf2"),
+        ("kdf", "", "pbkdf2"),
+        ("kdf", "pbkdf2;iterations=1", "pbkdf2"),
+        ("algorithm", "none", "aes-256-gcm"),
+        ("algorithm", "aes-128-gcm", "aes-256-gcm"),
+    ] {
+        let vault = Vault::of(&project().raw_meta(field, value));
+        let error =
+            format!("error: the project's `{field}` is not {expected}, the only one this launcher accepts");
+        run(&vault).assert_failed(125, &[&error, hint]);
+    }
+    // What no client asks for changes nothing.
+    let vault = Vault::of(&project().raw_meta("iterations", "1").raw_meta("historyLimit", "x"));
+    run(&vault).assert_ran("hello\n");
+}
+
+#[test]
+fn a_malformed_secret_is_told_by_its_name() {
+    let hint = "hint: write them again; --skip-broken starts without them, --exclude leaves them out";
+    let value = |value: &str| json!([{ "value": value, "version": 1 }]).to_string();
+    let malformed = "its sealed value is malformed: ";
+    let iv = "000000000000000000000000";
+    for (text, problem) in [
+        (String::new(), "its history is not JSON".to_owned()),
+        ("null".to_owned(), "its history is not an array".to_owned()),
+        ("{\"value\":\"a.b\"}".to_owned(), "its history is not an array".to_owned()),
+        ("[]".to_owned(), "its history has no version".to_owned()),
+        ("[".repeat(100_000), "its history holds a malformed version".to_owned()),
+        ("[{\"value\":1}]".to_owned(), "its history holds a malformed version".to_owned()),
+        ("[{\"value\":\"a\",\"version\":-1}]".to_owned(), "its history holds a malformed version".to_owned()),
+        (
+            "[{\"value\":\"a\",\"version\":1e400}]".to_owned(),
+            "its history holds a malformed version".to_owned(),
+        ),
+        (value(""), format!("{malformed}there is no dot")),
+        (value("00.00"), format!("{malformed}the IV is not 24 hex digits")),
+        (value(&format!("{iv}00.00")), format!("{malformed}the IV is not 24 hex digits")),
+        (value(&format!("{iv}.")), format!("{malformed}the ciphertext is shorter than its tag")),
+        (value(&format!("{iv}.x")), format!("{malformed}the ciphertext is not hex")),
+        (
+            value(&format!("{iv}.{}", "00".repeat(16))),
+            "its sealed value doesn't open: damaged, or sealed for another project".to_owned(),
+        ),
+    ] {
+        let vault = Vault::of(&project().raw_field("development", "BAD\u{1b}[31m", &text));
+        let error = format!("error: a secret can't be opened: BAD\\u{{1b}}[31m ({problem})");
+        run(&vault).assert_failed(125, &[&error, hint]);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_fields_are_no_reason_to_hang() {
+    let mut fields = vec!["GREETING".to_owned(), "[]".to_owned()];
+    fields.extend((0..100_000).flat_map(|n| [format!("F{n}"), "[]".to_owned()]));
+    let tokens = project().hashes()["meta@acme"]["serviceTokens"].clone();
+    let body = json!([{ "result": ["salt", null, null, tokens, null] }, { "result": fields }]);
+    let vault = Vault::of(&project());
+    vault.respond_always(Some(Response::new(200).body(body.to_string())));
+    let start = Instant::now();
+    let outcome = run(&vault);
+    assert!(start.elapsed() < Duration::from_secs(50));
+    assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
+    let error = "redenv-run: error: some secrets can't be opened: F0 (its history has no version), F1 ";
+    assert!(outcome.stderr.starts_with(error), "{}", &outcome.stderr[..200]);
+}
