@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::launcher::launcher;
 use crate::support::project::Project;
-use crate::support::vault::Vault;
+use crate::support::vault::{Response, Vault};
 
 const LAUNCHES: usize = 200;
 const REQUESTS_PER_SECOND: u32 = 50;
@@ -15,6 +15,8 @@ const REQUESTS_PER_SECOND: u32 = 50;
 fn two_hundred_launches_start_although_the_store_allows_fifty_requests_a_second() {
     let vault = Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"));
     vault.set_rate(Some(REQUESTS_PER_SECOND));
+    // On a machine that starts fewer a second than that, some are refused all the same.
+    vault.respond_next(LAUNCHES / 2, &Response::new(429));
     let begin = Instant::now();
     let mut times: Vec<Duration> = thread::scope(|all| {
         let launch = || {
@@ -29,7 +31,7 @@ fn two_hundred_launches_start_although_the_store_allows_fifty_requests_a_second(
     });
     times.sort();
     let requests = vault.requests().len();
-    assert!(requests > LAUNCHES, "some were refused at first");
+    assert!(requests >= LAUNCHES + LAUNCHES / 2);
     println!("{LAUNCHES} launches, {requests} requests; started after so many seconds:");
     for percent in [0, 10, 25, 50, 75, 90, 100] {
         let time = times[(LAUNCHES - 1) * percent / 100];
