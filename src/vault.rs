@@ -252,12 +252,11 @@ impl SealedVault<'_> {
             let nearest = report::nearest(name, layered.into_keys()).map(String::from);
             return Err(PinError::NoSuchSecret { name: name.clone(), nearest });
         }
-        let mut scratch = history::Scratch::default();
         layered
             .into_iter()
             .map(|(name, (environment, history))| {
                 let opened = match pins.get(name) {
-                    None => open_one(environment, history.newest(&mut scratch), pek),
+                    None => history.newest(|version| open_one(environment, version, pek)),
                     Some(pin) => open_pinned(name, environment, history, *pin, pek)?,
                 };
                 Ok((name.to_owned(), opened))

@@ -4,23 +4,19 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
-use serde::Deserialize;
+use super::json::{Cursor, Malformed, unescape, unescape_inside};
 
 /// A history as it stands in the reply: a JSON string, quotes and escapes included.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct History<'r>(&'r str);
 
 /// One version of a secret, as far as a reader needs it.
-#[derive(Deserialize, Debug)]
+#[derive(Debug)]
 pub(crate) struct Version<'t> {
     /// The sealed value.
-    #[serde(borrow)]
     pub(crate) value: Cow<'t, str>,
     /// Its number, counted from 1.
-    #[serde(default)]
-    #[serde(rename = "version")]
     pub(crate) number: Option<u64>,
-    #[serde(default, borrow, rename = "createdAt")]
     created_at: Option<Cow<'t, str>>,
 }
 
@@ -96,13 +92,6 @@ impl fmt::Display for HistoryError {
     }
 }
 
-/// Buffers that are used again from one history to the next.
-#[derive(Default)]
-pub(super) struct Scratch {
-    quoted: String,
-    text: String,
-}
-
 impl<'r> History<'r> {
     /// A history as it stands in the reply.
     pub(super) fn new(raw: &'r str) -> Self {
@@ -116,53 +105,70 @@ impl<'r> History<'r> {
 
     /// The whole JSON text, unescaped.
     pub(super) fn text(&self) -> Result<Cow<'r, str>, HistoryError> {
-        unescape(self.0)
+        unescape(self.0).map_err(|_| HistoryError::NotJson)
     }
 
-    /// The newest version. Of the text only as much is unescaped and parsed as that takes: up to
-    /// the first `}`, which no escape sequence holds, and all of it where the element ends later.
-    pub(super) fn newest<'s>(&self, scratch: &'s mut Scratch) -> Result<Version<'s>, HistoryError> {
-        let raw = self.0;
-        let end = memchr::memchr(b'}', raw.as_bytes());
-        scratch.text = match end {
-            Some(end) => {
-                scratch.quoted.clear();
-                scratch.quoted.extend([&raw[..=end], "\""]);
-                unescape(&scratch.quoted)?.into_owned()
-            }
-            None => String::new(),
-        };
-        if first(&scratch.text).is_err() {
-            scratch.text = self.text()?.into_owned();
+    /// What `read` makes of the newest version. Of the text only as much is unescaped and parsed as
+    /// that takes: up to the first `}`, which no escape sequence holds, and all of it where the
+    /// element ends later.
+    pub(super) fn newest<T>(&self, read: impl FnOnce(Result<Version<'_>, HistoryError>) -> T) -> T {
+        let end = memchr::memchr(b'}', self.0.as_bytes());
+        let beginning = end.and_then(|end| unescape_inside(self.0.get(1..=end)?).ok());
+        if let Some(version) = beginning.as_deref().and_then(|text| first(text).ok()) {
+            return read(Ok(version));
         }
-        first(&scratch.text)
+        match self.text() {
+            Ok(text) => read(first(&text)),
+            Err(error) => read(Err(error)),
+        }
     }
-}
-
-/// The text of a JSON string, given with its quotes.
-pub(super) fn unescape(quoted: &str) -> Result<Cow<'_, str>, HistoryError> {
-    #[derive(Deserialize)]
-    struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
-    serde_json::from_str(quoted).map(|Text(text)| text).map_err(|_| HistoryError::NotJson)
 }
 
 /// The first element of a history's text, which may be cut off behind it.
 fn first(text: &str) -> Result<Version<'_>, HistoryError> {
-    let inside = text.trim_start().strip_prefix('[').ok_or_else(|| not_an_array(text))?;
-    if inside.trim_start().starts_with(']') {
+    let mut cursor = Cursor::new(text);
+    if !cursor.take(b'[') {
+        return Err(not_an_array(text));
+    }
+    if cursor.take(b']') {
         return Err(HistoryError::NoVersion);
     }
-    Version::deserialize(&mut serde_json::Deserializer::from_str(inside))
-        .map_err(|_| HistoryError::BadVersion)
+    version(&mut cursor).map_err(|_| HistoryError::BadVersion)
 }
 
 /// All versions of a history's text.
 pub(super) fn versions(text: &str) -> Result<Vec<Version<'_>>, HistoryError> {
-    if !text.trim_start().starts_with('[') {
+    let mut cursor = Cursor::new(text);
+    if cursor.peek() != Some(b'[') {
         return Err(not_an_array(text));
     }
-    let versions: Vec<_> = serde_json::from_str(text).map_err(|_| HistoryError::BadVersion)?;
+    let mut versions = Vec::new();
+    let read = cursor.items(b'[', b']', |cursor| {
+        versions.push(version(cursor)?);
+        Ok(())
+    });
+    read.and_then(|()| cursor.end()).map_err(|_| HistoryError::BadVersion)?;
     if versions.is_empty() { Err(HistoryError::NoVersion) } else { Ok(versions) }
+}
+
+/// One element: an object with a `value`, and members of which the last of a name counts, as in
+/// every client.
+fn version<'t>(cursor: &mut Cursor<'t>) -> Result<Version<'t>, Malformed> {
+    let (mut value, mut number, mut created_at) = (None, None, None);
+    cursor.items(b'{', b'}', |cursor| {
+        let member = cursor.string()?;
+        cursor.expect(b':')?;
+        match member {
+            "\"value\"" => value = Some(cursor.string()?),
+            "\"version\"" => number = cursor.number_or_null()?,
+            "\"createdAt\"" => created_at = cursor.string_or_null()?,
+            _ => cursor.skip()?,
+        }
+        Ok(())
+    })?;
+    let text = |string| unescape(string).map_err(|_| cursor.malformed());
+    let value = text(value.ok_or_else(|| cursor.malformed())?)?;
+    Ok(Version { value, number, created_at: created_at.map(text).transpose()? })
 }
 
 fn not_an_array(text: &str) -> HistoryError {
@@ -196,9 +202,10 @@ mod tests {
             (r#"[{"value":"a.b","version":1},"rubbish"#, "a.b", Some(1)),
             (r#"[{"value":"a.b","version":18446744073709551615}]"#, "a.b", Some(u64::MAX)),
         ] {
-            let (json, mut scratch) = (quoted(text), Scratch::default());
-            let version = History::new(&json).newest(&mut scratch).unwrap_or_else(|e| panic!("{text}: {e}"));
-            assert_eq!((version.value.as_ref(), version.number), (value, number), "{text}");
+            History::new(&quoted(text)).newest(|version| {
+                let version = version.unwrap_or_else(|error| panic!("{text}: {error}"));
+                assert_eq!((version.value.as_ref(), version.number), (value, number), "{text}");
+            });
         }
     }
 
@@ -219,22 +226,9 @@ mod tests {
             (r#"[{"value":"a.b","version":-1}]"#, HistoryError::BadVersion),
             (r#"[{"value":"a.b""#, HistoryError::BadVersion),
         ] {
-            let (json, mut scratch) = (quoted(text), Scratch::default());
-            assert_eq!(History::new(&json).newest(&mut scratch).unwrap_err(), error, "{text}");
+            History::new(&quoted(text)).newest(|version| assert_eq!(version.unwrap_err(), error, "{text}"));
             assert_eq!(versions(text).unwrap_err(), error, "all versions of {text}");
         }
-    }
-
-    #[test]
-    fn one_history_does_not_show_through_the_next() {
-        let (long, short) =
-            (quoted(r#"[{"value":"long.value","version":9}]"#), quoted(r#"[{"value":"a.b"}]"#));
-        let mut scratch = Scratch::default();
-        assert_eq!(History::new(&long).newest(&mut scratch).unwrap().number, Some(9));
-        let next = History::new(&short).newest(&mut scratch).unwrap();
-        assert_eq!((next.value.as_ref(), next.number), ("a.b", None));
-        let broken = quoted("no JSON");
-        assert_eq!(History::new(&broken).newest(&mut scratch).unwrap_err(), HistoryError::NotJson);
     }
 
     #[test]

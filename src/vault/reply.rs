@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::history::{History, unescape};
-use super::json::{Cursor, Malformed};
+use super::history::History;
+use super::json::{Cursor, Malformed, unescape};
 use super::{ALGORITHM, Expiry, KDF, Name, Request, SealedEnvironment, SealedVault, TokenEntry};
 use crate::crypto::Salt;
 use crate::report::Shown;
