@@ -10,9 +10,11 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
+use clap_complete::generate;
+use clap_complete::shells::{Bash, Fish, Zsh};
 
 use crate::check::Checked;
-use crate::cli::{CheckArgs, CheckFormat, Cli, CompletionsArgs, LaunchArgs, MaskArgs, Sub};
+use crate::cli::{CheckArgs, CheckFormat, Cli, CompletionsArgs, LaunchArgs, MaskArgs, Shell, Sub};
 use crate::crypto::Key;
 use crate::deadline::Deadline;
 use crate::derivation::Derivation;
@@ -112,8 +114,12 @@ fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
 }
 
 fn completions(args: &CompletionsArgs) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "redenv-run", &mut bytes);
+    let (mut bytes, mut command) = (Vec::new(), Cli::command());
+    match args.shell {
+        Shell::Bash => generate(Bash, &mut command, "redenv-run", &mut bytes),
+        Shell::Zsh => generate(Zsh, &mut command, "redenv-run", &mut bytes),
+        Shell::Fish => generate(Fish, &mut command, "redenv-run", &mut bytes),
+    }
     // For bash clap_complete 4.6 writes a `-` in the program's name in two ways, and no command
     // would have completions.
     let text = String::from_utf8_lossy(&bytes).replace("redenv__subcmd__run", "redenv__run");

@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory};
 
 use crate::cli::Cli;
-use crate::report::{Shown, nearest};
+use crate::report::{Shown, join, nearest};
 
 /// What `redenv-run token` takes.
 const TOKEN: &str = "redenv-run token create -n NAME | list | revoke ID...; --help tells more";
@@ -67,7 +67,7 @@ impl UsageError {
             },
             ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument if within => {
                 let word = text(ContextKind::InvalidSubcommand).or(argument).unwrap_or_default();
-                let nearest = text(ContextKind::SuggestedSubcommand).or(text(ContextKind::SuggestedArg));
+                let nearest = nearest_of_token(&word);
                 Self::Other {
                     sentence: format!("`redenv-run token` does not take {}", Shown(&word)),
                     hint: Some(nearest.map_or(TOKEN.into(), |nearest| format!("did you mean {nearest}?"))),
@@ -75,13 +75,13 @@ impl UsageError {
             }
             ErrorKind::InvalidSubcommand => {
                 let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-                Self::no_dashes(&word, arguments, text(ContextKind::SuggestedSubcommand))
+                Self::no_dashes(&word, arguments, nearest_subcommand(&word))
             }
             ErrorKind::UnknownArgument => match argument {
                 Some(argument) if !argument.starts_with('-') => Self::no_dashes(&argument, arguments, None),
                 argument => {
                     let option = argument.unwrap_or_default();
-                    let nearest = text(ContextKind::SuggestedArg).or_else(|| nearest_option(&option));
+                    let nearest = nearest_option(&option);
                     Self::UnknownOption { option, nearest }
                 }
             },
@@ -97,6 +97,15 @@ impl UsageError {
                 sentence: format!("{} takes no value", argument.unwrap_or_else(|| "the option".into())),
                 hint: None,
             },
+            ErrorKind::InvalidValue => {
+                let known = match error.get(ContextKind::ValidValue) {
+                    Some(ContextValue::Strings(known)) if !known.is_empty() => {
+                        Some(format!("it takes {}", join(known)))
+                    }
+                    _ => None,
+                };
+                Self::Other { sentence: first_line(error), hint: known.or(Some("--help tells more".into())) }
+            }
             ErrorKind::InvalidUtf8 => Self::Other { sentence: "an option is not UTF-8".into(), hint: None },
             ErrorKind::MissingRequiredArgument => Self::Other {
                 sentence: format!("{} is missing", argument.unwrap_or_else(|| "an argument".into())),
@@ -164,13 +173,25 @@ fn nearest_subcommand(word: &str) -> Option<String> {
     names.find(|name| strsim::osa_distance(name, word) == 1).map(String::from)
 }
 
+/// The same for a word or an option behind `token`.
+fn nearest_of_token(word: &str) -> Option<String> {
+    let command = Cli::command();
+    let token = command.find_subcommand("token")?;
+    match word.strip_prefix("--") {
+        Some(option) => nearest_long(option, token.get_subcommands()),
+        None => nearest(word, token.get_subcommands().map(clap::Command::get_name)).map(String::from),
+    }
+}
+
 /// The option of any command that was meant, most likely.
 fn nearest_option(option: &str) -> Option<String> {
     let command = Cli::command();
-    let commands = std::iter::once(&command).chain(command.get_subcommands());
-    let known: Vec<&str> =
-        commands.flat_map(clap::Command::get_arguments).filter_map(Arg::get_long).collect();
-    nearest(option.trim_start_matches('-'), known).map(|name| format!("--{name}"))
+    nearest_long(option.trim_start_matches('-'), std::iter::once(&command).chain(command.get_subcommands()))
+}
+
+fn nearest_long<'c>(option: &str, commands: impl Iterator<Item = &'c clap::Command>) -> Option<String> {
+    let known = commands.flat_map(clap::Command::get_arguments).filter_map(Arg::get_long);
+    nearest(option, known).map(|name| format!("--{name}"))
 }
 
 /// clap's sentence without its label, of flags and their values alone.
