@@ -242,7 +242,7 @@ fn whatever_would_keep_command_from_starting_is_125() {
     );
     check(&vault, &["--format", "yaml"]).run().assert_failed(
         125,
-        &["error: invalid value 'yaml' for '--format <FORMAT>'", "hint: --help tells more"],
+        &["error: invalid value 'yaml' for '--format <FORMAT>'", "hint: it takes table and json"],
     );
 }
 
