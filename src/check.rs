@@ -107,7 +107,7 @@ impl<'s> Checked<'s> {
     /// One JSON object, ended by a newline.
     pub(crate) fn json(&self) -> String {
         // Strings and numbers alone: nothing in it can fail to serialize.
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+        serde_json::to_string(self).unwrap_or_default() + "\n"
     }
 
     /// The table and what stands around it.

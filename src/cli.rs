@@ -52,7 +52,31 @@ pub(crate) struct Cli {
     pub(crate) subcommand: Option<Sub>,
 }
 
+/// A launch and nothing else, in the grammar of [`Cli`].
+#[derive(Parser)]
+#[command(disable_help_flag = true)]
+struct Launch {
+    #[command(flatten)]
+    launch: LaunchArgs,
+    #[arg(last = true)]
+    command: Vec<OsString>,
+}
+
 impl Cli {
+    /// Parses the arguments, `argv[0]` among them. A launch is parsed without the definitions of the
+    /// other commands: to build those takes longer than all else before the request.
+    ///
+    /// # Errors
+    /// clap's, from the whole grammar; `--help` and `--version` are among them.
+    pub(crate) fn parse_arguments(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        match Launch::try_parse_from(arguments) {
+            Ok(Launch { launch, command }) if !command.is_empty() => {
+                Ok(Self { launch, help: None, version: None, command, subcommand: None })
+            }
+            _ => Self::try_parse_from(arguments),
+        }
+    }
+
     /// What is to be said, wherever the options for that stand.
     pub(crate) fn output(&self) -> OutputArgs {
         match &self.subcommand {

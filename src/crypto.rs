@@ -149,8 +149,7 @@ impl Key {
             _ => return Err(OpenError::Form("the IV is not 24 hex digits")),
         }
         let mut text = Zeroizing::new(vec![0; rest_hex.len() / 2]);
-        base16ct::mixed::decode(rest_hex, &mut text)
-            .map_err(|_| OpenError::Form("the ciphertext is not hex"))?;
+        decode_public(rest_hex, &mut text).ok_or(OpenError::Form("the ciphertext is not hex"))?;
         if text.len() < TAG_LEN {
             return Err(OpenError::Form("the ciphertext is shorter than its tag"));
         }
@@ -218,6 +217,33 @@ impl MacKey {
 /// own constant-time comparison to itself).
 fn equal_macs(key: &hmac::Key, left: &[u8], right: &[u8]) -> bool {
     hmac::verify(key, left, hmac::sign(key, right).as_ref()).is_ok()
+}
+
+/// Every byte's value as a hex digit, or [`NO_DIGIT`].
+static DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value: u8 = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+const NO_DIGIT: u8 = 0xff;
+
+/// Decodes hex of either case that is no secret: ciphertext, of which a vault is full. Where the time
+/// it takes must tell nothing, base16ct does it, at five times the cost. `None` where it isn't hex or
+/// of another length than twice `bytes`.
+fn decode_public(hex: &str, bytes: &mut [u8]) -> Option<()> {
+    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
+    let mut seen = 0;
+    for (pair, byte) in pairs.iter().zip(&mut *bytes) {
+        let [high, low] = pair.map(|digit| DIGITS[usize::from(digit)]);
+        seen |= high | low;
+        *byte = high << 4 | low;
+    }
+    (pairs.len() == bytes.len() && seen & 0xf0 == 0).then_some(())
 }
 
 /// Bytes from the system's random source.

@@ -41,8 +41,6 @@ use std::panic;
 use std::process::{self, ExitCode};
 use std::time::Instant;
 
-use clap::Parser;
-
 use cli::Cli;
 use error::Error;
 use report::{Report, Verbosity};
@@ -70,7 +68,7 @@ fn end_on_panic(panic: &panic::PanicHookInfo<'_>) {
 
 fn start(at: Instant) -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::parse_arguments(&arguments) {
         Ok(cli) => cli,
         Err(help) if !help.use_stderr() => {
             // `--help` into a closed pipe is no failure.

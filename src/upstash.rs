@@ -35,6 +35,10 @@ use crate::secret::SecretText;
 
 /// The most that is read of an answer.
 const LIMIT: usize = 64 * 1024 * 1024;
+/// Bytes that are read from the connection at a time.
+const INPUT_BUFFER: usize = 32 * 1024;
+/// Bytes that are written to it at a time.
+const OUTPUT_BUFFER: usize = 8 * 1024;
 /// By what a phase ends before the deadline.
 const MARGIN: Duration = Duration::from_millis(2);
 
@@ -107,6 +111,10 @@ impl Upstash {
             .proxy(proxy)
             .user_agent(concat!("redenv-run/", env!("CARGO_PKG_VERSION")))
             .max_idle_connections(0)
+            // Room for two TLS records; the defaults of 128 KiB each, twice over, are memory that a small
+            // vault would not need.
+            .input_buffer_size(INPUT_BUFFER)
+            .output_buffer_size(OUTPUT_BUFFER)
             .build();
         let connector =
             ().chain(ConnectProxyConnector::default())

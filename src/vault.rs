@@ -16,6 +16,7 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 pub(crate) use history::{History, HistoryError, Pin, Version};
 pub(crate) use reply::{ParseError, parse};
@@ -85,7 +86,7 @@ impl Request<'_> {
 }
 
 /// The entry of a service token: its own sealed copy of the PEK.
-#[derive(Deserialize, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Debug)]
 pub(crate) struct TokenEntry<'r> {
     /// The PEK's hex text, sealed under the token key.
     #[serde(borrow, rename = "encryptedPEK")]
@@ -93,19 +94,10 @@ pub(crate) struct TokenEntry<'r> {
     /// The salt of the token key, in hex.
     #[serde(borrow)]
     salt: Cow<'r, str>,
-    /// When an ephemeral token ends: ISO 8601 text, or milliseconds since 1970.
+    /// When an ephemeral token ends: ISO 8601 text, or milliseconds since 1970; as it stands.
     #[serde(default, borrow, rename = "expiresAt")]
-    expires_at: Option<Expiry<'r>>,
+    expires_at: Option<&'r RawValue>,
 }
-
-#[derive(Deserialize, Debug, PartialEq)]
-#[serde(untagged)]
-enum Expiry<'r> {
-    Text(#[serde(borrow)] Cow<'r, str>),
-    Milliseconds(f64),
-}
-
-impl Eq for Expiry<'_> {}
 
 /// The reply, parsed and still sealed.
 #[derive(Debug)]

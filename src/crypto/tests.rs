@@ -253,3 +253,19 @@ proptest! {
         let _ = Salt::from_hex(&text);
     }
 }
+
+proptest! {
+    #[test]
+    fn ciphertext_is_decoded_as_hex_of_either_case(bytes in any::<Vec<u8>>(), upper in any::<bool>()) {
+        let hex = base16ct::lower::encode_string(&bytes);
+        let hex = if upper { hex.to_uppercase() } else { hex };
+        let mut decoded = vec![0; bytes.len()];
+        prop_assert_eq!(decode_public(&hex, &mut decoded), Some(()));
+        prop_assert_eq!(decoded, bytes);
+    }
+
+    #[test]
+    fn what_is_no_hex_is_not_decoded(text in "[0-9a-fA-F]{0,6}[^0-9a-fA-F][0-9a-fA-F]{0,6}") {
+        prop_assert_eq!(decode_public(&text, &mut vec![0; text.len() / 2]), None);
+    }
+}

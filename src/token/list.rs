@@ -64,7 +64,7 @@ pub(super) fn list(args: &ListArgs, environment: &Environment, report: Report) -
     match args.format {
         ListFormat::Json => {
             #[expect(clippy::expect_used, reason = "structs of strings and numbers always serialize")]
-            let json = serde_json::to_string_pretty(&tokens).expect("tokens as JSON");
+            let json = serde_json::to_string(&tokens).expect("tokens as JSON");
             super::print(&format!("{json}\n"))?;
         }
         ListFormat::Text if tokens.is_empty() => {

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use rustls::crypto::ring::{self, cipher_suite};
+use rustls::crypto::ring::{self, cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -66,7 +66,8 @@ impl TlsConnector {
 }
 
 /// ring's provider without what a client of one server has no use for, so that it isn't linked:
-/// private keys, as there are no client certificates, and `ChaCha20`, as every server that speaks
+/// private keys, as there are no client certificates, the key exchange over P-384, as servers that
+/// offer it offer P-256, which they must know as well, and `ChaCha20`, as every server that speaks
 /// TLS 1.3 must know AES-128-GCM (RFC 8446, section 9.1), as do those of TLS 1.2.
 fn provider() -> CryptoProvider {
     CryptoProvider {
@@ -78,6 +79,7 @@ fn provider() -> CryptoProvider {
             cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
             cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
         ],
+        kx_groups: vec![kx_group::X25519, kx_group::SECP256R1],
         key_provider: &NoKeys,
         ..ring::default_provider()
     }

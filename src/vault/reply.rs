@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::history::History;
 use super::json::{Cursor, Malformed, unescape};
-use super::{ALGORITHM, Expiry, KDF, Name, Request, SealedEnvironment, SealedVault, TokenEntry};
+use super::{ALGORITHM, KDF, Name, Request, SealedEnvironment, SealedVault, TokenEntry};
 use crate::crypto::Salt;
 use crate::report::Shown;
 use crate::upstash::StoreError;
@@ -216,23 +216,20 @@ fn read_entry(json: &str, field: impl Fn() -> String) -> Result<OwnedToken, Pars
     let bad = |problem| ParseError::Field { field: field(), problem };
     let entry: TokenEntry<'_> =
         serde_json::from_str(json).map_err(|_| bad("is not an object with `encryptedPEK` and `salt`"))?;
-    let expires_at = match &entry.expires_at {
+    let expires_at = match entry.expires_at {
         None => None,
-        Some(expiry) => Some(expiry.time().ok_or_else(|| bad("has an `expiresAt` that is no time"))?),
+        Some(json) => Some(expiry(json).ok_or_else(|| bad("has an `expiresAt` that is no time"))?),
     };
     Ok(OwnedToken { sealed_pek: entry.sealed_pek.into_owned(), salt: entry.salt.into_owned(), expires_at })
 }
 
-impl Expiry<'_> {
-    fn time(&self) -> Option<SystemTime> {
-        match self {
-            Self::Text(text) => humantime::parse_rfc3339_weak(text).ok(),
-            Self::Milliseconds(ms) => {
-                let span = Duration::try_from_secs_f64(ms / 1000.0).ok()?;
-                SystemTime::UNIX_EPOCH.checked_add(span)
-            }
-        }
+/// The time that a token's `expiresAt` stands for; `None` where it stands for none.
+fn expiry(json: &RawValue) -> Option<SystemTime> {
+    if json.get().starts_with('"') {
+        return humantime::parse_rfc3339_weak(&unescape(json.get()).ok()?).ok();
     }
+    let milliseconds: f64 = json.get().parse().ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(milliseconds / 1000.0).ok()?)
 }
 
 /// An environment from the names and values that `HGETALL` gives in turn.
