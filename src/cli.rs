@@ -1,7 +1,6 @@
 //! The command line: flags and help, nothing else.
 
 #![expect(clippy::doc_markdown, reason = "the comments are the help text, where backticks would show")]
-#![expect(rustdoc::broken_intra_doc_links, reason = "the brackets of the help text are its own")]
 
 // The path is spelled out for the man page, which is made from this file in another crate.
 #[path = "cli/token.rs"]

@@ -93,3 +93,35 @@ fn failed(error: &Error, report: Report) -> ExitCode {
     report.error(&error.message(), error.hint().as_deref());
     error.status()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Set in the process that is to panic.
+    const PANICS: &str = "REDENV_RUN_TEST_PANICS";
+
+    #[test]
+    fn a_panic_ends_in_125_and_shows_its_place_and_not_what_it_says() {
+        if env::var_os(PANICS).is_some() {
+            panic::set_hook(Box::new(end_on_panic));
+            let secret = String::from("hunter2");
+            panic!("{secret} was not expected");
+        }
+        let name = "tests::a_panic_ends_in_125_and_shows_its_place_and_not_what_it_says";
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture", "--test-threads=1"])
+            .env(PANICS, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(125), "{said}");
+        assert!(
+            said.contains("redenv-run: error: the launcher stopped on a bug of its own at main.rs:"),
+            "{said}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
