@@ -211,7 +211,7 @@ fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages
                 keep(fallback, &sealed, &pek, report);
                 stages.end("fallback");
             }
-            Obtained { selected: open(&sealed, &pek, pins, selection, stages)?, fallback_age: None }
+            Obtained { selected: open(sealed, &pek, pins, selection, stages)?, fallback_age: None }
         }
         Err(error) => {
             revoke(&error, fallback.as_ref(), report);
@@ -236,7 +236,7 @@ fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages
             stored.verify(&pek).map_err(unusable)?;
             let age = humantime::format_duration(Duration::from_secs(stored.age.as_secs()));
             report.warning(&format!("{}; starting from {path}, fetched {age} ago", error.message()));
-            let selected = open(&sealed, &pek, pins, selection, stages)?;
+            let selected = open(sealed, &pek, pins, selection, stages)?;
             Obtained { selected, fallback_age: Some(stored.age) }
         }
     };
@@ -286,7 +286,7 @@ fn pek(
 }
 
 fn open(
-    sealed: &SealedVault<'_>,
+    sealed: SealedVault<'_>,
     pek: &Key,
     pins: &BTreeMap<String, Pin>,
     selection: &Selection,

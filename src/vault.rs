@@ -10,6 +10,7 @@ mod reply;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -112,7 +113,7 @@ pub(crate) struct SealedVault<'r> {
 #[derive(Debug)]
 pub(crate) struct SealedEnvironment<'r> {
     pub(crate) name: Name,
-    pub(crate) fields: Vec<(Cow<'r, str>, History<'r>)>,
+    pub(crate) fields: Vec<(String, History<'r>)>,
 }
 
 /// A secret that was opened, or why it wasn't.
@@ -187,18 +188,20 @@ impl SealedVault<'_> {
             entry["expiresAt"] = (since.as_secs_f64() * 1000.0).into();
         }
         let tokens = json!({ request.token_id: entry }).to_string();
-        let mut reply = format!("[{}", json!({ "result": ["", KDF, ALGORITHM, tokens, null] }));
+        let mut reply = format!("[{}", json!({ "result": ["", KDF, ALGORITHM, tokens, null] })).into_bytes();
         for environment in &self.environments {
-            reply.push_str(",{\"result\":[");
+            reply.extend(b",{\"result\":[");
             for (index, (name, history)) in environment.fields.iter().enumerate() {
                 let comma = if index == 0 { "" } else { "," };
-                reply.extend([comma, json!(name).to_string().as_str(), ",", history.json()]);
+                reply.extend(format!("{comma}{},\"", json!(name)).as_bytes());
+                reply.extend(history.as_it_stands());
+                reply.push(b'"');
             }
             // Nothing at all would say that there is no such environment.
-            reply.push_str(if environment.fields.is_empty() { "\"__\",\"\"]}" } else { "]}" });
+            reply.extend(if environment.fields.is_empty() { &b"\"__\",\"\"]}"[..] } else { b"]}" });
         }
-        reply.push(']');
-        reply.into_bytes()
+        reply.push(b']');
+        reply
     }
 
     /// How many secrets each environment has, for `-v`.
@@ -229,31 +232,39 @@ impl SealedVault<'_> {
     ///
     /// # Errors
     /// [`PinError`] for a pin that names no secret or no version of it.
-    pub(crate) fn open(&self, pek: &Key, pins: &BTreeMap<String, Pin>) -> Result<OpenedVault, PinError> {
-        let mut layered: BTreeMap<&str, (&Name, &History<'_>)> = BTreeMap::new();
-        for environment in &self.environments {
-            for (name, history) in &environment.fields {
-                let below = layered.insert(name, (&environment.name, history));
-                if below.is_some_and(|(other, _)| *other == environment.name) {
-                    let name = name.to_string();
-                    return Err(PinError::Twice { environment: environment.name.clone(), name });
-                }
+    pub(crate) fn open(self, pek: &Key, pins: &BTreeMap<String, Pin>) -> Result<OpenedVault, PinError> {
+        for name in pins.keys() {
+            self.check_pinned(name)?;
+        }
+        let mut vault = OpenedVault::new();
+        // A later environment wins: what an earlier one has of the same name is never opened.
+        for SealedEnvironment { name: environment, fields } in self.environments.into_iter().rev() {
+            for (name, history) in fields {
+                let place = match vault.entry(name) {
+                    Entry::Vacant(place) => place,
+                    Entry::Occupied(taken) if taken.get().environment == environment => {
+                        return Err(PinError::Twice { environment, name: taken.key().clone() });
+                    }
+                    Entry::Occupied(_) => continue,
+                };
+                let opened = match pins.get(place.key()) {
+                    None => history.newest(|version| open_one(&environment, version, pek)),
+                    Some(pin) => open_pinned(place.key(), &environment, &history, *pin, pek)?,
+                };
+                place.insert(opened);
             }
         }
-        if let Some(name) = pins.keys().find(|name| !layered.contains_key(name.as_str())) {
-            let nearest = report::nearest(name, layered.into_keys()).map(String::from);
-            return Err(PinError::NoSuchSecret { name: name.clone(), nearest });
+        Ok(vault)
+    }
+
+    /// Whether there is a secret of this name.
+    fn check_pinned(&self, name: &str) -> Result<(), PinError> {
+        let names = || self.environments.iter().flat_map(|e| e.fields.iter().map(|(name, _)| name.as_str()));
+        if names().any(|known| known == name) {
+            return Ok(());
         }
-        layered
-            .into_iter()
-            .map(|(name, (environment, history))| {
-                let opened = match pins.get(name) {
-                    None => history.newest(|version| open_one(environment, version, pek)),
-                    Some(pin) => open_pinned(name, environment, history, *pin, pek)?,
-                };
-                Ok((name.to_owned(), opened))
-            })
-            .collect()
+        let nearest = report::nearest(name, names()).map(String::from);
+        Err(PinError::NoSuchSecret { name: name.to_owned(), nearest })
     }
 }
 
@@ -266,7 +277,7 @@ fn open_one(environment: &Name, version: Result<Version<'_>, HistoryError>, pek:
         Err(error) => (None, None, Err(Broken::History(error))),
     };
     let value = match value {
-        Ok(text) if text.expose().contains('\0') => Err(Broken::Nul),
+        Ok(text) if memchr::memchr(0, text.expose().as_bytes()).is_some() => Err(Broken::Nul),
         other => other,
     };
     Opened { environment: environment.clone(), version: number, created_at, value }

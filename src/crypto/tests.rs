@@ -169,12 +169,15 @@ fn fail_what_is_not_in_the_form_of_sealed_text() {
         (&format!("{}.{}", &IV[2..], "00".repeat(16)), no_iv),
         (&format!("zz{}.{}", &IV[2..], "00".repeat(16)), no_iv),
         (&format!(" {IV}.{}", "00".repeat(16)), no_iv),
+        (&format!("0x{IV}.{}", "00".repeat(16)), no_iv),
+        (&format!("0x{}.{}", &IV[2..], "00".repeat(16)), no_iv),
         (&format!("{IV}."), short),
         (&format!("{IV}.{}", "00".repeat(15)), short),
         (&format!("{IV}.0{}", "00".repeat(16)), no_hex),
         (&format!("{IV}.{} ", "00".repeat(16)), no_hex),
         (&format!("{IV}.{}.00", "00".repeat(16)), no_hex),
         (&format!("{IV}.{}é", "00".repeat(16)), no_hex),
+        (&format!("{IV}.0x{}", "00".repeat(16)), no_hex),
     ] {
         assert_eq!(key.open(sealed).unwrap_err(), OpenError::Form(what), "{sealed}");
     }

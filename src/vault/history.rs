@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
-use super::json::{Cursor, Malformed, unescape, unescape_inside};
+use super::json::{Cursor, Malformed, unescape};
 
-/// A history as it stands in the reply: a JSON string, quotes and escapes included.
+/// A history as it stands in the reply: a JSON string without its quotes, escapes included.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct History<'r>(&'r str);
+pub(crate) struct History<'r>(&'r [u8]);
 
 /// One version of a secret, as far as a reader needs it.
 #[derive(Debug)]
@@ -94,12 +94,12 @@ impl fmt::Display for HistoryError {
 
 impl<'r> History<'r> {
     /// A history as it stands in the reply.
-    pub(super) fn new(raw: &'r str) -> Self {
+    pub(super) fn new(raw: &'r [u8]) -> Self {
         Self(raw)
     }
 
-    /// The JSON string as it came.
-    pub(super) fn json(&self) -> &'r str {
+    /// The JSON string without its quotes, as it came.
+    pub(super) fn as_it_stands(&self) -> &'r [u8] {
         self.0
     }
 
@@ -108,13 +108,13 @@ impl<'r> History<'r> {
         unescape(self.0).map_err(|_| HistoryError::NotJson)
     }
 
-    /// What `read` makes of the newest version. Of the text only as much is unescaped and parsed as
-    /// that takes: up to the first `}`, which no escape sequence holds, and all of it where the
-    /// element ends later.
+    /// What `read` makes of the newest version. It is read as it stands, and nothing behind it is looked
+    /// at; only one that holds escapes, as no client writes them, takes the whole text unescaped.
     pub(super) fn newest<T>(&self, read: impl FnOnce(Result<Version<'_>, HistoryError>) -> T) -> T {
-        let end = memchr::memchr(b'}', self.0.as_bytes());
-        let beginning = end.and_then(|end| unescape_inside(self.0.get(1..=end)?).ok());
-        if let Some(version) = beginning.as_deref().and_then(|text| first(text).ok()) {
+        let mut cursor = Cursor::inside(self.0);
+        if cursor.take(b'[')
+            && let Ok(version) = version(&mut cursor)
+        {
             return read(Ok(version));
         }
         match self.text() {
@@ -124,9 +124,9 @@ impl<'r> History<'r> {
     }
 }
 
-/// The first element of a history's text, which may be cut off behind it.
+/// The first element of a history's text.
 fn first(text: &str) -> Result<Version<'_>, HistoryError> {
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text.as_bytes());
     if !cursor.take(b'[') {
         return Err(not_an_array(text));
     }
@@ -138,7 +138,7 @@ fn first(text: &str) -> Result<Version<'_>, HistoryError> {
 
 /// All versions of a history's text.
 pub(super) fn versions(text: &str) -> Result<Vec<Version<'_>>, HistoryError> {
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text.as_bytes());
     if cursor.peek() != Some(b'[') {
         return Err(not_an_array(text));
     }
@@ -159,9 +159,9 @@ fn version<'t>(cursor: &mut Cursor<'t>) -> Result<Version<'t>, Malformed> {
         let member = cursor.string()?;
         cursor.expect(b':')?;
         match member {
-            "\"value\"" => value = Some(cursor.string()?),
-            "\"version\"" => number = cursor.number_or_null()?,
-            "\"createdAt\"" => created_at = cursor.string_or_null()?,
+            b"value" => value = Some(cursor.string()?),
+            b"version" => number = cursor.number_or_null()?,
+            b"createdAt" => created_at = cursor.string_or_null()?,
             _ => cursor.skip()?,
         }
         Ok(())
@@ -180,11 +180,16 @@ fn not_an_array(text: &str) -> HistoryError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
-    /// The JSON string that holds this text, as the reply has it.
+    /// The JSON string that holds this text, as the reply has it between its quotes.
     fn quoted(text: &str) -> String {
-        serde_json::Value::from(text).to_string()
+        let json = serde_json::Value::from(text).to_string();
+        json[1..json.len() - 1].to_owned()
     }
 
     #[test]
@@ -202,7 +207,7 @@ mod tests {
             (r#"[{"value":"a.b","version":1},"rubbish"#, "a.b", Some(1)),
             (r#"[{"value":"a.b","version":18446744073709551615}]"#, "a.b", Some(u64::MAX)),
         ] {
-            History::new(&quoted(text)).newest(|version| {
+            History::new(quoted(text).as_bytes()).newest(|version| {
                 let version = version.unwrap_or_else(|error| panic!("{text}: {error}"));
                 assert_eq!((version.value.as_ref(), version.number), (value, number), "{text}");
             });
@@ -226,7 +231,8 @@ mod tests {
             (r#"[{"value":"a.b","version":-1}]"#, HistoryError::BadVersion),
             (r#"[{"value":"a.b""#, HistoryError::BadVersion),
         ] {
-            History::new(&quoted(text)).newest(|version| assert_eq!(version.unwrap_err(), error, "{text}"));
+            History::new(quoted(text).as_bytes())
+                .newest(|version| assert_eq!(version.unwrap_err(), error, "{text}"));
             assert_eq!(versions(text).unwrap_err(), error, "all versions of {text}");
         }
     }
@@ -292,6 +298,44 @@ mod tests {
             let expected =
                 seconds.map(|seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
             assert_eq!(at, expected, "{date}");
+        }
+    }
+
+    /// A history in pieces, most of them as the clients write them.
+    fn history() -> impl Strategy<Value = String> {
+        let pieces = [
+            r#""value":"a.b""#,
+            r#""value":"c.d""#,
+            r#""value":"\u0061.b""#,
+            r#""value" : "a\"b""#,
+            r#""value":null"#,
+            r#""version":7"#,
+            r#""version":null"#,
+            r#""version":-1"#,
+            r#""createdAt":"1970-01-01T00:01:00Z""#,
+            r#""createdAt":"}\\""#,
+            r#""user":"ü\n""#,
+            r#""user":{"name":["]"]}"#,
+            r#""user":[1, 2.5e3, true]"#,
+            r#""v\u0061lue":"e.f""#,
+            "\n\"value\":\t\"g.h\"",
+            r#""value""#,
+            "",
+        ];
+        let version =
+            vec(select(pieces.to_vec()), 0..5).prop_map(|members| format!("{{{}}}", members.join(",")));
+        vec(version, 0..3).prop_map(|versions| format!("[{}]", versions.join(",")))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn the_newest_as_it_stands_is_the_newest_of_the_text(text in history()) {
+            let told = |version: Result<Version<'_>, HistoryError>| {
+                version.map(|version| (version.value.to_string(), version.number, version.created_at()))
+            };
+            prop_assert_eq!(History::new(quoted(&text).as_bytes()).newest(told), told(first(&text)));
         }
     }
 }

@@ -44,15 +44,14 @@ pub(crate) enum ParseError {
 /// # Errors
 /// [`ParseError`]: what is missing, refused or malformed.
 pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedVault<'r>, ParseError> {
-    let text = std::str::from_utf8(body).map_err(|e| ParseError::Malformed { at: e.valid_up_to() })?;
-    if text.trim_start().starts_with('{') {
+    if body.trim_ascii_start().starts_with(b"{") {
         // Some compatible servers refuse a whole pipeline in one object.
         let refusal =
-            answer(&mut Cursor::new(text)).map_err(|Malformed { at }| ParseError::Malformed { at })?;
+            answer(&mut Cursor::new(body)).map_err(|Malformed { at }| ParseError::Malformed { at })?;
         refusal.into_items(|| "the project".to_owned())?;
         return Err(ParseError::Malformed { at: 0 });
     }
-    let answers = answers(text).map_err(|Malformed { at }| ParseError::Malformed { at })?;
+    let answers = answers(body).map_err(|Malformed { at }| ParseError::Malformed { at })?;
     let (expected, found) = (1 + request.environments.len(), answers.len());
     let mut answers = answers.into_iter();
     let (Some(metadata), true) = (answers.next(), found == expected) else {
@@ -81,16 +80,16 @@ pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedV
 }
 
 /// One command's answer: a result of strings and nulls, or the store's error text; each as it
-/// stands, with quotes and escapes.
+/// stands, without quotes and with its escapes.
 #[derive(Default)]
 struct Answer<'r> {
-    result: Option<Vec<Option<&'r str>>>,
-    error: Option<&'r str>,
+    result: Option<Vec<Option<&'r [u8]>>>,
+    error: Option<&'r [u8]>,
 }
 
 /// All answers, in order.
-fn answers(text: &str) -> Result<Vec<Answer<'_>>, Malformed> {
-    let mut cursor = Cursor::new(text);
+fn answers(body: &[u8]) -> Result<Vec<Answer<'_>>, Malformed> {
+    let mut cursor = Cursor::new(body);
     let mut answers = Vec::new();
     cursor.items(b'[', b']', |cursor| {
         answers.push(answer(cursor)?);
@@ -107,11 +106,11 @@ fn answer<'r>(cursor: &mut Cursor<'r>) -> Result<Answer<'r>, Malformed> {
         let member = cursor.string()?;
         cursor.expect(b':')?;
         let again = match member {
-            "\"result\"" => {
+            b"result" => {
                 answer.result = items(cursor)?;
                 std::mem::replace(&mut seen.0, true)
             }
-            "\"error\"" => {
+            b"error" => {
                 answer.error = cursor.string_or_null()?;
                 std::mem::replace(&mut seen.1, true)
             }
@@ -127,7 +126,7 @@ fn answer<'r>(cursor: &mut Cursor<'r>) -> Result<Answer<'r>, Malformed> {
 }
 
 /// An array of strings and nulls; `None` for a null in its place.
-fn items<'r>(cursor: &mut Cursor<'r>) -> Result<Option<Vec<Option<&'r str>>>, Malformed> {
+fn items<'r>(cursor: &mut Cursor<'r>) -> Result<Option<Vec<Option<&'r [u8]>>>, Malformed> {
     if cursor.peek() != Some(b'[') {
         return match cursor.string_or_null()? {
             None => Ok(None),
@@ -144,7 +143,7 @@ fn items<'r>(cursor: &mut Cursor<'r>) -> Result<Option<Vec<Option<&'r str>>>, Ma
 
 impl<'r> Answer<'r> {
     /// The items of the result: none where the key is missing.
-    fn into_items(self, key: impl Fn() -> String) -> Result<Vec<Option<&'r str>>, ParseError> {
+    fn into_items(self, key: impl Fn() -> String) -> Result<Vec<Option<&'r [u8]>>, ParseError> {
         match self.error {
             Some(error) => {
                 let text = unescape(error).unwrap_or_default();
@@ -176,7 +175,7 @@ impl OwnedToken {
 }
 
 /// Finds the token in what `HMGET` gave: `salt`, `kdf`, `algorithm`, `serviceTokens`, `ephemeral:<id>`.
-fn token_entry(items: &[Option<&str>], request: &Request<'_>) -> Result<OwnedToken, ParseError> {
+fn token_entry(items: &[Option<&[u8]>], request: &Request<'_>) -> Result<OwnedToken, ParseError> {
     if items.iter().all(Option::is_none) {
         return Err(ParseError::NoProject(request.project.clone()));
     }
@@ -226,16 +225,17 @@ fn read_entry(json: &str, field: impl Fn() -> String) -> Result<OwnedToken, Pars
 /// The time that a token's `expiresAt` stands for; `None` where it stands for none.
 fn expiry(json: &RawValue) -> Option<SystemTime> {
     if json.get().starts_with('"') {
-        return humantime::parse_rfc3339_weak(&unescape(json.get()).ok()?).ok();
+        let text: Text<'_> = serde_json::from_str(json.get()).ok()?;
+        return humantime::parse_rfc3339_weak(&text.0).ok();
     }
-    let milliseconds: f64 = json.get().parse().ok()?;
+    let milliseconds: f64 = serde_json::from_str(json.get()).ok()?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(milliseconds / 1000.0).ok()?)
 }
 
 /// An environment from the names and values that `HGETALL` gives in turn.
 fn environment<'r>(
     name: &Name,
-    items: &[Option<&'r str>],
+    items: &[Option<&'r [u8]>],
     key: impl Fn() -> String,
 ) -> Result<SealedEnvironment<'r>, ParseError> {
     let bad = |field, problem| ParseError::Field { field, problem };
@@ -250,7 +250,7 @@ fn environment<'r>(
         // A name that starts with `__` is the tools' own, not a secret.
         if !field.starts_with("__") {
             let raw = pair[1].ok_or_else(|| bad(Shown(&field).to_string(), "is null"))?;
-            fields.push((field, History::new(raw)));
+            fields.push((field.into_owned(), History::new(raw)));
         }
     }
     Ok(SealedEnvironment { name: name.clone(), fields })
