@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
-use zeroize::Zeroize;
-
 use crate::select::Secret;
 use crate::settings::variables;
 
@@ -123,8 +121,6 @@ pub(crate) fn build(
     for (name, value) in inherited {
         if policy.own == OwnVariables::Remove && variables::is_own(&name) {
             child.removed.push(name.to_string_lossy().into_owned());
-            // Among these are the token key and the Upstash token.
-            value.into_encoded_bytes().zeroize();
         } else if policy.inherits(&name) {
             child.environment.insert(name, value);
         }

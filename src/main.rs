@@ -35,17 +35,25 @@ mod upstash;
 mod usage;
 mod vault;
 
+use std::alloc::System;
 use std::env;
 use std::ffi::OsString;
 use std::panic;
 use std::process::{self, ExitCode};
 use std::time::Instant;
 
+use zeroizing_alloc::ZeroAlloc;
+
 use cli::Cli;
 use error::Error;
 use report::{Report, Verbosity};
 use run::Start;
 use usage::UsageError;
+
+/// Wipes every block of the heap when it is freed: also those that the HTTP client, the parser of the
+/// environment or a growing buffer leave behind. Only what was never freed is still there at the end.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let at = Instant::now();

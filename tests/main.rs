@@ -38,3 +38,5 @@ mod tls;
 mod token;
 mod variables;
 mod vault;
+#[cfg(target_os = "linux")]
+mod wiped;

@@ -1,0 +1,257 @@
+//! Whatever way the launcher ends, its memory holds no secret any more.
+//!
+//! strace holds it back on the way into its last system call, and root reads its memory there: all
+//! that it may write to, but for the environment that the system gave it at its start.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::launcher::{Launcher, launcher};
+use crate::support::project::{MASTER_PASSWORD, Project, TOKEN_KEY, TOKEN_SALT};
+use crate::support::redis_server::RedisServer;
+use crate::support::vault::{Response, Vault};
+
+const CANARY: &str = "hunter2-in-a-value";
+
+/// A system call that ends the launcher.
+#[derive(Clone, Copy)]
+enum Last {
+    /// `exit_group`.
+    Exit,
+    /// The `execve` of COMMAND.
+    Exec,
+}
+
+impl Last {
+    /// Its number, as `/proc/<pid>/syscall` has it.
+    fn number(self) -> &'static str {
+        match (self, std::env::consts::ARCH) {
+            (Self::Exit, "x86_64") => "231",
+            (Self::Exec, "x86_64") => "59",
+            (Self::Exit, "aarch64") => "94",
+            (Self::Exec, "aarch64") => "221",
+            (_, other) => panic!("the numbers of {other}'s system calls are not known here"),
+        }
+    }
+
+    /// Where strace holds it back: for a minute, which no test lets pass. The `execve` that strace itself
+    /// begins with doesn't count.
+    fn held_back(self) -> &'static str {
+        match self {
+            Self::Exit => "inject=exit_group:delay_enter=60s",
+            Self::Exec => "inject=execve:delay_enter=60s",
+        }
+    }
+}
+
+/// The launcher at its end, with all of its memory.
+struct Ended {
+    strace: Child,
+    pid: u32,
+    /// Its working directory lives as long as it does.
+    _launcher: Launcher,
+}
+
+impl Ended {
+    fn at(last: Last, launch: Launcher) -> Self {
+        let wrapper = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", last.held_back(), "--"];
+        let mut launch = launch.through(wrapper);
+        let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let strace = command.spawn().expect("strace is missing; scripts/test installs it");
+        let begin = Instant::now();
+        let pid = loop {
+            assert!(begin.elapsed() < Duration::from_secs(30), "it never came to its end");
+            thread::sleep(Duration::from_millis(5));
+            if let Some(pid) = launcher_of(&strace).filter(|pid| is_in(*pid, last)) {
+                break pid;
+            }
+        };
+        Self { strace, pid, _launcher: launch }
+    }
+
+    /// Which of these texts are in its memory, by their name.
+    fn holds(&self, texts: &[(&'static str, String)]) -> Vec<&'static str> {
+        let memory = memory(self.pid);
+        assert!(memory.iter().map(Vec::len).sum::<usize>() > 100_000, "that can't be all of it");
+        let holds =
+            |text: &str| memory.iter().any(|piece| piece.windows(text.len()).any(|w| w == text.as_bytes()));
+        texts.iter().filter(|(_, text)| holds(text)).map(|(name, _)| *name).collect()
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("kill").args(["-KILL", &self.pid.to_string()]).status();
+        drop(self.strace.kill());
+        drop(self.strace.wait());
+    }
+}
+
+/// The process that strace started.
+fn launcher_of(strace: &Child) -> Option<u32> {
+    let children = format!("/proc/{0}/task/{0}/children", strace.id());
+    fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
+}
+
+/// Whether the process is stopped in this system call of its own: strace's child is strace, too,
+/// before it becomes the launcher.
+fn is_in(pid: u32, last: Last) -> bool {
+    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    read("comm").trim_end() == "redenv-run" && read("syscall").split(' ').next() == Some(last.number())
+}
+
+/// All that the process may write to, less its first environment.
+fn memory(pid: u32) -> Vec<Vec<u8>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // Behind the name in parentheses the third field comes; the environment is fields 50 and 51.
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let environment = fields[47].parse().unwrap()..fields[48].parse().unwrap();
+    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let writable = maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|p| p.starts_with("rw")));
+    let ranges = writable.map(|line| {
+        let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        u64::from_str_radix(start, 16).unwrap()..u64::from_str_radix(end, 16).unwrap()
+    });
+    ranges.flat_map(|range| without(range, &environment)).map(|range| read(&memory, range).unwrap()).collect()
+}
+
+fn without(range: Range<u64>, hole: &Range<u64>) -> [Range<u64>; 2] {
+    [range.start..range.end.min(hole.start), range.start.max(hole.end)..range.end]
+}
+
+fn read(memory: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap()];
+    memory.read_exact_at(&mut bytes, range.start)?;
+    Ok(bytes)
+}
+
+fn project() -> Project {
+    Project::new("acme")
+        .secret("development", "CANARY", CANARY)
+        .secret("development", "OTHER", "<${CANARY}>")
+        .secret("reserved", "LD_PRELOAD", CANARY)
+        .secret("long", "LONG", &CANARY.repeat(10_000))
+        .secret("broken", "CANARY", CANARY)
+        .raw_field("broken", "BROKEN", "[]")
+}
+
+/// Makes the file `script` of the working directory one.
+fn executable(launch: Launcher) -> Launcher {
+    let script = launch.directory().join("script");
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+    launch
+}
+
+/// What must not be left: the credentials, the project's key, and the values.
+fn secrets(vault: &Vault, project: &Project) -> Vec<(&'static str, String)> {
+    vec![
+        ("the token key", TOKEN_KEY.to_owned()),
+        ("the Upstash token", vault.token().to_owned()),
+        ("the project's key", project.pek_hex()),
+        ("a value", CANARY.to_owned()),
+    ]
+}
+
+#[test]
+fn nothing_is_left_whatever_the_launcher_fails_on() {
+    let project = project();
+    let vault = Vault::of(&project);
+    let at = |environment: &'static str| launcher(&vault).args(["-e", environment]);
+    let unauthorized = Response::new(401).body(r#"{"error":"Unauthorized"}"#);
+    let script = "#!/nowhere/at/all\n";
+    for (what, answer, launch) in [
+        ("a slip in the settings", None, at("development").args(["--timeout", "soon"]).program(["true"])),
+        ("a program that isn't there", None, at("development").program(["no-such-program"])),
+        ("the Upstash token", Some(unauthorized), at("development").program(["true"])),
+        ("an environment", None, at("nowhere").program(["true"])),
+        ("the token", None, at("development").env("REDENV_TOKEN_ID", "stk_other").program(["true"])),
+        ("another token's key", None, {
+            at("development").env("REDENV_TOKEN_KEY", format!("{TOKEN_KEY}X")).program(["true"])
+        }),
+        ("an answer that is none", Some(Response::new(200).body("no JSON")), {
+            at("development").program(["true"])
+        }),
+        ("a secret that doesn't open", None, at("broken").program(["true"])),
+        ("a reserved name", None, at("reserved").program(["true"])),
+        ("a variable that is too long", None, at("long").program(["true"])),
+        (
+            "a missing interpreter",
+            None,
+            executable(at("development").file("script", script)).program(["./script"]),
+        ),
+    ] {
+        vault.respond_always(answer);
+        let ended = Ended::at(Last::Exit, launch);
+        assert_eq!(ended.holds(&secrets(&vault, &project)), [] as [&str; 0], "{what}");
+    }
+}
+
+#[test]
+fn nothing_is_left_after_a_check_or_mask() {
+    let project = project();
+    let vault = Vault::of(&project);
+    for command in ["check", "mask"] {
+        let ended = Ended::at(Last::Exit, launcher(&vault).arg(command));
+        assert_eq!(ended.holds(&secrets(&vault, &project)), [] as [&str; 0], "{command}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_settings_in_files() {
+    let project = project();
+    let vault = Vault::of(&project);
+    let token = vault.token();
+    let file = format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN='{token}'\n", vault.url());
+    let launch = launcher(&vault)
+        .env_remove("UPSTASH_REDIS_URL")
+        .env_remove("UPSTASH_REDIS_TOKEN")
+        .env_remove("REDENV_TOKEN_KEY")
+        .env("REDENV_TOKEN_KEY_FILE", "key")
+        .file("key", format!("{TOKEN_KEY}\n"))
+        .file(".env.local", file);
+    let ended = Ended::at(Last::Exit, launch.arg("check"));
+    assert_eq!(ended.holds(&secrets(&vault, &project)), [] as [&str; 0]);
+}
+
+#[test]
+fn the_exec_takes_the_secrets_along_and_nothing_that_opens_more() {
+    let project = project();
+    let vault = Vault::of(&project);
+    for launch in [launcher(&vault), launcher(&vault).env("REDENV_TOKEN_SALT", TOKEN_SALT)] {
+        let ended = Ended::at(Last::Exec, launch.program(["true"]));
+        // That a value is found shows that the look is a thorough one.
+        assert_eq!(ended.holds(&secrets(&vault, &project)), ["a value"]);
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_new_token() {
+    let project = project();
+    let redis = RedisServer::start();
+    let vault = Vault::builder().project(&project).redis(&redis.url()).start();
+    let launch = launcher(&vault)
+        .env("REDENV_MASTER_PASSWORD_FILE", "password")
+        .file("password", format!("{MASTER_PASSWORD}\n"))
+        .args(["token", "create", "--name", "new", "--format", "json"]);
+    let mut ended = Ended::at(Last::Exit, launch);
+    // It was written before the end, and is all that will come.
+    let mut printed = [0; 4096];
+    let length = ended.strace.stdout.as_mut().unwrap().read(&mut printed).unwrap();
+    let made: Value = serde_json::from_slice(&printed[..length]).unwrap();
+    let key = made["tokenKey"].as_str().unwrap().to_owned();
+    let secrets = [
+        ("the master password", MASTER_PASSWORD.to_owned()),
+        ("the new key", key),
+        ("the Upstash token", vault.token().to_owned()),
+        ("the project's key", project.pek_hex()),
+    ];
+    assert_eq!(ended.holds(&secrets), [] as [&str; 0]);
+}
