@@ -13,11 +13,11 @@ use crate::secret::SecretText;
 /// limits on that exist.
 const STACK: usize = 256 * 1024;
 
-/// A key that is being derived.
-#[derive(Debug)]
+/// The key of a password, which is derived from when its salt is known: beforehand, from the beginning
+/// of a long answer, or from the whole.
 pub(crate) struct Derivation {
-    salt: Salt,
-    key: Receiver<Key>,
+    password: Arc<SecretText>,
+    under_way: Option<(Salt, Receiver<Key>)>,
 }
 
 /// Why there is no key.
@@ -30,34 +30,47 @@ pub(crate) enum DerivationError {
 }
 
 impl Derivation {
-    /// Starts to derive the key of `password` under `salt`.
+    /// Of this password; nothing is derived yet.
+    pub(crate) fn new(password: &Arc<SecretText>) -> Self {
+        Self { password: Arc::clone(password), under_way: None }
+    }
+
+    /// Starts to derive under `salt`, if that isn't under way already. Another salt before it only costs
+    /// its time.
     ///
     /// # Errors
     /// [`DerivationError::NoThread`] where the system gives no thread.
-    pub(crate) fn start(password: &Arc<SecretText>, salt: Salt) -> Result<Self, DerivationError> {
-        let password = Arc::clone(password);
+    pub(crate) fn start(&mut self, salt: Salt) -> Result<(), DerivationError> {
+        self.receiver(salt).map(drop)
+    }
+
+    /// Waits for the key under `salt`, at most until the deadline.
+    ///
+    /// # Errors
+    /// [`DerivationError`] where the deadline passes first or there is no thread.
+    pub(crate) fn finish(mut self, salt: Salt, deadline: Deadline) -> Result<Key, DerivationError> {
+        self.receiver(salt)?.recv_timeout(deadline.remaining()).map_err(|error| match error {
+            RecvTimeoutError::Timeout => DerivationError::Overdue,
+            RecvTimeoutError::Disconnected => DerivationError::NoThread,
+        })
+    }
+
+    fn receiver(&mut self, salt: Salt) -> Result<&Receiver<Key>, DerivationError> {
+        let under_way = match self.under_way.take() {
+            Some((before, key)) if before == salt => (salt, key),
+            _ => (salt, self.spawn(salt)?),
+        };
+        Ok(&self.under_way.insert(under_way).1)
+    }
+
+    fn spawn(&self, salt: Salt) -> Result<Receiver<Key>, DerivationError> {
+        let password = Arc::clone(&self.password);
         let (send, key) = mpsc::sync_channel(1);
         thread::Builder::new()
             .name("derivation".into())
             .stack_size(STACK)
             .spawn(move || drop(send.send(Key::derive(&password, &salt))))
             .map_err(|_| DerivationError::NoThread)?;
-        Ok(Self { salt, key })
-    }
-
-    /// The salt it was started with.
-    pub(crate) fn salt(&self) -> Salt {
-        self.salt
-    }
-
-    /// Waits for the key, at most until the deadline.
-    ///
-    /// # Errors
-    /// [`DerivationError`] where the deadline passes first or the thread dies.
-    pub(crate) fn finish(self, deadline: Deadline) -> Result<Key, DerivationError> {
-        self.key.recv_timeout(deadline.remaining()).map_err(|error| match error {
-            RecvTimeoutError::Timeout => DerivationError::Overdue,
-            RecvTimeoutError::Disconnected => DerivationError::NoThread,
-        })
+        Ok(key)
     }
 }

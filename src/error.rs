@@ -65,6 +65,8 @@ pub(crate) enum Error {
     },
 }
 
+const MORE_THREADS: &str = "raise the limit of processes: `ulimit -u`, or the container's limit of pids";
+
 /// What is said of an error.
 struct Told {
     message: String,
@@ -134,7 +136,7 @@ impl Error {
                 "this machine is slow or busy: give more time with --timeout (REDENV_TIMEOUT)",
             ),
             Self::Derivation(DerivationError::NoThread) => {
-                bare("the system gave no thread for the key derivation")
+                told("the system gives no thread for the key derivation", MORE_THREADS)
             }
             Self::Key { id, error } => key(id, error),
             Self::Pin(error) => pin(error),
@@ -209,19 +211,22 @@ fn store(host: &str, error: &upstash::Error) -> Told {
             "it is named by --ca-file, REDENV_CA_FILE or SSL_CERT_FILE",
         ),
         E::Transient(reason) => bare(format!("{host}: {reason}")),
-        E::Overdue { host, span, reason, attempts } => told(
-            format!(
-                "{} did not answer within {}: {reason}{}",
-                Shown(host),
-                humantime::format_duration(*span),
-                tries(*attempts)
-            ),
-            unreachable_hint(reason).unwrap_or("--timeout (REDENV_TIMEOUT) gives more time"),
-        ),
-        E::Unreachable { host, reason, attempts } => {
-            let message = format!("{} could not be reached: {reason}{}", Shown(host), tries(*attempts));
-            Told { message, hint: unreachable_hint(reason).map(String::from) }
+        E::Overdue { peer, span, reason, attempts } => {
+            let failed = match reason {
+                upstash::Transient::Timeout(_) => "did not answer",
+                upstash::Transient::Status(..) => "did not serve the request",
+                _ => "could not be reached",
+            };
+            let span = humantime::format_duration(*span);
+            let message = format!("{peer} {failed} within {span}: {reason}{}", tries(*attempts));
+            let more_time = || "--timeout (REDENV_TIMEOUT) gives more time".into();
+            Told { message, hint: Some(unreachable_hint(peer, reason).unwrap_or_else(more_time)) }
         }
+        E::Unreachable { peer, reason, attempts } => {
+            let message = format!("{peer} could not be reached: {reason}{}", tries(*attempts));
+            Told { message, hint: unreachable_hint(peer, reason) }
+        }
+        E::NoThread => told("the system gives no thread for the request", MORE_THREADS),
         E::Unauthorized => told(
             format!("{host} does not accept the Upstash token"),
             "copy the REST token from the database's page, a trailing = included; its password is another thing",
@@ -268,14 +273,26 @@ fn tries(attempts: u32) -> String {
     if attempts == 1 { String::new() } else { format!(", {attempts} times") }
 }
 
-fn unreachable_hint(reason: &upstash::Transient) -> Option<&'static str> {
-    use upstash::Transient as T;
-    match reason {
-        T::NameLookup { unknown: true } => Some("check the host in UPSTASH_REDIS_URL"),
-        T::NameLookup { unknown: false } => Some("check this machine's network and name servers"),
-        T::Connection(_) => Some("check UPSTASH_REDIS_URL and this machine's network"),
-        T::Timeout(_) | T::Status(..) => None,
-    }
+fn unreachable_hint(peer: &upstash::Peer, reason: &upstash::Transient) -> Option<String> {
+    use upstash::{Phase, Transient as T};
+    let hint = match (reason, &peer.proxy) {
+        (T::Status(..), _) => return None,
+        (_, Some((_, variable))) => {
+            return Some(format!(
+                "check {variable}, and that the proxy lets connections to this host through"
+            ));
+        }
+        (T::NameLookup { unknown: true }, None) => "check the host in UPSTASH_REDIS_URL",
+        (T::NameLookup { unknown: false } | T::Timeout(Phase::NameLookup), None) => {
+            "check this machine's network and name servers"
+        }
+        (T::Connection(_), None) => "check UPSTASH_REDIS_URL and this machine's network",
+        (T::Timeout(Phase::Connection), None) => {
+            "check UPSTASH_REDIS_URL, and that a firewall lets this machine connect there; HTTPS_PROXY names a proxy"
+        }
+        (T::Timeout(_), None) => return None,
+    };
+    Some(hint.into())
 }
 
 fn reply(host: &str, error: &ParseError) -> Told {

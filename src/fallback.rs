@@ -10,9 +10,12 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::crypto::{Key, Salt, random_bytes};
+use crate::deadline::Deadline;
 use crate::report::Shown;
 use crate::settings::reason;
 use crate::vault::{Name, Request, SealedVault};
@@ -129,25 +132,28 @@ impl<'a> Fallback<'a> {
         Ok(Stored { signed, reply, age })
     }
 
-    /// Replaces the file by one with this vault, atomically and with mode 0600.
+    /// Replaces the file by one with this vault, atomically and with mode 0600, unless it is none of ours.
     ///
     /// # Errors
-    /// [`FallbackError`]: a file that is left alone, or a system that refuses.
-    pub(crate) fn write(&self, vault: &SealedVault<'_>, pek: &Key) -> Result<(), FallbackError> {
-        match &self.found {
-            Err(
-                FallbackError::OthersMayWrite
-                | FallbackError::OtherOwner
-                | FallbackError::OtherLink
-                | FallbackError::NotFile
-                | FallbackError::NotFallback,
-            ) => return Err(self.refusal()),
-            Err(FallbackError::OtherProject(project)) => {
-                return Err(FallbackError::OtherProject(project.clone()));
-            }
+    /// [`FallbackError`]: a file that is left alone, a system that refuses, a disk that takes too long.
+    pub(crate) fn write(
+        self,
+        vault: &SealedVault<'_>,
+        pek: &Key,
+        deadline: Deadline,
+    ) -> Result<(), FallbackError> {
+        match self.found {
+            Err(refusal) if !refusal.lets_replace() => return Err(refusal),
             _ => {}
         }
-        replace(&target(self.path)?, &format::write(self.request, vault, pek))
+        let (path, content) = (target(self.path)?, format::write(self.request, vault, pek));
+        // A disk or a server of files that stalls must not hold the launch up.
+        let (send, done) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("fallback".into())
+            .spawn(move || drop(send.send(replace(&path, &content))))
+            .and_then(|_| done.recv_timeout(deadline.remaining()).map_err(|_| io::ErrorKind::TimedOut.into()))
+            .and_then(|written| written)
             .map_err(|error| FallbackError::Io { doing: "written", error })
     }
 
@@ -171,14 +177,28 @@ impl<'a> Fallback<'a> {
             .map(|()| true)
             .map_err(|error| FallbackError::Io { doing: "deleted", error })
     }
+}
 
-    fn refusal(&self) -> FallbackError {
-        match &self.found {
-            Err(FallbackError::OthersMayWrite) => FallbackError::OthersMayWrite,
-            Err(FallbackError::OtherOwner) => FallbackError::OtherOwner,
-            Err(FallbackError::OtherLink) => FallbackError::OtherLink,
-            Err(FallbackError::NotFile) => FallbackError::NotFile,
-            _ => FallbackError::NotFallback,
+impl FallbackError {
+    /// Whether a file of which this was found may be replaced: it holds nothing that somebody misses.
+    fn lets_replace(&self) -> bool {
+        match self {
+            Self::Absent
+            | Self::OtherVersion
+            | Self::Damaged
+            | Self::NotOpened
+            | Self::Forged
+            | Self::OtherEnvironments(_)
+            | Self::OtherToken(_)
+            | Self::Stale { .. }
+            | Self::Future(_) => true,
+            Self::Io { .. }
+            | Self::NotFallback
+            | Self::OtherProject(_)
+            | Self::OthersMayWrite
+            | Self::OtherOwner
+            | Self::OtherLink
+            | Self::NotFile => false,
         }
     }
 }
@@ -203,14 +223,14 @@ fn find(path: &Path, request: &Request<'_>, max_stale: Duration) -> Result<Found
     if link.is_symlink() && link.uid() != me {
         return Err(FallbackError::OtherLink);
     }
-    // A device or a pipe must not hold the launch up.
-    let before = fs::metadata(path).map_err(io)?;
-    if !before.is_file() {
-        return Err(FallbackError::NotFile);
-    }
-    let file = File::open(path).map_err(io)?;
+    // A pipe must not hold the launch up.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(io)?;
     // The opened file is looked at, not its name: nobody can put another in between.
     let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(FallbackError::NotFile);
+    }
     if metadata.uid() != me && metadata.uid() != 0 {
         return Err(FallbackError::OtherOwner);
     }

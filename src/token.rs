@@ -41,16 +41,6 @@ fn access(options: &TokenOptions, environment: &Environment, report: Report) -> 
     Ok(access)
 }
 
-/// Whether a change may have been made although it failed: it may have reached the store, and its
-/// answer got lost.
-fn is_unsure(error: &Error) -> bool {
-    use crate::upstash::Error as Store;
-    matches!(
-        error,
-        Error::Store { error: Store::Overdue { .. } | Store::Unreachable { .. } | Store::Http, .. }
-    )
-}
-
 /// Writes to stdout. A reader that has seen enough is no failure.
 fn print(text: &str) -> Result<(), Error> {
     match write(text) {

@@ -12,21 +12,21 @@
 
 pub(crate) mod address;
 mod error;
+mod names;
 pub(crate) mod proxy;
 mod retry;
 mod tls;
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use ureq::http::HeaderValue;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 
 pub(crate) use address::Address;
-pub(crate) use error::{Error, StoreError, Transient};
+pub(crate) use error::{Error, Peer, Phase, StoreError, Transient};
 pub(crate) use proxy::Proxy;
 pub(crate) use tls::CertificateFile;
 
@@ -41,22 +41,21 @@ const INPUT_BUFFER: usize = 32 * 1024;
 const OUTPUT_BUFFER: usize = 8 * 1024;
 /// By what a phase ends before the deadline.
 const MARGIN: Duration = Duration::from_millis(2);
+/// After how many bytes of an answer, and of twice as many, and so on, its beginning is shown.
+const FIRST_LOOK: usize = 16 * 1024;
+/// After how many bytes the last time.
+const LAST_LOOK: usize = 1024 * 1024;
+/// What is read at a time of a longer answer whose length isn't announced: so much that the C library's
+/// allocator gives each piece back to the system when it is freed.
+const PIECE: usize = 4 * 1024 * 1024;
 
 /// A client of one database.
 #[derive(Clone)]
 pub(crate) struct Upstash {
     agent: ureq::Agent,
     base: String,
-    host: String,
+    peer: Peer,
     authorization: HeaderValue,
-    route: Route,
-}
-
-/// How its requests go.
-#[derive(Clone, Copy)]
-enum Route {
-    Direct,
-    Proxy,
 }
 
 /// How the database is reached.
@@ -77,6 +76,14 @@ pub(crate) enum Patience {
     FewAttempts,
 }
 
+/// What is told of a request that is under way.
+pub(crate) enum Progress<'a> {
+    /// An attempt failed and is repeated.
+    Retry(Retry<'a>),
+    /// A long answer begins with these bytes; more of it is still to come.
+    Beginning(&'a [u8]),
+}
+
 /// What is told of an attempt that failed and is repeated.
 #[derive(Debug)]
 pub(crate) struct Retry<'a> {
@@ -95,6 +102,9 @@ impl Upstash {
     /// [`Error::BadToken`] where the token can't be part of a header, [`Error::Roots`] and
     /// [`Error::BadProxy`] where these can't be used.
     pub(crate) fn new(address: &Address, token: &SecretText, network: &Network) -> Result<Self, Error> {
+        if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::BadToken);
+        }
         let header = zeroize::Zeroizing::new(format!("Bearer {}", token.expose()));
         let mut authorization = HeaderValue::from_str(&header).map_err(|_| Error::BadToken)?;
         authorization.set_sensitive(true);
@@ -121,21 +131,20 @@ impl Upstash {
                 .chain(TcpConnector::default())
                 .chain(tls::TlsConnector::new(&network.roots)?);
         Ok(Self {
-            agent: ureq::Agent::with_parts(config, connector, DefaultResolver::default()),
+            agent: ureq::Agent::with_parts(config, connector, names::Names),
             base: address.base().to_owned(),
-            host: address.host().to_owned(),
+            peer: Peer::new(address, network.proxy.as_ref()),
             authorization,
-            route: if network.proxy.is_some() { Route::Proxy } else { Route::Direct },
         })
     }
 
     /// The host, for messages.
     pub(crate) fn host(&self) -> &str {
-        &self.host
+        &self.peer.host
     }
 
     /// Sends commands as one `/pipeline` and gives the raw answer, one element per command.
-    /// Failures that may pass are tried again until the deadline; `observe` is told of each.
+    /// Failures that may pass are tried again until the deadline; `observe` is told how it goes.
     ///
     /// # Errors
     /// [`Error`]: what the store, the network or the deadline said.
@@ -144,36 +153,58 @@ impl Upstash {
         commands: &[Vec<String>],
         deadline: Deadline,
         patience: Patience,
-        observe: &mut dyn FnMut(&Retry<'_>),
+        observe: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Vec<u8>, Error> {
         let body = json(commands);
-        self.with_retries(deadline, patience, observe, |client| client.post("/pipeline", &body, deadline))
-    }
-
-    fn post(&self, path: &'static str, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Error> {
-        match self.route {
-            Route::Direct => self.exchange(path, body, deadline),
-            Route::Proxy => self.watched(path, body, deadline),
-        }
+        self.with_retries(deadline, patience, observe, |observe| {
+            if self.peer.proxy.is_none() {
+                let mut show = |beginning: &[u8]| observe(Progress::Beginning(beginning));
+                return self.exchange("/pipeline", &body, deadline, &mut show);
+            }
+            self.watched("/pipeline", &body, deadline, observe)
+        })
     }
 
     /// The exchange on a thread of its own: ureq begins a phase's time anew with every step of a
     /// proxy's CONNECT and with every byte of its answer, so that one that drips would never end.
-    fn watched(&self, path: &'static str, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Error> {
+    fn watched(
+        &self,
+        path: &'static str,
+        body: &[u8],
+        deadline: Deadline,
+        observe: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<u8>, Error> {
+        enum Step {
+            Beginning(Vec<u8>),
+            End(Result<Vec<u8>, Error>),
+        }
         let (client, body) = (self.clone(), body.to_vec());
-        let (send, answer) = mpsc::sync_channel(1);
-        thread::Builder::new()
-            .name("request".into())
-            .spawn(move || drop(send.send(client.exchange(path, &body, deadline))))
-            .map_err(|_| Error::Proxy("the system gives no thread".into()))?;
-        let overdue = |_| Err(Error::Transient(Transient::Timeout("the proxy")));
-        answer.recv_timeout(deadline.remaining()).unwrap_or_else(overdue)
+        let (send, steps) = mpsc::channel();
+        let exchange = move || {
+            let mut show = |beginning: &[u8]| drop(send.send(Step::Beginning(beginning.to_vec())));
+            let end = client.exchange(path, &body, deadline, &mut show);
+            drop(send.send(Step::End(end)));
+        };
+        thread::Builder::new().name("request".into()).spawn(exchange).map_err(|_| Error::NoThread)?;
+        loop {
+            match steps.recv_timeout(deadline.remaining()) {
+                Ok(Step::Beginning(beginning)) => observe(Progress::Beginning(&beginning)),
+                Ok(Step::End(end)) => return end,
+                Err(_) => return Err(Error::Transient(Transient::Timeout(Phase::Proxy))),
+            }
+        }
     }
 
-    fn exchange(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Error> {
+    fn exchange(
+        &self,
+        path: &str,
+        body: &[u8],
+        deadline: Deadline,
+        show: &mut dyn FnMut(&[u8]),
+    ) -> Result<Vec<u8>, Error> {
         let remaining = deadline.remaining();
         if remaining.is_zero() {
-            return Err(Error::Transient(Transient::Timeout("the request")));
+            return Err(Error::Transient(Transient::Timeout(Phase::Request)));
         }
         let mut response = self
             .agent
@@ -196,17 +227,61 @@ impl Upstash {
         if length > LIMIT as u64 {
             return Err(Error::TooLarge { limit: LIMIT });
         }
-        let mut answer = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
         let mut reader = response.body_mut().as_reader().take(LIMIT as u64 + 1);
-        reader.read_to_end(&mut answer).map_err(|e| error::from_ureq(e.into()))?;
-        if answer.len() > LIMIT {
+        let show = if status == 200 { show } else { &mut |_: &[u8]| () };
+        let pieces = read(&mut reader, usize::try_from(length).unwrap_or(0), show)
+            .map_err(|error| error::from_ureq(error.into()))?;
+        if pieces.iter().map(Vec::len).sum::<usize>() > LIMIT {
             return Err(Error::TooLarge { limit: LIMIT });
         }
+        let answer = joined(pieces);
         match status {
             200 => Ok(answer),
             _ => Err(error::from_status(status, &answer, retry_after)),
         }
     }
+}
+
+/// All that there is to read, of which `length` bytes are announced; `show` is given its beginnings. It is
+/// one piece where it is no longer than announced, or short.
+fn read(reader: &mut impl Read, length: usize, show: &mut dyn FnMut(&[u8])) -> io::Result<Vec<Vec<u8>>> {
+    let mut answer = Vec::with_capacity(length + 1);
+    let mut look = FIRST_LOOK;
+    while look <= LAST_LOOK {
+        reader.by_ref().take((look - answer.len()) as u64).read_to_end(&mut answer)?;
+        if answer.len() < look {
+            return Ok(vec![answer]);
+        }
+        show(&answer);
+        look *= 2;
+    }
+    if answer.len() < length {
+        reader.read_to_end(&mut answer)?;
+        return Ok(vec![answer]);
+    }
+    let mut pieces = vec![answer];
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        let was_last = piece.len() < PIECE;
+        pieces.push(piece);
+        if was_last {
+            return Ok(pieces);
+        }
+    }
+}
+
+/// Puts pieces together, and frees each with that: a buffer that grows without knowing how far would be
+/// there twice while it is copied.
+fn joined(mut pieces: Vec<Vec<u8>>) -> Vec<u8> {
+    if pieces.len() == 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = Vec::with_capacity(pieces.iter().map(Vec::len).sum());
+    for piece in pieces {
+        whole.extend_from_slice(&piece);
+    }
+    whole
 }
 
 /// What one phase of an attempt may take: half of what is left, and near the end all of it, but for

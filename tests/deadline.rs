@@ -41,8 +41,18 @@ fn hurried(vault: &Vault) -> Launcher {
 /// may have left less than that one's share: then it is the whole request); the quickest of three, as the machine may be
 /// busy, is no later than it may be.
 #[track_caller]
-fn assert_overdue(launch: impl Fn() -> Launcher, host: &str, phases: &[&str]) {
-    let error = |phase| format!("error: {host} did not answer within 1s: no answer in time ({phase})");
+fn assert_overdue(launch: impl Fn() -> Launcher, peer: &str, phases: &[&str]) {
+    let error = |phase| format!("error: {peer} did not answer within 1s: no answer in time ({phase})");
+    let hint = |phase| match phase {
+        _ if peer.contains(" through the proxy ") => {
+            "hint: check HTTPS_PROXY, and that the proxy lets connections to this host through"
+        }
+        "the name look-up" => "hint: check this machine's network and name servers",
+        "the connection" => {
+            "hint: check UPSTASH_REDIS_URL, and that a firewall lets this machine connect there; HTTPS_PROXY names a proxy"
+        }
+        _ => MORE_TIME,
+    };
     let mut quickest = Duration::MAX;
     for _ in 0..3 {
         let start = Instant::now();
@@ -50,7 +60,7 @@ fn assert_overdue(launch: impl Fn() -> Launcher, host: &str, phases: &[&str]) {
         let took = start.elapsed();
         let mut possible = phases.iter().chain(&["the whole request"]);
         let phase = possible.find(|phase| outcome.stderr.contains(**phase)).unwrap_or(&phases[0]);
-        outcome.assert_failed(125, &[&error(phase), MORE_TIME]);
+        outcome.assert_failed(125, &[&error(phase), hint(phase)]);
         assert!(took + TOO_SHORT >= TIMEOUT, "{took:?}");
         quickest = quickest.min(took);
         if quickest < TIMEOUT + OVERSHOOT {
@@ -86,7 +96,7 @@ fn a_port_that_drops_packets_ends_with_the_deadline() {
 fn a_tls_handshake_that_stalls_ends_with_the_deadline() {
     let server = Server::silent();
     let url = format!("https://{}", server.address());
-    assert_overdue(|| towards(&url), "127.0.0.1", &["the connection"]);
+    assert_overdue(|| towards(&url), &server.address().to_string(), &["the connection"]);
 }
 
 #[test]
@@ -94,13 +104,13 @@ fn a_tls_handshake_that_drips_ends_with_the_deadline() {
     // The beginning of a record of 16 KiB, which never comes to its end.
     let server = Server::endless("\u{16}\u{3}\u{3}\u{3f}\u{ff}", b"\x02", Duration::from_millis(20));
     let url = format!("https://{}", server.address());
-    assert_overdue(|| towards(&url), "127.0.0.1", &["the connection"]);
+    assert_overdue(|| towards(&url), &server.address().to_string(), &["the connection"]);
 }
 
 #[test]
 fn a_server_that_says_nothing_ends_with_the_deadline() {
     let server = Server::silent();
-    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the answer"]);
+    assert_overdue(|| towards(&server.url()), &server.address().to_string(), &["the answer"]);
 }
 
 #[test]
@@ -108,61 +118,65 @@ fn a_vault_over_tls_that_says_nothing_ends_with_the_deadline() {
     let project = Project::new("acme").secret("development", "A", "1");
     let vault = Vault::builder().project(&project).tls(Certificate::Valid).start();
     vault.set_delay(Duration::from_secs(30));
-    assert_overdue(|| hurried(&vault), "localhost", &["the answer"]);
+    let peer = format!("localhost:{}", vault.address().port());
+    assert_overdue(|| hurried(&vault), &peer, &["the answer"]);
 }
 
 #[test]
 fn a_head_that_drips_ends_with_the_deadline() {
     let server = Server::endless("HTTP/1.1 200 OK\r\nX: ", b"x", Duration::from_millis(20));
-    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the answer"]);
+    assert_overdue(|| towards(&server.url()), &server.address().to_string(), &["the answer"]);
 }
 
 #[test]
 fn interim_answers_without_end_end_with_the_deadline() {
     let hints = b"HTTP/1.1 103 Early Hints\r\n\r\n";
     let server = Server::endless("", hints, Duration::from_millis(20));
-    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the answer"]);
+    assert_overdue(|| towards(&server.url()), &server.address().to_string(), &["the answer"]);
 }
 
 #[test]
 fn a_body_that_drips_ends_with_the_deadline() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
     vault.set_trickle(Duration::from_millis(20));
-    assert_overdue(|| hurried(&vault), "127.0.0.1", &["the whole request"]);
+    assert_overdue(|| hurried(&vault), &vault.address().to_string(), &["the whole request"]);
 }
 
 #[test]
 fn a_body_that_never_ends_ends_with_the_deadline() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let server = Server::endless(head, b"1\r\n \r\n", Duration::from_millis(20));
-    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the whole request"]);
+    assert_overdue(|| towards(&server.url()), &server.address().to_string(), &["the whole request"]);
 }
 
 #[test]
 fn a_body_without_length_that_never_ends_ends_with_the_deadline() {
     let server = Server::endless("HTTP/1.1 200 OK\r\n\r\n", b" ", Duration::from_millis(20));
-    assert_overdue(|| towards(&server.url()), "127.0.0.1", &["the whole request"]);
+    assert_overdue(|| towards(&server.url()), &server.address().to_string(), &["the whole request"]);
 }
 
 #[test]
 fn a_proxy_that_stalls_ends_with_the_deadline() {
     let proxy = Server::silent();
     let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
-    assert_overdue(launch, "vault.example", &["the proxy", "the connection"]);
+    let peer = format!("vault.example through the proxy {}", proxy.address());
+    assert_overdue(launch, &peer, &["the proxy", "the connection"]);
 }
 
 #[test]
 fn a_proxy_that_drips_ends_with_the_deadline() {
     let proxy = Server::endless("HTTP/1.1 200 OK\r\nX: ", b"x", Duration::from_millis(20));
     let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
-    assert_overdue(launch, "vault.example", &["the proxy", "the connection"]);
+    let peer = format!("vault.example through the proxy {}", proxy.address());
+    assert_overdue(launch, &peer, &["the proxy", "the connection"]);
 }
 
 #[test]
 fn a_proxy_behind_which_tls_stalls_ends_with_the_deadline() {
     let proxy = Server::endless("HTTP/1.1 200 OK\r\n\r\n", b"", Duration::from_millis(20));
     let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
-    assert_overdue(launch, "vault.example", &["the proxy", "the connection"]);
+    let peer = format!("vault.example through the proxy {}", proxy.address());
+    assert_overdue(launch, &peer, &["the proxy", "the connection"]);
 }
 
 #[test]
@@ -175,8 +189,10 @@ fn attempts_that_fail_end_with_the_deadline() {
     assert!(start.elapsed() < Duration::from_secs(10));
     let tries = vault.requests().len();
     assert!(tries > 1);
-    let error =
-        format!("error: 127.0.0.1 did not answer within 1s: it answered with status 503, {tries} times");
+    let peer = vault.address();
+    let error = format!(
+        "error: {peer} did not serve the request within 1s: it answered with status 503, {tries} times"
+    );
     outcome.assert_failed(125, &[&error, MORE_TIME]);
 }
 

@@ -1,5 +1,8 @@
 //! Every way in which a vault, a token or a store can be wrong has its own words, and a way out.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use crate::support::launcher::{Launcher, launcher, said};
 use crate::support::project::{Project, TOKEN_ID};
 use crate::support::vault::{Response, Vault};
@@ -364,14 +367,32 @@ fn every_failure_has_its_own_words_and_status_125() {
 fn a_store_that_is_not_there_is_named() {
     // Nothing listens on the port that a vault had.
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
-    let launch = launcher(&vault).args(["--timeout", "300ms"]);
+    let (address, launch) = (vault.address(), launcher(&vault).args(["--timeout", "300ms"]));
     drop(vault);
     let outcome = launch.program(["true"]).run();
     let lines: Vec<&str> = outcome.stderr.lines().collect();
     assert_eq!((outcome.code(), lines.len()), (Some(125), 2), "{}", outcome.stderr);
-    let error = "redenv-run: error: 127.0.0.1 did not answer within 300ms: the connection was refused";
-    assert!(lines[0].starts_with(error), "{}", lines[0]);
+    let error =
+        format!("redenv-run: error: {address} could not be reached within 300ms: the connection was refused");
+    assert!(lines[0].starts_with(&error), "{}", lines[0]);
     assert_eq!(lines[1], "redenv-run: hint: check UPSTASH_REDIS_URL and this machine's network");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_system_that_gives_no_thread_is_told_with_what_to_do() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
+    let limited = |url: &str| {
+        let launch = launcher(&vault).env("UPSTASH_REDIS_URL", url).program(["true"]);
+        fs::set_permissions(launch.directory(), fs::Permissions::from_mode(0o777)).unwrap();
+        let nobody = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"];
+        launch.through([&["prlimit", "--nproc=1:1"][..], &nobody].concat())
+    };
+    let hint = "hint: raise the limit of processes: `ulimit -u`, or the container's limit of pids";
+    let request = "error: the system gives no thread for the request";
+    limited("https://vault.example").run().assert_failed(125, &[request, hint]);
+    let derivation = "error: the system gives no thread for the key derivation";
+    limited(&vault.url()).run().assert_failed(125, &[derivation, hint]);
 }
 
 #[test]

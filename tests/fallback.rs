@@ -16,8 +16,6 @@ use crate::support::launcher::{Launcher, Outcome, launcher};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY, TOKEN_SALT};
 use crate::support::vault::{Response, Vault};
 
-/// What an outage is called in every message.
-const OUTAGE: &str = "127.0.0.1 did not answer within 10s: it answered with status 503";
 const NOBODY: u32 = 65534;
 
 /// A sealed PEK of the right form, which opens with no key.
@@ -29,6 +27,12 @@ fn project() -> Project {
         .secret("development", "NAME", "world")
         .secret("production", "GREETING", "good evening")
         .raw_field("development", "__created_by", "somebody")
+}
+
+/// What an outage of this vault is called in every message.
+fn outage(vault: &Vault) -> String {
+    let why = "it answered with status 503 and asks to wait 16m 40s";
+    format!("{} did not serve the request within 10s: {why}", vault.address())
 }
 
 /// A vault, and a place for its fallback file.
@@ -87,9 +91,18 @@ impl Place {
     /// COMMAND started during the outage, and a line said so, with the age.
     #[track_caller]
     fn assert_started_from_file(&self, outcome: &Outcome, stdout: &str) {
+        self.assert_started_from_file_of(&self.vault, outcome, stdout);
+    }
+
+    /// The same where the outage is another vault's.
+    #[track_caller]
+    fn assert_started_from_file_of(&self, down: &Vault, outcome: &Outcome, stdout: &str) {
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(0), stdout), "{}", outcome.stderr);
-        let beginning =
-            format!("redenv-run: warning: {OUTAGE}; starting from {}, fetched ", self.file().display());
+        let beginning = format!(
+            "redenv-run: warning: {}; starting from {}, fetched ",
+            outage(down),
+            self.file().display()
+        );
         assert!(outcome.stderr.starts_with(&beginning), "{}", outcome.stderr);
         assert!(outcome.stderr.ends_with(" ago\n") && outcome.stderr.lines().count() == 1);
     }
@@ -97,8 +110,14 @@ impl Place {
     /// COMMAND did not start: neither the store nor the file would do.
     #[track_caller]
     fn assert_unusable(&self, launch: Launcher, why: &str) {
+        self.assert_unusable_for(&self.vault, launch, why);
+    }
+
+    /// The same where the outage is another vault's.
+    #[track_caller]
+    fn assert_unusable_for(&self, down: &Vault, launch: Launcher, why: &str) {
         let file = self.file().display().to_string();
-        let error = format!("error: {OUTAGE}; and the fallback file {file} can't be used: {why}");
+        let error = format!("error: {}; and the fallback file {file} can't be used: {why}", outage(down));
         launch.run().assert_failed(125, &[&error]);
     }
 
@@ -160,21 +179,22 @@ fn every_kind_of_outage_is_bridged() {
     ] {
         let place = Place::filled();
         place.vault.respond_always(Some(response));
-        let why = format!("127.0.0.1 did not answer within 2s: {why}");
+        let why = format!("{} did not serve the request within 2s: {why}", place.vault.address());
         started(&place, place.greet().env("REDENV_TIMEOUT", "2s"), &why);
     }
     // Attempts at a store that isn't there are few: no need to wait for the deadline.
     let place = Place::filled();
     place.vault.respond_always(Some(Response::raw("")));
-    let why = "127.0.0.1 could not be reached: the connection was closed early, 4 times";
-    started(&place, place.greet().env("REDENV_TIMEOUT", "50s"), why);
+    let address = place.vault.address();
+    let why = format!("{address} could not be reached: the connection was closed early, 4 times");
+    started(&place, place.greet().env("REDENV_TIMEOUT", "50s"), &why);
     let nobody = "http://127.0.0.1:1";
-    let why = "127.0.0.1 could not be reached: the connection was refused, 4 times";
+    let why = "127.0.0.1:1 could not be reached: the connection was refused, 4 times";
     started(&place, place.greet().env("UPSTASH_REDIS_URL", nobody).env("REDENV_TIMEOUT", "50s"), why);
     place.come_back();
     place.vault.set_delay(Duration::from_secs(30));
-    let why = "127.0.0.1 did not answer within 2s: no answer in time";
-    started(&place, place.greet().env("REDENV_TIMEOUT", "2s"), why);
+    let why = format!("{address} did not answer within 2s: no answer in time");
+    started(&place, place.greet().env("REDENV_TIMEOUT", "2s"), &why);
 }
 
 #[test]
@@ -407,7 +427,7 @@ fn a_file_of_another_project_is_left_alone_and_one_of_another_environment_replac
     let before = place.read();
     place.assert_started_without_writing(launch(), "it is of project acme");
     other.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
-    place.assert_unusable(launch(), "it is of project acme");
+    place.assert_unusable_for(&other, launch(), "it is of project acme");
     assert_eq!(place.read(), before);
 
     let production = || place.launcher().args(["-e", "production"]).program(["sh", "-c", "echo $GREETING"]);
@@ -600,6 +620,19 @@ fn a_file_that_others_could_have_written_is_not_believed_nor_replaced() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_not_replaced_either() {
+    let place = Place::new();
+    fs::write(place.file(), "something precious").unwrap();
+    fs::set_permissions(place.file(), Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(place.directory.path(), Permissions::from_mode(0o777)).unwrap();
+    let launch = place.greet();
+    fs::set_permissions(launch.directory(), Permissions::from_mode(0o777)).unwrap();
+    let launch = launch.through(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    place.assert_started_without_writing(launch, "it can't be read: permission denied");
+    assert_eq!(place.read(), "something precious");
+}
+
+#[test]
 fn a_symbolic_link_is_followed_where_it_is_ones_own() {
     let place = Place::new();
     let target = place.directory.path().join("target");
@@ -715,7 +748,7 @@ fn launches_at_once_never_tear_it() {
     thread::scope(|all| {
         for _ in 0..WRITERS {
             all.spawn(|| place.greet().run().assert_ran("hello world\n"));
-            all.spawn(|| place.assert_started_from_file(&reader().run(), "hello world\n"));
+            all.spawn(|| place.assert_started_from_file_of(&down, &reader().run(), "hello world\n"));
         }
     });
     let files: Vec<_> = fs::read_dir(place.directory.path()).unwrap().collect();

@@ -1,12 +1,17 @@
-//! With the salt known beforehand the key is derived while the request is under way.
+//! The key is derived while the request is under way: from its start where the salt is known
+//! beforehand, and else from when the beginning of a long answer has told it.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::{Project, TOKEN_SALT};
-use crate::support::vault::Vault;
+use crate::support::server::Server;
+use crate::support::vault::{Certificate, Vault};
 
 /// Longer than a derivation takes on a machine that isn't too busy.
 const DELAY: Duration = Duration::from_millis(400);
@@ -58,4 +63,93 @@ fn a_wrong_salt_costs_time_and_nothing_else() {
     assert!(again > unknown / 4.0, "it is derived anew, with the salt of the store: {again} ms");
     let launch = launcher(&vault).env("REDENV_TOKEN_SALT", wrong).program(["sh", "-c", "echo $GREETING"]);
     launch.run().assert_ran("hello\n");
+}
+
+/// A project whose answer has some bytes of old versions in it, which nobody looks at.
+fn long_project(bytes: usize) -> Project {
+    let project = Project::new("acme");
+    let newest = project.version("hello", 2);
+    let history = format!(r#"[{newest},{{"value":"{}"}}]"#, "old ".repeat(bytes / 4));
+    project.raw_field("development", "GREETING", &history)
+}
+
+/// Passes on what comes from `near`, on a thread of its own, and gives the other end.
+fn joined_to(far: SocketAddr, near: &TcpStream) -> TcpStream {
+    let far = TcpStream::connect(far).unwrap();
+    let mut sender = (near.try_clone().unwrap(), far.try_clone().unwrap());
+    thread::spawn(move || drop(std::io::copy(&mut sender.0, &mut sender.1)));
+    far
+}
+
+/// Passes a request on to `vault`, and its answer back, all but the first `at_once` bytes of it late.
+fn with_a_late_end(vault: SocketAddr, at_once: u64) -> Server {
+    Server::start(move |mut near| {
+        let mut far = joined_to(vault, &near);
+        drop(std::io::copy(&mut (&mut far).take(at_once), &mut near));
+        thread::sleep(DELAY);
+        drop(std::io::copy(&mut far, &mut near));
+    })
+}
+
+#[test]
+fn the_beginning_of_a_long_answer_is_enough_for_the_derivation() {
+    let vault = Vault::of(&long_project(300_000));
+    let late = with_a_late_end(vault.address(), 100_000);
+    let whole = derivation(|| launcher(&vault));
+    let begun = derivation(|| launcher(&vault).env("UPSTASH_REDIS_URL", late.url()));
+    assert!(begun < whole / 4.0, "{begun} ms instead of {whole} ms");
+}
+
+#[test]
+fn behind_a_proxy_the_beginning_is_enough_too() {
+    let vault = Vault::builder().project(&long_project(300_000)).tls(Certificate::Valid).start();
+    // What passes it is TLS: a handshake of some 3,000 bytes, then the answer.
+    let late = with_a_late_end(vault.address(), 100_000);
+    let proxy = Server::start(move |mut near| {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            near.read_exact(&mut byte).unwrap();
+            request.push(byte[0]);
+        }
+        near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        drop(std::io::copy(&mut joined_to(late.address(), &near), &mut near));
+    });
+    let whole = derivation(|| launcher(&vault));
+    let begun = derivation(|| launcher(&vault).env("HTTPS_PROXY", proxy.url()));
+    assert!(begun < whole / 4.0, "{begun} ms instead of {whole} ms");
+}
+
+#[test]
+fn a_long_answer_without_a_length_arrives_whole() {
+    for bytes in [10_000, 2_000_000, 9_000_000] {
+        let vault = Vault::of(&long_project(bytes));
+        let address = vault.address();
+        let server = Server::start(move |mut near| {
+            let mut far = joined_to(address, &near);
+            let mut answer = Vec::new();
+            let mut piece = [0; 16 * 1024];
+            let mut missing = None;
+            while missing != Some(0) {
+                let length = far.read(&mut piece).unwrap();
+                answer.extend_from_slice(&piece[..length]);
+                missing = missing_bytes(&answer);
+            }
+            // Now the end of the connection is the end of the answer.
+            let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+            near.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+            near.write_all(&answer[head + 2..]).unwrap();
+            near.shutdown(Shutdown::Both).unwrap();
+        });
+        let launch = launcher(&vault).env("UPSTASH_REDIS_URL", server.url());
+        launch.program(["sh", "-c", "echo $GREETING"]).run().assert_ran("hello\n");
+    }
+}
+
+/// How much of an answer is still to come; `None` before that can be told.
+fn missing_bytes(answer: &[u8]) -> Option<usize> {
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let text = String::from_utf8_lossy(&answer[..head]).to_lowercase();
+    let length: usize = text.split_once("content-length: ")?.1.lines().next()?.parse().ok()?;
+    Some(head + 4 + length - answer.len())
 }

@@ -95,8 +95,14 @@ fn a_proxy_that_is_down_is_an_outage_and_not_a_reason_to_connect_directly() {
     let launch = greet(&vault).env("HTTPS_PROXY", url).env("REDENV_TIMEOUT", "1s");
     let outcome = launch.env("REDENV_VERBOSE", "1").run();
     assert_eq!(outcome.code(), Some(125));
-    let error = "redenv-run: error: localhost did not answer within 1s: the connection was refused";
-    assert!(outcome.stderr.contains(error), "{}", outcome.stderr);
+    let port = vault.address().port();
+    let error = format!(
+        "redenv-run: error: localhost:{port} through the proxy {closed} could not be reached within 1s: the connection was refused"
+    );
+    assert!(outcome.stderr.contains(&error), "{}", outcome.stderr);
+    let hint =
+        "redenv-run: hint: check HTTPS_PROXY, and that the proxy lets connections to this host through\n";
+    assert!(outcome.stderr.ends_with(hint), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
     assert_eq!(vault.connections(), 0);
 }

@@ -556,6 +556,25 @@ fn where_every_answer_gets_lost_it_is_said_that_the_token_may_be_there() {
 }
 
 #[test]
+fn what_fails_after_a_lost_answer_says_that_the_change_may_have_been_made() {
+    let (vault, _redis) = vault();
+    vault.lose_answers(1, "EVAL");
+    let launch = create(&vault, &["-n", "perhaps"]);
+    let outcome = thread::scope(|both| {
+        both.spawn(|| {
+            vault.wait_for_requests(2);
+            vault.respond_always(Some(Response::new(401)));
+        });
+        launch.run()
+    });
+    let added = ids(&vault).into_iter().find(|id| id != CI && id != WEB).unwrap();
+    let warning = format!("redenv-run: warning: it is not known whether token {added} was created; ");
+    assert!(outcome.stderr.starts_with(&warning), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("redenv-run: error: 127.0.0.1 does not accept the Upstash token\n"));
+    assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
+}
+
+#[test]
 fn a_key_that_cannot_be_printed_is_said_to_be_lost() {
     let (vault, _redis) = vault();
     let mut launcher = token(&vault, &["create", "-n", "x"]);

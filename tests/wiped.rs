@@ -117,8 +117,8 @@ fn memory(pid: u32) -> Vec<Vec<u8>> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let writable = maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|p| p.starts_with("rw")));
     let ranges = writable.map(|line| {
-        let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
-        u64::from_str_radix(start, 16).unwrap()..u64::from_str_radix(end, 16).unwrap()
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        u64::from_str_radix(from, 16).unwrap()..u64::from_str_radix(to, 16).unwrap()
     });
     ranges.flat_map(|range| without(range, &environment)).map(|range| read(&memory, range).unwrap()).collect()
 }

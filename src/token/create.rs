@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::error::TokenError;
 use super::password::MasterPassword;
-use super::store::{Change, Metadata, Project, Step};
+use super::store::{Change, Failed, Made, Metadata, Project, Step};
 use crate::cli::token::{CreateArgs, CreateFormat};
 use crate::crypto::{Key, NoRandomness, OpenError, Salt, random_bytes};
 use crate::environment::Environment;
@@ -90,13 +90,14 @@ pub(super) fn create(args: &CreateArgs, environment: &Environment, report: Repor
         }
         Ok(Step::Write(Change { service_tokens: tokens.with(&token.id, &entry), ephemeral: Vec::new() }))
     };
-    project.change(read, decide).inspect_err(|error| {
-        if super::is_unsure(error) {
+    project.change(read, decide).map_err(|Failed { error, made }| {
+        if made == Made::Perhaps {
             let id = &token.id;
             report.warning(&format!(
                 "it is not known whether token {id} was created; its key is lost, so that `redenv-run token revoke {id}` is due if `redenv-run token list` shows it"
             ));
         }
+        error
     })?;
     print(&token, args.format, report)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::store::Made;
 use crate::crypto::OpenError;
 use crate::report::{Shown, join};
 use crate::settings::reason;
@@ -40,7 +41,7 @@ pub(crate) enum TokenError {
     /// No tokens have these ids; the others are revoked.
     Unknown { project: Name, ids: Vec<String> },
     /// Others were faster each time, until the deadline.
-    Contended(Name),
+    Contended { project: Name, made: Made },
     /// The store refused the change.
     Refused { host: String, error: StoreError },
     /// The token was created, and its key could not be written.
@@ -78,10 +79,9 @@ impl TokenError {
                 let ids = join(ids.iter().map(|id| Shown(id)));
                 format!("project {project} has no service token {ids}")
             }
-            Self::Contended(project) => {
-                format!(
-                    "the tokens of project {project} were changed by others again and again; nothing was written"
-                )
+            Self::Contended { project, made } => {
+                let certain = if *made == Made::No { "; nothing was written" } else { "" };
+                format!("the tokens of project {project} were changed by others again and again{certain}")
             }
             Self::Refused { host, error: StoreError::NoPermission } => {
                 format!("{} refuses: the Upstash token may only read; nothing was written", Shown(host))
@@ -106,7 +106,7 @@ impl TokenError {
                 "REDENV_MASTER_PASSWORD_FILE names a file that holds it, --password-stdin reads it from stdin".into()
             }
             Self::NoTerminalToConfirm => "--yes revokes without asking".into(),
-            Self::KeyChanged(_) | Self::Contended(_) => "try again".into(),
+            Self::KeyChanged(_) | Self::Contended { .. } => "try again".into(),
             Self::KeyAsId => {
                 "give its id (stk_...), from `redenv-run token list`; others can see the arguments of a command: revoke that token".into()
             }

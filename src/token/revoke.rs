@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::error::TokenError;
 use super::list::{Kind, Listed, listed};
-use super::store::{Change, Metadata, Project, Step};
+use super::store::{Change, Failed, Made, Metadata, Project, Step};
 use super::time::Zone;
 use crate::cli::token::RevokeArgs;
 use crate::environment::Environment;
@@ -89,11 +89,12 @@ fn remove(project: &Project<'_>, read: Metadata, ids: &[String], report: Report)
             ephemeral: ephemeral.map(|token| token.id.clone()).collect(),
         }))
     };
-    project.change(read, decide).inspect_err(|error| {
-        if super::is_unsure(error) {
+    project.change(read, decide).map_err(|Failed { error, made }| {
+        if made == Made::Perhaps {
             let ids = join(ids.iter().map(|id| Shown(id)));
             report.warning(&format!("it is not known whether {ids} was revoked: revoke again"));
         }
+        error
     })?;
     Ok(left)
 }

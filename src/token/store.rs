@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::report::Report;
 use crate::run;
 use crate::settings::Access;
-use crate::upstash::{self, Patience, Retry, StoreError, Upstash};
+use crate::upstash::{self, Patience, Progress, StoreError, Upstash};
 use crate::vault::{ALGORITHM, KDF, Name, ParseError};
 
 /// `KEYS`: the project's hash. `ARGV`: `encryptedPEK` and `serviceTokens` as they were read, empty
@@ -50,6 +50,21 @@ pub(super) struct Project<'a> {
 /// The fields of the project's hash, as they were read.
 #[derive(Debug)]
 pub(super) struct Metadata(BTreeMap<String, String>);
+
+/// Whether a change was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    Yes,
+    No,
+    /// It may have reached the store, and the answer got lost.
+    Perhaps,
+}
+
+/// A change that failed.
+pub(super) struct Failed {
+    pub(super) error: Error,
+    pub(super) made: Made,
+}
 
 /// What is to become of what was read.
 pub(super) enum Step {
@@ -86,26 +101,30 @@ impl<'a> Project<'a> {
     /// Makes a change, again and again from what was read last, until it is not overtaken.
     ///
     /// # Errors
-    /// What `decide` or the store says.
+    /// What `decide` or the store says, and whether the change may have been made all the same.
     pub(super) fn change(
         &self,
         mut read: Metadata,
         mut decide: impl FnMut(&Metadata) -> Result<Step, Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failed> {
         let deadline = self.deadline();
         for attempt in 1.. {
-            let Step::Write(change) = decide(&read)? else { return Ok(()) };
-            if self.compare_and_set(&read, change, deadline)? {
-                return Ok(());
-            }
+            // What was read shows whether it was made.
+            let certain = |error| Failed { error, made: Made::No };
+            let Step::Write(change) = decide(&read).map_err(certain)? else { return Ok(()) };
+            let made = match self.compare_and_set(&read, change, deadline)? {
+                Made::Yes => return Ok(()),
+                made => made,
+            };
             self.report.detail(|| "somebody else changed the tokens at the same time; again".to_owned());
             pause(attempt);
             if deadline.remaining().is_zero() {
-                break;
+                let contended = TokenError::Contended { project: self.name.clone(), made };
+                return Err(Failed { error: Error::Token(contended), made });
             }
-            read = self.read_until(deadline)?;
+            read = self.read_until(deadline).map_err(|error| Failed { error, made })?;
         }
-        Err(Error::Token(TokenError::Contended(self.name.clone())))
+        unreachable!("the attempts are counted without end")
     }
 
     /// What was read is not as it should be.
@@ -118,7 +137,7 @@ impl<'a> Project<'a> {
     }
 
     fn read_until(&self, deadline: Deadline) -> Result<Metadata, Error> {
-        let body = self.send(vec!["HGETALL".into(), self.key()], deadline)?;
+        let body = self.send(vec!["HGETALL".into(), self.key()], deadline, &mut 1)?;
         let fields: Vec<Cow<'_, str>> = answer(&body)
             .map_err(|error| self.wrong(error))?
             .map_err(|error| self.wrong(ParseError::Store { key: self.key(), error }))?;
@@ -134,33 +153,47 @@ impl<'a> Project<'a> {
         Ok(Metadata(pairs.map(|pair| (pair[0].to_string(), pair[1].to_string())).collect()))
     }
 
-    /// Whether the change was made: not where something else is there than was read.
-    fn compare_and_set(&self, read: &Metadata, change: Change, deadline: Deadline) -> Result<bool, Error> {
+    /// Whether the change was made: not where something else is there than was read. Where an attempt
+    /// before the answered one was lost, that one may have made it.
+    fn compare_and_set(&self, read: &Metadata, change: Change, deadline: Deadline) -> Result<Made, Failed> {
         let mut command = ["EVAL", COMPARE_AND_SET, "1"].map(String::from).to_vec();
         command.push(self.key());
         command.extend([ENCRYPTED_PEK, SERVICE_TOKENS].map(|field| read.get(field).unwrap_or("").to_owned()));
         command.push(change.service_tokens);
         command.extend(change.ephemeral.iter().map(|id| format!("{EPHEMERAL}{id}")));
-        let body = match self.send(command, deadline) {
-            Err(Error::Store { host, error: upstash::Error::Refused(_, error) }) => {
-                return Err(Error::Token(TokenError::Refused { host, error }));
-            }
-            other => other?,
-        };
+        let mut attempts = 1;
+        let sent = self.send(command, deadline, &mut attempts);
+        let unmade = if attempts == 1 { Made::No } else { Made::Perhaps };
         let host = || self.client.host().to_owned();
-        match answer::<i64>(&body).map_err(|error| self.wrong(error))? {
-            Ok(done) => Ok(done == 1),
-            Err(StoreError::WrongPass) => {
-                Err(Error::Store { host: host(), error: upstash::Error::Unauthorized })
+        let refused = |error| match error {
+            StoreError::WrongPass => Error::Store { host: host(), error: upstash::Error::Unauthorized },
+            StoreError::Quota => Error::Store { host: host(), error: upstash::Error::Quota },
+            error => Error::Token(TokenError::Refused { host: host(), error }),
+        };
+        let body = sent.map_err(|error| match error {
+            Error::Store { error: upstash::Error::Refused(_, error), .. } => {
+                Failed { error: refused(error), made: unmade }
             }
-            Err(StoreError::Quota) => Err(Error::Store { host: host(), error: upstash::Error::Quota }),
-            Err(error) => Err(Error::Token(TokenError::Refused { host: host(), error })),
+            error if is_certain(&error) => Failed { error, made: unmade },
+            error => Failed { error, made: Made::Perhaps },
+        })?;
+        match answer::<i64>(&body) {
+            Ok(Ok(1)) => Ok(Made::Yes),
+            Ok(Ok(_)) => Ok(unmade),
+            Ok(Err(error)) => Err(Failed { error: refused(error), made: unmade }),
+            Err(error) => Err(Failed { error: self.wrong(error), made: Made::Perhaps }),
         }
     }
 
-    fn send(&self, command: Vec<String>, deadline: Deadline) -> Result<Vec<u8>, Error> {
+    /// Sends a command; `attempts` counts how often it was.
+    fn send(&self, command: Vec<String>, deadline: Deadline, attempts: &mut u32) -> Result<Vec<u8>, Error> {
         let host = self.client.host();
-        let mut observe = |retry: &Retry<'_>| run::tell_retry(retry, host, self.report);
+        let mut observe = |progress: Progress<'_>| {
+            if let Progress::Retry(retry) = progress {
+                *attempts += 1;
+                run::tell_retry(&retry, host, self.report);
+            }
+        };
         let store = |error| Error::Store { host: host.to_owned(), error };
         self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut observe).map_err(store)
     }
@@ -205,6 +238,15 @@ impl Metadata {
     pub(super) fn ephemeral_tokens(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter_map(|(field, json)| Some((field.strip_prefix(EPHEMERAL)?, json.as_str())))
     }
+}
+
+/// Whether the store did not do what it was asked for: it refused, or was never reached.
+fn is_certain(error: &Error) -> bool {
+    use upstash::Error as E;
+    !matches!(
+        error,
+        Error::Store { error: E::Overdue { .. } | E::Unreachable { .. } | E::Http | E::TooLarge { .. }, .. }
+    )
 }
 
 /// Waits a random moment, longer with each attempt, so that many at once don't stay in step.

@@ -23,6 +23,16 @@ pub(crate) enum Scheme {
     Http,
 }
 
+impl Scheme {
+    /// The port of a URL without one.
+    fn port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http => 80,
+        }
+    }
+}
+
 /// Whether `http` may leave this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlainHttp {
@@ -94,10 +104,7 @@ impl Address {
         if scheme == Scheme::Http && plain == PlainHttp::Loopback && !is_loopback(&host) {
             return Err(BadAddress::PlainHttp(host));
         }
-        let port = uri.port_u16().unwrap_or(match scheme {
-            Scheme::Https => 443,
-            Scheme::Http => 80,
-        });
+        let port = uri.port_u16().unwrap_or(scheme.port());
         Ok(Self { base: text.trim_end_matches('/').to_owned(), host, port, scheme })
     }
 
@@ -114,6 +121,11 @@ impl Address {
     /// The port, the scheme's own where none is given.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port, where it is not the scheme's own.
+    pub(crate) fn unusual_port(&self) -> Option<u16> {
+        Some(self.port).filter(|port| *port != self.scheme.port())
     }
 
     /// The scheme.

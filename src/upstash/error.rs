@@ -1,13 +1,15 @@
 //! What can go wrong between here and the store, in types that hold none of its texts.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::names::NoThread;
 use super::tls::BadRoots;
+use super::{Address, Proxy};
+use crate::report::Shown;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -20,10 +22,10 @@ pub(crate) enum Error {
     Roots(BadRoots),
     /// Worth another try. Never leaves the client: it becomes `Overdue` or `Unreachable`.
     Transient(Transient),
-    /// The deadline passed.
-    Overdue { host: String, span: Duration, reason: Transient, attempts: u32 },
+    /// The deadline passed, or no further attempt would fit into it.
+    Overdue { peer: Box<Peer>, span: Duration, reason: Transient, attempts: u32 },
     /// It was given up before the deadline.
-    Unreachable { host: String, reason: Transient, attempts: u32 },
+    Unreachable { peer: Box<Peer>, reason: Transient, attempts: u32 },
     /// 401, or a `WRONGPASS`.
     Unauthorized,
     /// 403.
@@ -44,8 +46,68 @@ pub(crate) enum Error {
     Tls(String),
     /// The proxy refused.
     Proxy(String),
+    /// The system gave no thread.
+    NoThread,
     /// The answer is not HTTP.
     Http,
+}
+
+/// Who is spoken to, for messages.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) host: String,
+    /// The proxy in between: its host and port, and the variable that names it.
+    pub(crate) proxy: Option<(String, &'static str)>,
+    /// Where it is not the scheme's own.
+    port: Option<u16>,
+}
+
+impl Peer {
+    pub(super) fn new(address: &Address, proxy: Option<&Proxy>) -> Self {
+        Self {
+            host: address.host().to_owned(),
+            proxy: proxy.map(|proxy| (proxy.host().to_owned(), proxy.variable())),
+            port: address.unusual_port(),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Shown(&self.host))?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        match &self.proxy {
+            Some((proxy, _)) => write!(f, " through the proxy {}", Shown(proxy)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What took too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    NameLookup,
+    Connection,
+    Request,
+    Answer,
+    Proxy,
+    /// The body, or a phase whose share was more than the phases before it had left.
+    Whole,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NameLookup => "the name look-up",
+            Self::Connection => "the connection",
+            Self::Request => "the request",
+            Self::Answer => "the answer",
+            Self::Proxy => "the proxy",
+            Self::Whole => "the whole request",
+        })
+    }
 }
 
 /// A failure that may pass.
@@ -56,7 +118,7 @@ pub(crate) enum Transient {
     /// No connection, or one that broke.
     Connection(io::ErrorKind),
     /// Nothing in time, in this phase.
-    Timeout(&'static str),
+    Timeout(Phase),
     /// 429 or 5xx, with the wait that was asked for.
     Status(u16, Option<Duration>),
 }
@@ -89,6 +151,14 @@ impl fmt::Display for Transient {
             Self::Timeout(phase) => write!(f, "no answer in time ({phase})"),
             Self::Status(429, _) => f.write_str("it allows no more requests for now (status 429)"),
             Self::Status(status, _) => write!(f, "it answered with status {status}"),
+        }?;
+        match self {
+            Self::Status(_, Some(wait)) => {
+                // A date is a fraction of a second away.
+                let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+                write!(f, " and asks to wait {}", humantime::format_duration(Duration::from_secs(seconds)))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -168,12 +238,13 @@ pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration
 /// ureq's error in this program's terms.
 pub(super) fn from_ureq(error: ureq::Error) -> Error {
     match error {
-        ureq::Error::Timeout(phase) => Error::Transient(Transient::Timeout(phase_name(phase))),
+        ureq::Error::Timeout(timeout) => Error::Transient(Transient::Timeout(phase(timeout))),
         ureq::Error::HostNotFound => Error::Transient(Transient::NameLookup { unknown: true }),
         ureq::Error::Io(error) => from_io(&error),
         ureq::Error::Rustls(error) => from_rustls(&error),
         ureq::Error::Tls(_) => Error::Certificate("the host's name can't be in a certificate".into()),
         ureq::Error::ConnectProxyFailed(reason) => from_proxy(&reason),
+        ureq::Error::Other(other) if other.is::<NoThread>() => Error::NoThread,
         ureq::Error::ConnectionFailed => Error::Transient(Transient::Connection(io::ErrorKind::NotConnected)),
         _ => Error::Http,
     }
@@ -222,9 +293,7 @@ fn describe(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(alert) => format!("the server sent the alert {alert:?}"),
         rustls::Error::InvalidMessage(_) => "the answer is not TLS".into(),
         rustls::Error::PeerIncompatible(_) => "no common version or cipher".into(),
-        other => {
-            other.source().map_or_else(|| "the handshake failed".into(), |_| "the handshake failed".into())
-        }
+        _ => "the handshake failed".into(),
     }
 }
 
@@ -239,14 +308,13 @@ fn from_proxy(reason: &str) -> Error {
     }
 }
 
-fn phase_name(phase: ureq::Timeout) -> &'static str {
-    match phase {
-        ureq::Timeout::Resolve => "the name look-up",
-        ureq::Timeout::Connect => "the connection",
-        ureq::Timeout::SendRequest | ureq::Timeout::SendBody => "the request",
-        ureq::Timeout::RecvResponse => "the answer",
-        // The body, or a phase whose share was more than the phases before it had left.
-        _ => "the whole request",
+fn phase(timeout: ureq::Timeout) -> Phase {
+    match timeout {
+        ureq::Timeout::Resolve => Phase::NameLookup,
+        ureq::Timeout::Connect => Phase::Connection,
+        ureq::Timeout::SendRequest | ureq::Timeout::SendBody => Phase::Request,
+        ureq::Timeout::RecvResponse => Phase::Answer,
+        _ => Phase::Whole,
     }
 }
 

@@ -9,6 +9,7 @@ use super::address::Scheme;
 pub(crate) struct Proxy {
     url: String,
     host: String,
+    variable: &'static str,
 }
 
 impl std::fmt::Debug for Proxy {
@@ -65,12 +66,13 @@ impl Proxy {
             }
             Some(_) => return Err(BadProxy::NotUrl { variable }),
         };
-        let authority = rest.split('/').next().unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let host = authority.rsplit('@').next().unwrap_or_default();
-        if host.is_empty() || host.starts_with(':') {
+        // A `/` or the like in a password has to be encoded: what is in front of it would be the host.
+        if !is_host(host) || path.contains('@') {
             return Err(BadProxy::NotUrl { variable });
         }
-        Ok(Self { url: format!("http://{authority}"), host: host.to_owned() })
+        Ok(Self { url: format!("http://{authority}"), host: host.to_owned(), variable })
     }
 
     /// The URL, which may hold a password.
@@ -82,6 +84,21 @@ impl Proxy {
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
+
+    /// The variable that names it.
+    pub(crate) fn variable(&self) -> &'static str {
+        self.variable
+    }
+}
+
+/// Whether it is a host, with a port or without, and nothing that should not be shown.
+fn is_host(text: &str) -> bool {
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let in_names = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    !name.is_empty() && name.chars().all(in_names) && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 /// Whether `NO_PROXY` names a host: `*`, a name (its subdomains too), `.name`, an address, a network
@@ -158,6 +175,35 @@ mod tests {
             let url = format!("{kind}://proxy:1080");
             let expected = BadProxy::Kind { variable: "HTTPS_PROXY", kind: kind.into() };
             assert_eq!(choose("https://x.upstash.io", &[("HTTPS_PROXY", &url)]), Err(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_not_taken_for_one_in_part() {
+        for url in [
+            "http://",
+            "http://:3128",
+            "http://user:pass",
+            "http://user:pa/ss@proxy:3128",
+            "http://user:pa#ss@proxy:3128",
+            "http://user:pa?ss@proxy:3128",
+            "http://user:hunter2 x/y@127.0.0.1:1",
+            "http://proxy:99999",
+            "http://proxy:port",
+            "http://pro xy",
+            "http://[::1]:x",
+        ] {
+            let expected = Err(BadProxy::NotUrl { variable: "HTTPS_PROXY" });
+            assert_eq!(choose("https://x.upstash.io", &[("HTTPS_PROXY", url)]), expected, "{url}");
+        }
+        for (url, host) in [
+            ("http://[::1]:3128", "[::1]:3128"),
+            ("http://[::1]", "[::1]"),
+            ("http://u:p%2F@proxy.example/", "proxy.example"),
+            ("bücher.example:8080", "bücher.example:8080"),
+        ] {
+            let expected = Ok(Some(host.to_owned()));
+            assert_eq!(choose("https://x.upstash.io", &[("HTTPS_PROXY", url)]), expected, "{url}");
         }
     }
 

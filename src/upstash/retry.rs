@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use ureq::http::HeaderMap;
 
-use super::{Error, Patience, Retry, Transient, Upstash};
+use super::{Error, Patience, Progress, Retry, Transient, Upstash};
 use crate::crypto::random_bytes;
 use crate::deadline::Deadline;
 
@@ -13,8 +13,8 @@ use crate::deadline::Deadline;
 const FIRST: Duration = Duration::from_millis(100);
 /// The ceiling of every wait.
 const MOST: Duration = Duration::from_secs(5);
-/// An attempt of so little time is not begun.
-const TOO_SHORT: Duration = Duration::from_millis(5);
+/// What an attempt is left of the deadline: without that much it is not begun.
+const ROOM: Duration = Duration::from_millis(250);
 /// Attempts at an unreachable store when a fallback is at hand: waits of 350 ms on average.
 const FEW: u32 = 4;
 /// Attempts at a host whose name nobody knows: most likely it is mistyped.
@@ -25,27 +25,26 @@ impl Upstash {
         &self,
         deadline: Deadline,
         patience: Patience,
-        observe: &mut dyn FnMut(&Retry<'_>),
-        mut attempt: impl FnMut(&Self) -> Result<Vec<u8>, Error>,
+        observe: &mut dyn FnMut(Progress<'_>),
+        mut attempt: impl FnMut(&mut dyn FnMut(Progress<'_>)) -> Result<Vec<u8>, Error>,
     ) -> Result<Vec<u8>, Error> {
         let mut before = None;
         for number in 1.. {
-            let reason = match attempt(self) {
+            let reason = match attempt(observe) {
                 Err(Error::Transient(reason)) => reason,
                 other => return other,
             };
-            let overdue = deadline.remaining() < TOO_SHORT;
-            if !overdue && gives_up(&reason, number, patience) {
-                return Err(Error::Unreachable { host: self.host().into(), reason, attempts: number });
+            let peer = || Box::new(self.peer.clone());
+            let remaining = deadline.remaining();
+            if remaining > ROOM && gives_up(&reason, number, patience) {
+                return Err(Error::Unreachable { peer: peer(), reason, attempts: number });
             }
-            let wait = wait(number, reason.retry_after());
-            if overdue || wait >= deadline.remaining() {
+            let Some(wait) = wait(number, reason.retry_after(), remaining) else {
                 // An attempt that the deadline cut short says less than the one before it.
                 let reason = before.filter(|_| matches!(reason, Transient::Timeout(_))).unwrap_or(reason);
-                let span = deadline.span();
-                return Err(Error::Overdue { host: self.host().into(), span, reason, attempts: number });
-            }
-            observe(&Retry { attempt: number, reason: &reason, wait });
+                return Err(Error::Overdue { peer: peer(), span: deadline.span(), reason, attempts: number });
+            };
+            observe(Progress::Retry(Retry { attempt: number, reason: &reason, wait }));
             before = Some(reason);
             thread::sleep(wait);
         }
@@ -62,14 +61,20 @@ fn gives_up(reason: &Transient, attempt: u32, patience: Patience) -> bool {
     attempt >= most
 }
 
-/// The wait after attempt `number`: anything up to a ceiling that doubles, on top of what the store
-/// asked for. The whole span is random ("full jitter"), so that launches that failed together don't
-/// come back together.
-fn wait(number: u32, asked: Option<Duration>) -> Duration {
-    let ceiling = FIRST.saturating_mul(1 << (number - 1).min(16)).min(MOST);
+/// The wait after attempt `number`: anything up to the ceiling, on top of what the store asked for. The
+/// whole span is random ("full jitter"), so that launches that failed together don't come back together.
+/// It leaves room for another attempt; `None` where there is none.
+fn wait(number: u32, asked: Option<Duration>, remaining: Duration) -> Option<Duration> {
+    let asked = asked.unwrap_or_default();
+    let most = remaining.checked_sub(asked)?.checked_sub(ROOM)?;
     // Without randomness the launch can go on: the ceiling itself is a wait like any other.
     let part = random_bytes().map_or(1.0, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-    asked.unwrap_or_default().saturating_add(ceiling.mul_f64(part))
+    Some(asked + ceiling(number).mul_f64(part).min(most))
+}
+
+/// The most that is waited after attempt `number`, which the store asks for nothing.
+fn ceiling(number: u32) -> Duration {
+    FIRST.saturating_mul(1 << (number - 1).min(16)).min(MOST)
 }
 
 /// `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3).
@@ -86,21 +91,47 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(100);
+
     #[test]
     fn the_ceiling_doubles_and_ends_at_five_seconds() {
-        for (attempt, ceiling) in [(1, 100), (2, 200), (3, 400), (6, 3200), (7, 5000), (4_000_000, 5000)] {
-            for _ in 0..50 {
-                assert!(wait(attempt, None) <= Duration::from_millis(ceiling), "attempt {attempt}");
-            }
+        let steps = [(1, 100), (2, 200), (3, 400), (4, 800), (6, 3200), (7, 5000), (4_000_000, 5000)];
+        for (attempt, milliseconds) in steps {
+            assert_eq!(ceiling(attempt), Duration::from_millis(milliseconds), "attempt {attempt}");
+        }
+    }
+
+    #[test]
+    fn waits_are_spread_under_their_ceiling() {
+        let waits: Vec<_> = (0..200).map(|_| wait(7, None, LONG).unwrap().as_millis()).collect();
+        assert!(waits.iter().all(|wait| *wait <= 5000));
+        // Of 200 at random each fifth of the span has some: none in it has a chance of 10^-19.
+        for fifth in 0..5 {
+            assert!(
+                waits.iter().any(|wait| (fifth * 1000..=fifth * 1000 + 1000).contains(wait)),
+                "{waits:?}"
+            );
         }
     }
 
     #[test]
     fn what_the_store_asks_for_is_waited_at_least() {
+        let asked = Duration::from_secs(3);
         for _ in 0..50 {
-            assert!(wait(1, Some(Duration::from_secs(3))) >= Duration::from_secs(3));
-            assert!(wait(7, Some(Duration::from_secs(u64::MAX))) >= Duration::from_secs(u64::MAX));
+            let wait = wait(1, Some(asked), LONG).unwrap();
+            assert!(wait >= asked && wait <= asked + ceiling(1), "{wait:?}");
         }
+    }
+
+    #[test]
+    fn a_wait_leaves_room_for_another_attempt_where_there_is_any() {
+        let remaining = ROOM + Duration::from_millis(100);
+        for _ in 0..50 {
+            assert!(wait(7, None, remaining).unwrap() <= Duration::from_millis(100));
+        }
+        assert_eq!(wait(1, Some(Duration::from_millis(101)), remaining), None);
+        assert_eq!(wait(7, Some(Duration::from_secs(u64::MAX)), LONG), None);
+        assert_eq!(wait(1, None, Duration::from_millis(249)), None);
     }
 
     #[test]

@@ -79,6 +79,15 @@ pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedV
     Ok(SealedVault { salt, sealed_pek, expires_at, environments })
 }
 
+/// The salt of the token, from the beginning of a reply: nothing of what follows the first answer is
+/// needed for it. It is a hint, to be compared with that of the whole; `None` where it isn't there yet.
+pub(crate) fn salt_in(beginning: &[u8], request: &Request<'_>) -> Option<Salt> {
+    let mut cursor = Cursor::new(beginning);
+    cursor.expect(b'[').ok()?;
+    let metadata = answer(&mut cursor).ok()?.into_items(String::new).ok()?;
+    Salt::from_hex(&token_entry(&metadata, request).ok()?.salt).ok()
+}
+
 /// One command's answer: a result of strings and nulls, or the store's error text; each as it
 /// stands, without quotes and with its escapes.
 #[derive(Default)]
