@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use crate::environment::Child;
-use crate::report::{Colour, Shown};
+use crate::report::{Colour, Shown, shown_json};
 use crate::select::Selected;
 use crate::settings::Settings;
 use crate::stages::Stages;
@@ -107,7 +107,7 @@ impl<'s> Checked<'s> {
     /// One JSON object, ended by a newline.
     pub(crate) fn json(&self) -> String {
         // Strings and numbers alone: nothing in it can fail to serialize.
-        serde_json::to_string(self).unwrap_or_default() + "\n"
+        shown_json(&serde_json::to_string(self).unwrap_or_default())
     }
 
     /// The table and what stands around it.

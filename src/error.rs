@@ -311,7 +311,7 @@ fn reply(host: &str, error: &ParseError) -> Told {
         ParseError::Store { key: _, error: StoreError::Quota } => store(host.0, &upstash::Error::Quota),
         ParseError::Store { key, error } => bare(format!("{host} refuses to read {}: {error}", Shown(key))),
         ParseError::Field { field, problem } => {
-            bare(format!("the store's data is malformed: {field} {problem}"))
+            bare(format!("the store's data is malformed: {} {problem}", Shown(field)))
         }
         ParseError::Unsupported { field, expected } => told(
             format!("the project's `{field}` is not {expected}, the only one this launcher accepts"),

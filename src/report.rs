@@ -89,7 +89,9 @@ impl Report {
 }
 
 /// Text from outside, safe to show: control and bidirectional formatting characters are escaped, so
-/// that a name can't write to the terminal or forge a line.
+/// that a name can't write to the terminal or forge a line, and so is what would make it a command to a
+/// runner of GitHub Actions, which looks for them in a job's whole output: `::stop-commands::...` at a
+/// line's beginning, or `##[stop-commands]...` anywhere (`ActionCommand.TryParse` in `actions/runner`).
 #[derive(Clone, Copy)]
 pub(crate) struct Shown<'t>(pub(crate) &'t str);
 
@@ -98,8 +100,9 @@ impl fmt::Display for Shown<'_> {
         if self.0.is_empty() {
             return f.write_str("\"\"");
         }
-        for c in self.0.chars() {
-            if is_unsafe(c) {
+        for (at, c) in self.0.char_indices() {
+            let is_command = at == 0 && self.0.starts_with("::") || c == '[' && self.0[..at].ends_with("##");
+            if is_command || is_unsafe(c) {
                 write!(f, "{}", c.escape_unicode())?;
             } else {
                 fmt::Write::write_char(f, c)?;
@@ -109,9 +112,27 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// JSON that is safe to show, as [`Shown`] is. What is escaped stands only inside its strings.
+pub(crate) fn shown_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() + 1);
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if is_unsafe(c) || c == '[' && text.ends_with("##") {
+            for unit in c.encode_utf16(&mut units) {
+                // Into a text, that can't fail.
+                let _ = fmt::Write::write_fmt(&mut text, format_args!("\\u{unit:04x}"));
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text.push('\n');
+    text
+}
+
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -150,6 +171,24 @@ mod tests {
     fn a_name_cannot_write_to_the_terminal() {
         assert_eq!(Shown("A\x1b[31m\nB\u{202e}").to_string(), "A\\u{1b}[31m\\u{a}B\\u{202e}");
         assert_eq!(Shown("КЛЮЧ_Ü").to_string(), "КЛЮЧ_Ü");
+        let json = shown_json(&serde_json::json!({ "a\u{9b}": "b\u{202e}\n\u{61c}Ü" }).to_string());
+        assert_eq!(json, "{\"a\\u009b\":\"b\\u202e\\n\\u061cÜ\"}\n");
+    }
+
+    #[test]
+    fn a_name_cannot_give_commands_to_a_runner() {
+        for (name, shown) in [
+            ("::add-mask::x", "\\u{3a}:add-mask::x"),
+            ("a::b", "a::b"),
+            ("X##[stop-commands]zz", "X##\\u{5b}stop-commands]zz"),
+            ("###[x] ##[y]", "###\\u{5b}x] ##\\u{5b}y]"),
+            ("#[x]", "#[x]"),
+        ] {
+            assert_eq!(Shown(name).to_string(), shown);
+            assert_eq!(Shown(shown).to_string(), shown, "to show it twice changes nothing");
+        }
+        let json = shown_json(&serde_json::json!({ "a": "##[x]", "b": ["#"] }).to_string());
+        assert_eq!(json, "{\"a\":\"##\\u005bx]\",\"b\":[\"#\"]}\n");
     }
 
     #[test]

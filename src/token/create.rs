@@ -16,7 +16,7 @@ use crate::cli::token::{CreateArgs, CreateFormat};
 use crate::crypto::{Key, NoRandomness, OpenError, Salt, random_bytes};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::report::{Report, Shown};
+use crate::report::{Report, Shown, shown_json};
 use crate::secret::SecretText;
 use crate::vault::Name;
 
@@ -196,7 +196,7 @@ fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(
         CreateFormat::Env => format!(
             "REDENV_PROJECT={project}\nREDENV_TOKEN_ID={id}\nREDENV_TOKEN_KEY={key}\nREDENV_TOKEN_SALT={salt}\n"
         ),
-        CreateFormat::Json => format!("{}\n", *Zeroizing::new(json(token))),
+        CreateFormat::Json => shown_json(&Zeroizing::new(json(token))),
     });
     super::write(&text).map_err(|error| Error::Token(TokenError::KeyLost { id: token.id.clone(), error }))?;
     if io::stdout().is_terminal() {

@@ -14,7 +14,7 @@ use crate::check::age;
 use crate::cli::token::{ListArgs, ListFormat};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::report::{Colour, Report, Shown, join};
+use crate::report::{Colour, Report, Shown, join, shown_json};
 use crate::table::{self, Table, broken, left};
 use crate::vault::ParseError;
 
@@ -65,7 +65,7 @@ pub(super) fn list(args: &ListArgs, environment: &Environment, report: Report) -
         ListFormat::Json => {
             #[expect(clippy::expect_used, reason = "structs of strings and numbers always serialize")]
             let json = serde_json::to_string(&tokens).expect("tokens as JSON");
-            super::print(&format!("{json}\n"))?;
+            super::print(&shown_json(&json))?;
         }
         ListFormat::Text if tokens.is_empty() => {
             report.warning(&format!("project {} has no service token", access.project));

@@ -13,7 +13,6 @@ use super::history::History;
 use super::json::{Cursor, Malformed, unescape};
 use super::{ALGORITHM, KDF, Name, Request, SealedEnvironment, SealedVault, TokenEntry};
 use crate::crypto::Salt;
-use crate::report::Shown;
 use crate::upstash::StoreError;
 
 /// Why a reply gives no vault. Names fields and places, never what is in them.
@@ -176,7 +175,7 @@ impl OwnedToken {
             return Err(ParseError::Expired { id: id.to_owned() });
         }
         let salt = Salt::from_hex(&self.salt).map_err(|_| ParseError::Field {
-            field: format!("salt of token {}", Shown(id)),
+            field: format!("salt of token {id}"),
             problem: "is not 32 hex digits",
         })?;
         Ok((salt, self.sealed_pek))
@@ -210,10 +209,10 @@ fn token_entry(items: &[Option<&[u8]>], request: &Request<'_>) -> Result<OwnedTo
             problem: "is not a JSON object",
         })?
     {
-        return read_entry(raw.get(), || format!("serviceTokens entry {}", Shown(request.token_id)));
+        return read_entry(raw.get(), || format!("serviceTokens entry {}", request.token_id));
     }
     match field(4) {
-        Some(text) => read_entry(text, || Shown(&request.ephemeral_field()).to_string()),
+        Some(text) => read_entry(text, || request.ephemeral_field()),
         None => {
             Err(ParseError::NoToken { project: request.project.clone(), id: request.token_id.to_owned() })
         }
@@ -258,7 +257,7 @@ fn environment<'r>(
         let field = field.ok_or_else(|| bad(key(), "has a name that is not a JSON string"))?;
         // A name that starts with `__` is the tools' own, not a secret.
         if !field.starts_with("__") {
-            let raw = pair[1].ok_or_else(|| bad(Shown(&field).to_string(), "is null"))?;
+            let raw = pair[1].ok_or_else(|| bad(field.to_string(), "is null"))?;
             fields.push((field.into_owned(), History::new(raw)));
         }
     }
