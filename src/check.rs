@@ -10,7 +10,7 @@ use crate::environment::Child;
 use crate::report::{Colour, Shown, shown_json};
 use crate::select::Selected;
 use crate::settings::Settings;
-use crate::stages::Stages;
+use crate::stages::{Stages, milliseconds};
 use crate::table::{Table, left, right};
 use crate::vault::Name;
 
@@ -59,6 +59,8 @@ struct Skipped<'s> {
 struct Stage {
     name: &'static str,
     milliseconds: f64,
+    #[serde(skip)]
+    time: Duration,
 }
 
 impl<'s> Checked<'s> {
@@ -99,7 +101,11 @@ impl<'s> Checked<'s> {
             command: program.map(|path| path.to_string_lossy().into_owned()),
             stages: stages
                 .iter()
-                .map(|(name, time)| Stage { name, milliseconds: (time.as_secs_f64() * 1e6).round() / 1e3 })
+                .map(|(name, time)| Stage {
+                    name,
+                    milliseconds: (time.as_secs_f64() * 1e6).round() / 1e3,
+                    time,
+                })
                 .collect(),
         }
     }
@@ -145,7 +151,7 @@ impl<'s> Checked<'s> {
         }
         let command = self.command.as_deref().map(|command| format!("command  {}\n", Shown(command)));
         let stages: Vec<String> =
-            self.stages.iter().map(|stage| format!("{} {:.1} ms", stage.name, stage.milliseconds)).collect();
+            self.stages.iter().map(|stage| format!("{} {}", stage.name, milliseconds(stage.time))).collect();
         let stages = format!("stages   {}\n", stages.join(", "));
         text + command.as_deref().unwrap_or_default()
             + &stages

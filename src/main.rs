@@ -45,6 +45,7 @@ use std::time::Instant;
 use zeroizing_alloc::ZeroAlloc;
 
 use cli::Cli;
+use environment::Environment;
 use error::Error;
 use report::{Report, Verbosity};
 use run::Start;
@@ -89,7 +90,8 @@ fn start(at: Instant) -> ExitCode {
         }
     };
     // Of duplicate names the last one counts, as shells read them.
-    let environment = env::vars_os().collect();
+    let mut environment = Environment::new();
+    environment.extend(env::vars_os());
     let report = Report::new(settings::verbosity(cli.output(), &environment));
     match run::run(cli, Start { at, environment, report }) {
         Ok(()) => ExitCode::SUCCESS,

@@ -145,13 +145,13 @@ pub(crate) fn join<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> Strin
     }
 }
 
-/// The name among `known` that `name` most likely was meant to be, whatever its case.
+/// The name among `known` that `name` most likely was meant to be, whatever the case of its ASCII letters.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const ALIKE: f64 = 0.8;
-    let upper = name.to_uppercase();
+    let upper = name.to_ascii_uppercase();
     known
         .into_iter()
-        .map(|candidate| (likeness(&upper, &candidate.to_uppercase()), candidate))
+        .map(|candidate| (likeness(&upper, &candidate.to_ascii_uppercase()), candidate))
         .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)

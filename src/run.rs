@@ -27,7 +27,7 @@ use crate::program::Program;
 use crate::report::{Colour, Report, Shown, join};
 use crate::select::{self, Selected};
 use crate::settings::{Settings, Store};
-use crate::stages::Stages;
+use crate::stages::{Stages, milliseconds};
 use crate::token;
 use crate::upstash::{Patience, Progress, Retry, Upstash};
 use crate::usage::UsageError;
@@ -377,8 +377,8 @@ fn tell_child(child: &Child, report: Report) {
 
 fn tell_stages(stages: &Stages, at: Instant, report: Report) {
     report.detail(|| {
-        let times = stages.iter().map(|(name, time)| format!("{name} {:.1} ms", time.as_secs_f64() * 1e3));
-        let total = at.elapsed().as_secs_f64() * 1e3;
-        format!("{}; {total:.1} ms in all", times.collect::<Vec<_>>().join(", "))
+        let times: Vec<String> =
+            stages.iter().map(|(name, time)| format!("{name} {}", milliseconds(time))).collect();
+        format!("{}; {} in all", times.join(", "), milliseconds(at.elapsed()))
     });
 }

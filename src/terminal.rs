@@ -48,6 +48,6 @@ impl Terminal {
         self.0.write_all(question.as_bytes())?;
         let mut answer = String::new();
         BufReader::new(self.0).read_line(&mut answer)?;
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        Ok(["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)))
     }
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 pub(crate) use history::{History, HistoryError, Pin, Version};
-pub(crate) use reply::{ParseError, parse, salt_in};
+pub(crate) use reply::{ParseError, moment, parse, salt_in};
 
 use crate::crypto::{Key, OpenError, Salt};
 use crate::report;

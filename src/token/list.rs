@@ -1,6 +1,5 @@
 //! `token list`: ids, names and ages, never a sealed key.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -16,7 +15,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::report::{Colour, Report, Shown, join, shown_json};
 use crate::table::{self, Table, broken, left};
-use crate::vault::ParseError;
+use crate::vault::{self, ParseError};
 
 const YELLOW: &str = "33";
 /// A token older than this is due for rotation.
@@ -124,8 +123,12 @@ pub(super) fn listed(metadata: &Metadata) -> Result<Vec<Listed>, ParseError> {
     let service = service.iter().map(|entry| Listed::read(&entry.id, Kind::Service, entry.json, now));
     let ephemeral =
         metadata.ephemeral_tokens().map(|(id, json)| Listed::read(id, Kind::Ephemeral, json, now));
-    let mut tokens: Vec<Listed> = service.chain(ephemeral).collect();
-    tokens.sort_by_key(|token| Reverse(token.created));
+    let mut tokens: Vec<Listed> = Vec::new();
+    // They are few: each goes to its place.
+    for token in service.chain(ephemeral) {
+        let place = tokens.partition_point(|before| before.created >= token.created);
+        tokens.insert(place, token);
+    }
     Ok(tokens)
 }
 
@@ -134,7 +137,7 @@ impl Listed {
     fn read(id: &str, kind: Kind, json: &str, now: SystemTime) -> Self {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
         let text = |name: &str| fields.get(name).and_then(|raw| text(raw));
-        let time = |name: &str| fields.get(name).and_then(|raw| moment(raw));
+        let time = |name: &str| fields.get(name).and_then(|raw| vault::moment(raw));
         let created = time("createdAt");
         let age = created.map(|at| now.duration_since(at).unwrap_or_default());
         Self {
@@ -195,13 +198,4 @@ fn text(raw: &RawValue) -> Option<String> {
         b'-' | b'0'..=b'9' => Some(json.to_owned()),
         _ => None,
     }
-}
-
-/// ISO 8601 text, or milliseconds since 1970.
-fn moment(raw: &RawValue) -> Option<SystemTime> {
-    if let Ok(milliseconds) = serde_json::from_str::<f64>(raw.get()) {
-        let span = Duration::try_from_secs_f64(milliseconds / 1000.0).ok()?;
-        return SystemTime::UNIX_EPOCH.checked_add(span);
-    }
-    humantime::parse_rfc3339_weak(&serde_json::from_str::<String>(raw.get()).ok()?).ok()
 }

@@ -138,19 +138,21 @@ impl<'a> Project<'a> {
 
     fn read_until(&self, deadline: Deadline) -> Result<Metadata, Error> {
         let body = self.send(vec!["HGETALL".into(), self.key()], deadline, &mut 1)?;
-        let fields: Vec<Cow<'_, str>> = answer(&body)
+        let items: Vec<Cow<'_, str>> = answer(&body)
             .map_err(|error| self.wrong(error))?
             .map_err(|error| self.wrong(ParseError::Store { key: self.key(), error }))?;
-        if fields.is_empty() {
+        if items.is_empty() {
             return Err(self.wrong(ParseError::NoProject(self.name.clone())));
         }
-        let pairs = fields.chunks_exact(2);
+        let pairs = items.chunks_exact(2);
         if !pairs.remainder().is_empty() {
             return Err(
                 self.wrong(ParseError::Field { field: self.key(), problem: "has a field without a value" })
             );
         }
-        Ok(Metadata(pairs.map(|pair| (pair[0].to_string(), pair[1].to_string())).collect()))
+        let mut fields = BTreeMap::new();
+        fields.extend(pairs.map(|pair| (pair[0].to_string(), pair[1].to_string())));
+        Ok(Metadata(fields))
     }
 
     /// Whether the change was made: not where something else is there than was read. Where an attempt

@@ -225,13 +225,14 @@ fn read_entry(json: &str, field: impl Fn() -> String) -> Result<OwnedToken, Pars
         serde_json::from_str(json).map_err(|_| bad("is not an object with `encryptedPEK` and `salt`"))?;
     let expires_at = match entry.expires_at {
         None => None,
-        Some(json) => Some(expiry(json).ok_or_else(|| bad("has an `expiresAt` that is no time"))?),
+        Some(json) => Some(moment(json).ok_or_else(|| bad("has an `expiresAt` that is no time"))?),
     };
     Ok(OwnedToken { sealed_pek: entry.sealed_pek.into_owned(), salt: entry.salt.into_owned(), expires_at })
 }
 
-/// The time that a token's `expiresAt` stands for; `None` where it stands for none.
-fn expiry(json: &RawValue) -> Option<SystemTime> {
+/// The time that a token's entry gives as ISO 8601 text or as milliseconds since 1970; `None` for
+/// anything else.
+pub(crate) fn moment(json: &RawValue) -> Option<SystemTime> {
     if json.get().starts_with('"') {
         let text: Text<'_> = serde_json::from_str(json.get()).ok()?;
         return humantime::parse_rfc3339_weak(&text.0).ok();
