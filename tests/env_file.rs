@@ -1,0 +1,94 @@
+//! The env file: what is taken from it, and what a stranger's can't do.
+
+use crate::settings::{asked, vault, without};
+use crate::support::launcher::{bare_launcher, launcher};
+use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
+use crate::support::vault::Vault;
+
+/// The settings of `vault` as an env file.
+fn env_file(vault: &Vault) -> String {
+    format!(
+        "# for local use\nexport REDENV_TOKEN_ID={TOKEN_ID}\nREDENV_TOKEN_KEY='{TOKEN_KEY}'\n\
+         UPSTASH_REDIS_URL=\"{}\"\nUPSTASH_REDIS_TOKEN={}\nREDENV_PROJECT=acme\nREDENV_ENVIRONMENT=staging\n\
+         UNRELATED=from the file\nWHERE=from the file\n",
+        vault.url(),
+        vault.token()
+    )
+}
+
+#[test]
+fn every_setting_may_stand_in_env_local_and_nothing_of_it_reaches_command() {
+    let vault = vault();
+    let launch = bare_launcher().file(".env.local", env_file(&vault));
+    let mut environment = launch.program(["env", "-0"]).run().environment();
+    environment.remove("PATH");
+    let expected = [("WHERE", "staging"), ("STAGING", "1")];
+    assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())).into());
+
+    let launch = bare_launcher().file(".env.local", env_file(&vault)).arg("--keep-token");
+    let environment = launch.program(["env", "-0"]).run().environment();
+    assert_eq!(environment.keys().collect::<Vec<_>>(), ["PATH", "STAGING", "WHERE"]);
+}
+
+#[test]
+fn another_env_file_may_be_named_and_none_be_read() {
+    let vault = vault();
+    let local = "REDENV_PROJECT=local\n";
+    let bare = || {
+        without(&vault, &["REDENV_PROJECT"]).file(".env.local", local).file("other", "REDENV_PROJECT=other\n")
+    };
+    assert_eq!(asked(&vault, bare()), "local development");
+    assert_eq!(asked(&vault, bare().args(["--env-file", "other"])), "other development");
+    assert_eq!(asked(&vault, bare().env("REDENV_ENV_FILE", "other")), "other development");
+    let missing = [
+        "error: REDENV_PROJECT is not set",
+        "hint: give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above",
+    ];
+    bare().arg("--no-env-file").program(["true"]).run().assert_failed(125, &missing);
+    bare().env("REDENV_NO_ENV_FILE", "1").program(["true"]).run().assert_failed(125, &missing);
+    // A flag beats the variable.
+    let both = bare().env("REDENV_NO_ENV_FILE", "1").args(["--env-file", "other"]);
+    assert_eq!(asked(&vault, both), "other development");
+}
+
+#[test]
+fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
+    let vault = vault();
+    launcher(&vault).args(["--env-file", "missing"]).program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: missing can't be read: no such file or directory",
+            "hint: --no-env-file starts without it, --env-file names another",
+        ],
+    );
+    // The content of a malformed line may be a secret.
+    for content in [
+        "A=1\n\nhunter2 is secret\n",
+        "A=1\nB=2\nhunter2 'is secret\n",
+        "A=1\nB=2\nREDENV_TOKEN_KEY=hunter2 is secret\n",
+    ] {
+        launcher(&vault).file(".env.local", content).program(["true"]).run().assert_failed(
+            125,
+            &[
+                "error: .env.local is malformed: line 3 is not NAME=VALUE",
+                "hint: --no-env-file starts without it, --env-file names another",
+            ],
+        );
+    }
+    // A directory of that name, as some tools make it.
+    launcher(&vault).file(".env.local/x", "").program(["true"]).run().assert_ran("");
+}
+
+#[test]
+fn what_widens_trust_is_not_taken_from_an_env_file() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "NODE_OPTIONS", "--require=x"));
+    let launch = launcher(&vault).file(".env.local", "REDENV_ALLOW_RESERVED=NODE_OPTIONS\n");
+    launch.program(["true"]).run().assert_failed(
+        125,
+        &[
+            "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: only the environment may set it",
+            "error: a secret may not be named NODE_OPTIONS: its value would run as code in COMMAND",
+            "hint: --allow-reserved NODE_OPTIONS lets it through, --exclude leaves it out",
+        ],
+    );
+}
