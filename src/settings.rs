@@ -4,9 +4,11 @@
 
 mod env_file;
 mod problem;
+mod project;
 mod project_file;
 mod resolver;
 mod source;
+mod store;
 pub(crate) mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
