@@ -92,3 +92,60 @@ fn what_widens_trust_is_not_taken_from_an_env_file() {
         ],
     );
 }
+
+/// A stranger's file must not send a variable of the user's shell to the stranger's database.
+#[test]
+fn nothing_of_the_environment_gets_into_a_value() {
+    let evil = vault();
+    for value in ["$GITHUB_TOKEN", "${GITHUB_TOKEN}", "\"${GITHUB_TOKEN}\"", "x$GITHUB_TOKEN-${PATH}y"] {
+        let lines = format!(
+            "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={value}\nREDENV_PROJECT={value}\nREDENV_TOKEN_ID={value}\n",
+            evil.url()
+        );
+        let launch = bare_launcher()
+            .file(".env.local", lines)
+            .env("REDENV_TOKEN_KEY", TOKEN_KEY)
+            .env("GITHUB_TOKEN", "hunter2");
+        let before = evil.requests().len();
+        launch.program(["true"]).run();
+        let request = evil.requests().split_off(before).remove(0);
+        let taken = value.trim_matches('"');
+        assert_eq!(request.header("authorization"), Some(&*format!("Bearer {taken}")));
+        assert!(request.body.contains(&format!("meta@{taken}")), "{}", request.body);
+        assert!(!request.body.contains("hunter2"), "{}", request.body);
+    }
+}
+
+#[test]
+fn a_value_is_read_as_dotenv_files_have_it() {
+    let vault = vault();
+    for (line, project) in [
+        ("REDENV_PROJECT=local", "local"),
+        ("\u{feff}REDENV_PROJECT=local", "local"),
+        ("export REDENV_PROJECT = local # not shared\r", "local"),
+        ("REDENV_PROJECT='my \"app\" # $1'", "my \"app\" # $1"),
+        (r#"REDENV_PROJECT="my \"app\" \$1 # 2" # not shared"#, r#"my "app" $1 # 2"#),
+        ("A='\nREDENV_PROJECT=other\n'\nREDENV_PROJECT=local", "local"),
+    ] {
+        let launch = without(&vault, &["REDENV_PROJECT"]).file(".env.local", line);
+        assert_eq!(asked(&vault, launch), format!("{project} development"), "{line}");
+    }
+}
+
+#[test]
+fn lines_of_other_programs_are_theirs_whatever_their_bytes() {
+    let vault = vault();
+    let lines = b"TITLE=two words\nBYTES=\xff\xfe\nIT=It's\n\xff=\nREDENV_PROJECT=local\nLAST=\xff";
+    assert_eq!(
+        asked(&vault, without(&vault, &["REDENV_PROJECT"]).file(".env.local", lines)),
+        "local development"
+    );
+    let launch = launcher(&vault).file(".env.local", b"A=1\nREDENV_TOKEN_SALT=\xff\n");
+    launch.program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: .env.local is malformed: line 2 is not UTF-8",
+            "hint: --no-env-file starts without it, --env-file names another",
+        ],
+    );
+}

@@ -86,11 +86,11 @@ impl Problem {
             Self::ProjectFileName(path) => {
                 format!("REDENV_PROJECT is not set, and {} has no literal `name`", shown(path))
             }
-            Self::EnvFile(EnvFileError::Malformed { path, line: Some(line) }) => {
+            Self::EnvFile(EnvFileError::Malformed { path, line }) => {
                 format!("{} is malformed: line {line} is not NAME=VALUE", shown(path))
             }
-            Self::EnvFile(EnvFileError::Malformed { path, line: None }) => {
-                format!("{} is malformed: a line is not NAME=VALUE", shown(path))
+            Self::EnvFile(EnvFileError::NotUtf8 { path, line }) => {
+                format!("{} is malformed: line {line} is not UTF-8", shown(path))
             }
             Self::EnvFile(EnvFileError::Unreadable { path, error })
             | Self::ProjectFile(ProjectFileError { path, error })

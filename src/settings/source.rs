@@ -83,7 +83,7 @@ impl Sources<'_> {
                 None => None,
                 Some(value) => Some(value.to_str().ok_or_else(|| Problem::NotUtf8(name.to_owned()))?),
             },
-            Source::EnvFile(_) => self.file.variables.get(name).map(|value| value.as_str()),
+            Source::EnvFile(_) => self.file.get(name).map(SecretText::expose),
         };
         Ok(text.map(|text| SecretText::new(text.to_owned())))
     }
