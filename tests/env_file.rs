@@ -149,3 +149,57 @@ fn lines_of_other_programs_are_theirs_whatever_their_bytes() {
         ],
     );
 }
+
+/// It could otherwise make the launcher read any file and send its content to its own URL.
+#[test]
+fn the_default_env_file_names_no_file_with_a_value() {
+    let vault = vault();
+    let lines = format!(
+        "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nREDENV_PROJECT_FILE=secret\nREDENV_TOKEN_SALT_FILE=/none\n",
+        vault.url(),
+        vault.token()
+    );
+    let launch = || {
+        bare_launcher()
+            .file("secret", "local")
+            .env("REDENV_TOKEN_ID", TOKEN_ID)
+            .env("REDENV_TOKEN_KEY", TOKEN_KEY)
+    };
+    let outcome = launch().file(".env.local", &lines).program(["true"]).run();
+    outcome.assert_failed(
+        125,
+        &[
+            "error: REDENV_PROJECT is not set, and REDENV_PROJECT_FILE in .env.local is ignored",
+            "hint: set REDENV_PROJECT there or in the environment, or name the file with --env-file",
+        ],
+    );
+    assert_eq!(vault.connections(), 0);
+    let ignored = |name: &str| {
+        format!(
+            "warning: {name} in .env.local is ignored: only the environment, or a file that --env-file names, may set it"
+        )
+    };
+    let outcome = launch().file(".env.local", &lines).env("REDENV_PROJECT", "acme").program(["true"]).run();
+    let warnings = [ignored("REDENV_PROJECT_FILE"), ignored("REDENV_TOKEN_SALT_FILE")];
+    let warnings = warnings.map(|warning| format!("redenv-run: {warning}\n")).concat();
+    assert_eq!((outcome.code(), outcome.stderr), (Some(0), warnings));
+    // A file that the user named is the user's own.
+    for launch in [
+        launch().file("mine", &lines).args(["--env-file", "mine"]),
+        launch().file("mine", &lines).env("REDENV_ENV_FILE", "mine"),
+        launch().file(".env.local", &lines).args(["--env-file", ".env.local"]),
+    ] {
+        let outcome =
+            launch.file("secret", "acme").env("REDENV_TOKEN_SALT", "").program(["printenv", "WHERE"]).run();
+        outcome.assert_ran("development\n");
+    }
+}
+
+#[test]
+fn a_path_cannot_write_to_the_terminal() {
+    let vault = vault();
+    let launch = launcher(&vault).file("a\u{1b}[31m", "REDENV_RAW=1\n").args(["--env-file", "a\u{1b}[31m"]);
+    let outcome = launch.program(["true"]).run();
+    let warning = "warning: REDENV_RAW in a\\u{1b}[31m is ignored: only the environment may set it";
+    assert_eq!((outcome.code(), outcome.stderr), (Some(0), format!("redenv-run: {warning}\n")));
+}

@@ -134,11 +134,12 @@ fn each_setting_may_be_in_a_file_less_one_newline() {
         });
         launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
     }
-    // In an env file too.
+    // In an env file too, where the user named it.
     let lines = FILES.map(|name| format!("{name}_FILE={name}\n")).concat();
     let launch =
         FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| launch.file(name, value));
-    launch.file(".env.local", lines).program(["printenv", "WHERE"]).run().assert_ran("development\n");
+    let launch = launch.file("mine", lines).args(["--env-file", "mine"]);
+    launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::variables::{self, Sources};
+use super::variables::{self, FILE_SUFFIX, Form, Sources};
 use crate::secret::SecretText;
 use syntax::Items;
 
@@ -22,10 +22,30 @@ const DEFAULT: &str = ".env.local";
 pub(crate) struct EnvFile {
     /// Its path, for messages.
     pub(crate) path: PathBuf,
-    /// Own variables that only the process' environment may set.
-    pub(crate) ignored: Vec<String>,
+    /// Own variables that it may not set.
+    pub(crate) ignored: Vec<Ignored>,
     /// What is taken from it; of a name that is there twice the last one counts, as in a shell.
     variables: Vec<(String, SecretText)>,
+}
+
+/// Who chose the file, and so how far it is trusted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Nobody: it lay in the working directory, and may be a stranger's.
+    #[default]
+    Found,
+    /// The user, by its name.
+    Named,
+}
+
+/// An own variable that is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ignored {
+    /// Only the process' environment may set it.
+    ProcessOnly(String),
+    /// A `NAME_FILE` in a file that nobody named: it would make the launcher read any file, and send
+    /// what that holds to the database of the same file.
+    FileForm(String),
 }
 
 /// Why an env file can't be read. Never holds a line of it.
@@ -45,8 +65,7 @@ impl EnvFile {
     /// # Errors
     /// [`EnvFileError`]: unreadable or malformed.
     pub(crate) fn read(path: &Path) -> Result<Self, EnvFileError> {
-        let unreadable = |error| EnvFileError::Unreadable { path: path.into(), error };
-        Self::parse(path, &Zeroizing::new(fs::read(path).map_err(unreadable)?))
+        Self::read_as(Choice::Named, path)
     }
 
     /// Reads `.env.local` of the working directory, if there is one.
@@ -54,7 +73,7 @@ impl EnvFile {
     /// # Errors
     /// [`EnvFileError`]: unreadable or malformed.
     pub(crate) fn read_default() -> Result<Self, EnvFileError> {
-        match Self::read(Path::new(DEFAULT)) {
+        match Self::read_as(Choice::Found, Path::new(DEFAULT)) {
             Err(EnvFileError::Unreadable { error, .. })
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) =>
             {
@@ -64,12 +83,26 @@ impl EnvFile {
         }
     }
 
+    fn read_as(choice: Choice, path: &Path) -> Result<Self, EnvFileError> {
+        let unreadable = |error| EnvFileError::Unreadable { path: path.into(), error };
+        Self::parse(path, choice, &Zeroizing::new(fs::read(path).map_err(unreadable)?))
+    }
+
     /// The value of one of its variables.
     pub(super) fn get(&self, name: &str) -> Option<&SecretText> {
         self.variables.iter().rev().find(|variable| variable.0 == name).map(|variable| &variable.1)
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, EnvFileError> {
+    /// Whether the variable's `NAME_FILE` is there, and ignored.
+    pub(super) fn ignores_file_form(&self, name: &str) -> bool {
+        let is_its = |ignored: &Ignored| match ignored {
+            Ignored::FileForm(form) => form.strip_suffix(FILE_SUFFIX) == Some(name),
+            Ignored::ProcessOnly(_) => false,
+        };
+        self.ignored.iter().any(is_its)
+    }
+
+    fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, EnvFileError> {
         let mut file = Self { path: path.into(), ..Self::default() };
         for item in Items::of(bytes) {
             let line = item.line;
@@ -79,11 +112,12 @@ impl EnvFile {
                 }
                 return Err(EnvFileError::Malformed { path: path.into(), line });
             };
-            let Some((variable, _)) = variables::find(name) else { continue };
+            let Some((variable, form)) = variables::find(name) else { continue };
             let name = String::from_utf8_lossy(name).into_owned();
-            match variable.sources {
-                Sources::Process => file.ignored.push(name),
-                Sources::Anywhere => {
+            match (variable.sources, form, choice) {
+                (Sources::Process, ..) => file.ignored.push(Ignored::ProcessOnly(name)),
+                (_, Form::File, Choice::Found) => file.ignored.push(Ignored::FileForm(name)),
+                _ => {
                     let value = SecretText::from_utf8(value.bytes());
                     let value = value.map_err(|_| EnvFileError::NotUtf8 { path: path.into(), line })?;
                     file.variables.push((name, value));

@@ -1,7 +1,7 @@
 //! What can be wrong with the settings, and what to do about it. Never a value.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::env_file::EnvFileError;
 use super::project_file::ProjectFileError;
@@ -15,6 +15,8 @@ use crate::upstash::proxy::BadProxy;
 pub(crate) enum Problem {
     /// It is needed and not set anywhere.
     Missing(&'static str),
+    /// It is needed, and only its `NAME_FILE` is there, in an env file that nobody named.
+    IgnoredFileForm { name: &'static str, path: PathBuf },
     /// It has to come from where its other half came from.
     OtherSource { name: &'static str, other: String, source: Source },
     /// `NAME` and `NAME_FILE` at once.
@@ -63,6 +65,9 @@ impl Problem {
     fn message(&self) -> String {
         match self {
             Self::Missing(name) => format!("{name} is not set"),
+            Self::IgnoredFileForm { name, path } => {
+                format!("{name} is not set, and {name}_FILE in {} is ignored", shown(path))
+            }
             Self::OtherSource { name, other, source } => {
                 format!("{name} is not set in {source}, where {other} is from")
             }
@@ -111,6 +116,9 @@ impl Problem {
             }
             Self::Missing(_) => {
                 "set it in the environment, as NAME_FILE with a file's path, or in .env.local; `redenv-run token create` makes a token".into()
+            }
+            Self::IgnoredFileForm { name, .. } => {
+                format!("set {name} there or in the environment, or name the file with --env-file")
             }
             Self::OtherSource { .. } => {
                 "the database's URL and token have to come from the same place, so that a file can't send your token elsewhere".into()
@@ -176,7 +184,8 @@ impl Problem {
     }
 }
 
-fn shown(path: &std::path::Path) -> String {
+/// A path, safe to show.
+pub(super) fn shown(path: &Path) -> String {
     Shown(&path.to_string_lossy()).to_string()
 }
 

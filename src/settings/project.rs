@@ -50,9 +50,10 @@ impl Resolver<'_> {
             }
         }
         if project.is_none() && self.problems.len() == before {
-            self.problem(
-                file_without_name.map_or(Problem::Missing(var::PROJECT.name), Problem::ProjectFileName),
-            );
+            match file_without_name {
+                Some(path) => self.problem(Problem::ProjectFileName(path)),
+                None => self.missing(&[var::PROJECT]),
+            }
         }
         let (names, place) =
             environments.unwrap_or_else(|| (vec![DEFAULT_ENVIRONMENT.to_owned()], String::new()));

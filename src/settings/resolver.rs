@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::env_file::EnvFile;
-use super::problem::{Problem, SettingsError};
+use super::env_file::{EnvFile, Ignored};
+use super::problem::{Problem, SettingsError, shown};
 use super::source::{Found, Sources};
 use super::variables::{self as var, Variable};
 use super::{DEFAULT_MAX_STALE, boolean, flag_of};
@@ -39,12 +39,19 @@ impl<'e> Resolver<'e> {
         };
         // Without the file nearly every other setting would seem to be missing.
         this.sources.file = file.map_err(|error| SettingsError(vec![Problem::EnvFile(error)]))?;
-        let path = this.sources.file.path.display().to_string();
-        let ignored = this.sources.file.ignored.iter();
-        this.warnings.extend(
-            ignored.map(|name| format!("{name} in {path} is ignored: only the environment may set it")),
-        );
+        this.tell_ignored();
         Ok(this)
+    }
+
+    fn tell_ignored(&mut self) {
+        let EnvFile { path, ignored, .. } = &self.sources.file;
+        for ignored in ignored {
+            let (name, who) = match ignored {
+                Ignored::ProcessOnly(name) => (name, "the environment"),
+                Ignored::FileForm(name) => (name, "the environment, or a file that --env-file names,"),
+            };
+            self.warnings.push(format!("{name} in {} is ignored: only {who} may set it", shown(path)));
+        }
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
@@ -132,9 +139,19 @@ impl<'e> Resolver<'e> {
         let before = self.problems.len();
         let found = self.significant(variable);
         if found.is_none() && self.problems.len() == before {
-            self.problem(Problem::Missing(variable.name));
+            self.missing(&[variable]);
         }
         self.without_slips(found?)
+    }
+
+    /// None of a setting's spellings is there.
+    pub(super) fn missing(&mut self, spellings: &[Variable]) {
+        let file = &self.sources.file;
+        let ignored = spellings.iter().find(|variable| file.ignores_file_form(variable.name));
+        self.problem(match ignored {
+            Some(variable) => Problem::IgnoredFileForm { name: variable.name, path: file.path.clone() },
+            None => Problem::Missing(spellings[0].name),
+        });
     }
 
     pub(super) fn without_slips(&mut self, found: Found) -> Option<Found> {

@@ -68,13 +68,11 @@ impl Resolver<'_> {
                 (Some(_), Some(_)) => None,
             };
             if let Some((variables, other)) = missing {
-                let name = variables[0].name;
-                let elsewhere = variables.iter().any(|v| matches!(self.sources.find(*v), Ok(Some(_))));
-                self.problem(if elsewhere {
-                    Problem::OtherSource { name, other, source }
+                if variables.iter().any(|variable| matches!(self.sources.find(*variable), Ok(Some(_)))) {
+                    self.problem(Problem::OtherSource { name: variables[0].name, other, source });
                 } else {
-                    Problem::Missing(name)
-                });
+                    self.missing(&variables);
+                }
                 return None;
             }
             let (url, token) = (self.without_slips(url?), self.without_slips(token?));
@@ -85,8 +83,8 @@ impl Resolver<'_> {
             }
             return Some((url, token));
         }
-        self.problem(Problem::Missing(var::URL[0].name));
-        self.problem(Problem::Missing(var::TOKEN[0].name));
+        self.missing(&var::URL);
+        self.missing(&var::TOKEN);
         None
     }
 

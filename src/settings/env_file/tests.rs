@@ -3,12 +3,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn parse(bytes: impl AsRef<[u8]>) -> EnvFile {
-    EnvFile::parse(Path::new("x"), bytes.as_ref()).unwrap()
+    EnvFile::parse(Path::new("x"), Choice::Named, bytes.as_ref()).unwrap()
 }
 
 /// The line that is malformed.
 fn malformed(bytes: impl AsRef<[u8]>) -> Option<usize> {
-    match EnvFile::parse(Path::new("x"), bytes.as_ref()) {
+    match EnvFile::parse(Path::new("x"), Choice::Named, bytes.as_ref()) {
         Err(EnvFileError::Malformed { line, .. }) => Some(line),
         Err(other) => panic!("{other:?}"),
         Ok(_) => None,
@@ -31,9 +31,15 @@ fn only_the_launchers_own_variables_are_taken() {
 
 #[test]
 fn what_widens_trust_is_ignored_and_remembered() {
-    let file = parse("REDENV_ALLOW_RESERVED=LD_PRELOAD\nREDENV_CA_FILE=ca.pem\n");
-    assert!(file.variables.is_empty());
-    assert_eq!(file.ignored, ["REDENV_ALLOW_RESERVED", "REDENV_CA_FILE"]);
+    let lines = b"REDENV_ALLOW_RESERVED=LD_PRELOAD\nREDENV_CA_FILE=ca.pem\nREDENV_PROJECT_FILE=/etc/passwd\n";
+    let process_only =
+        ["REDENV_ALLOW_RESERVED", "REDENV_CA_FILE"].map(|name| Ignored::ProcessOnly(name.to_owned()));
+    let file = EnvFile::parse(Path::new("x"), Choice::Named, lines).unwrap();
+    assert_eq!(file.ignored, process_only);
+    assert!(file.get("REDENV_PROJECT_FILE").is_some() && !file.ignores_file_form("REDENV_PROJECT"));
+    let file = EnvFile::parse(Path::new("x"), Choice::Found, lines).unwrap();
+    assert_eq!(file.ignored[..2], process_only);
+    assert!(file.variables.is_empty() && file.ignores_file_form("REDENV_PROJECT"));
 }
 
 #[test]
@@ -120,7 +126,7 @@ fn what_other_programs_make_of_their_own_lines_is_theirs() {
 
 #[test]
 fn an_own_value_that_is_not_utf8_is_named_by_its_line() {
-    let error = EnvFile::parse(Path::new("x"), b"A=\xff\nREDENV_PROJECT=a\xff").err();
+    let error = EnvFile::parse(Path::new("x"), Choice::Named, b"A=\xff\nREDENV_PROJECT=a\xff").err();
     assert!(matches!(error, Some(EnvFileError::NotUtf8 { line: 2, .. })), "{error:?}");
 }
 
@@ -157,11 +163,13 @@ proptest! {
     #[test]
     fn no_bytes_break_the_parser(bytes in pieces()) {
         let lines = bytes.split(|byte| *byte == b'\n').count();
-        match EnvFile::parse(Path::new("x"), &bytes) {
-            Err(EnvFileError::Malformed { line, .. } | EnvFileError::NotUtf8 { line, .. }) => {
-                prop_assert!((1..=lines).contains(&line), "{line}");
+        for choice in [Choice::Found, Choice::Named] {
+            match EnvFile::parse(Path::new("x"), choice, &bytes) {
+                Err(EnvFileError::Malformed { line, .. } | EnvFileError::NotUtf8 { line, .. }) => {
+                    prop_assert!((1..=lines).contains(&line), "{line}");
+                }
+                other => prop_assert!(other.is_ok()),
             }
-            other => prop_assert!(other.is_ok()),
         }
         // Items are read one after the other and to the end; without an assignment none is empty.
         let mut rest = bytes.len();
