@@ -195,6 +195,31 @@ fn the_default_env_file_names_no_file_with_a_value() {
     }
 }
 
+/// The wildcard address is this machine, and no loopback one.
+#[test]
+fn the_default_env_file_allows_http_for_its_own_url_alone() {
+    let vault = vault();
+    let pair = format!(
+        "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nREDENV_ALLOW_HTTP=1\n",
+        vault.url_at("0.0.0.0"),
+        vault.token()
+    );
+    let own = without(&vault, &["UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"]).file(".env.local", pair);
+    assert_eq!(asked(&vault, own), "acme development");
+    let before = vault.connections();
+    let launch = || launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("0.0.0.0"));
+    launch().file(".env.local", "REDENV_ALLOW_HTTP=1\n").program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: UPSTASH_REDIS_URL is http to 0.0.0.0, where the token could be read on the way; REDENV_ALLOW_HTTP in .env.local counts only for a URL that is there too",
+            "hint: use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the way there is safe",
+        ],
+    );
+    assert_eq!(vault.connections(), before);
+    let named = launch().file("mine", "REDENV_ALLOW_HTTP=1\n").args(["--env-file", "mine"]);
+    assert_eq!(asked(&vault, named), "acme development");
+}
+
 #[test]
 fn a_path_cannot_write_to_the_terminal() {
     let vault = vault();

@@ -22,6 +22,8 @@ const DEFAULT: &str = ".env.local";
 pub(crate) struct EnvFile {
     /// Its path, for messages.
     pub(crate) path: PathBuf,
+    /// Who chose it.
+    pub(crate) choice: Choice,
     /// Own variables that it may not set.
     pub(crate) ignored: Vec<Ignored>,
     /// What is taken from it; of a name that is there twice the last one counts, as in a shell.
@@ -103,7 +105,7 @@ impl EnvFile {
     }
 
     fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, EnvFileError> {
-        let mut file = Self { path: path.into(), ..Self::default() };
+        let mut file = Self { path: path.into(), choice, ..Self::default() };
         for item in Items::of(bytes) {
             let line = item.line;
             let Some((name, value)) = item.assignment else {

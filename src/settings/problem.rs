@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::env_file::EnvFileError;
 use super::project_file::ProjectFileError;
-use super::source::Source;
 use crate::report::{Shown, join};
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
@@ -17,8 +16,8 @@ pub(crate) enum Problem {
     Missing(&'static str),
     /// It is needed, and only its `NAME_FILE` is there, in an env file that nobody named.
     IgnoredFileForm { name: &'static str, path: PathBuf },
-    /// It has to come from where its other half came from.
-    OtherSource { name: &'static str, other: String, source: Source },
+    /// The process' environment has its other half, which it has to come from the same place as.
+    OtherSource { name: &'static str, other: String },
     /// `NAME` and `NAME_FILE` at once.
     BothForms(&'static str),
     /// It is set to nothing.
@@ -41,6 +40,8 @@ pub(crate) enum Problem {
     Salt(String),
     /// No URL of a database.
     Address { name: String, problem: BadAddress },
+    /// The env file allows `http`, but nobody named it, and the URL is not its own.
+    AllowsOwnHttp(PathBuf),
     /// No span of time.
     Time { name: String },
     /// Neither yes nor no.
@@ -68,8 +69,8 @@ impl Problem {
             Self::IgnoredFileForm { name, path } => {
                 format!("{name} is not set, and {name}_FILE in {} is ignored", shown(path))
             }
-            Self::OtherSource { name, other, source } => {
-                format!("{name} is not set in {source}, where {other} is from")
+            Self::OtherSource { name, other } => {
+                format!("{name} is not set in the environment, where {other} is from")
             }
             Self::BothForms(name) => format!("{name} and {name}_FILE are both set"),
             Self::Empty(name) => format!("{name} is empty"),
@@ -84,6 +85,9 @@ impl Problem {
             Self::IdAsKey(name) => format!("{name} holds a token id"),
             Self::Salt(name) => format!("{name} is not 32 hex digits"),
             Self::Address { name, problem } => format!("{name} {}", address(problem)),
+            Self::AllowsOwnHttp(path) => {
+                format!("REDENV_ALLOW_HTTP in {} counts only for a URL that is there too", shown(path))
+            }
             Self::Time { name } => format!("{name} is no span of time over zero"),
             Self::Boolean(name) => format!("{name} is neither 1 nor 0"),
             Self::Pin(name) => format!("{name} is not NAME=VERSION"),
@@ -144,7 +148,7 @@ impl Problem {
                 "give an http:// proxy, or name the database's host in NO_PROXY to connect directly".into()
             }
             Self::Proxy(BadProxy::NotUrl { .. }) => "give it like http://proxy.example:3128".into(),
-            Self::Needs(..) | Self::NotUtf8(_) | Self::Unreadable { .. }
+            Self::Needs(..) | Self::NotUtf8(_) | Self::Unreadable { .. } | Self::AllowsOwnHttp(_)
             | Self::ProjectFile(_) | Self::CertificateFile { .. } => return None,
         })
     }

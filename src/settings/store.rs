@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::env_file::Choice;
 use super::problem::Problem;
 use super::resolver::Resolver;
 use super::source::{Found, Source};
@@ -12,7 +13,7 @@ use super::variables::{self as var, Variable};
 use super::{DEFAULT_TIMEOUT, ServiceToken, Store};
 use crate::cli::NetworkArgs;
 use crate::crypto::Salt;
-use crate::upstash::address::{PlainHttp, Scheme};
+use crate::upstash::address::{BadAddress, PlainHttp, Scheme};
 use crate::upstash::{Address, CertificateFile, Network, Proxy};
 
 impl Resolver<'_> {
@@ -36,18 +37,20 @@ impl Resolver<'_> {
     }
 
     pub(super) fn store(&mut self, args: &NetworkArgs) -> Option<Store> {
-        let plain = if self.flag(args.allow_http, var::ALLOW_HTTP) {
-            PlainHttp::Anywhere
-        } else {
-            PlainHttp::Loopback
-        };
+        let allowed = self.flag(args.allow_http, var::ALLOW_HTTP);
         let timeout =
             self.time(args.timeout.as_deref(), "--timeout", var::TIMEOUT).unwrap_or(DEFAULT_TIMEOUT);
-        let (url, token) = self.url_and_token()?;
+        let (source, url, token) = self.url_and_token()?;
+        let refused = allowed && source == Source::Process && self.is_http_allowed_by_chance(args);
+        let plain = if allowed && !refused { PlainHttp::Anywhere } else { PlainHttp::Loopback };
         let address = match Address::parse(url.value.expose(), plain) {
             Ok(address) => address,
             Err(problem) => {
+                let refused = refused && matches!(problem, BadAddress::PlainHttp(_));
                 self.problem(Problem::Address { name: url.name, problem });
+                if refused {
+                    self.problem(Problem::AllowsOwnHttp(self.sources.file.path.clone()));
+                }
                 return None;
             }
         };
@@ -55,11 +58,18 @@ impl Resolver<'_> {
         Some(Store { address, token: token.value, network, timeout })
     }
 
+    /// Whether it is a file that nobody named, perhaps a stranger's, that allows `http`. It must not
+    /// send the token of your shell in the clear.
+    fn is_http_allowed_by_chance(&self, args: &NetworkArgs) -> bool {
+        let by_user = args.allow_http || self.sources.is_in_process(var::ALLOW_HTTP);
+        !by_user && self.sources.file.choice == Choice::Found
+    }
+
     /// The URL and the token, from the same source: the first that has either.
-    fn url_and_token(&mut self) -> Option<(Found, Found)> {
-        for source in [Source::Process, Source::EnvFile(self.sources.file.path.clone())] {
-            let url = self.first_of(var::URL, &source);
-            let token = self.first_of(var::TOKEN, &source);
+    fn url_and_token(&mut self) -> Option<(Source, Found, Found)> {
+        for source in [Source::Process, Source::EnvFile] {
+            let url = self.first_of(var::URL, source);
+            let token = self.first_of(var::TOKEN, source);
             let (Ok(url), Ok(token)) = (url, token) else { return None };
             let missing = match (&url, &token) {
                 (None, None) => continue,
@@ -69,7 +79,7 @@ impl Resolver<'_> {
             };
             if let Some((variables, other)) = missing {
                 if variables.iter().any(|variable| matches!(self.sources.find(*variable), Ok(Some(_)))) {
-                    self.problem(Problem::OtherSource { name: variables[0].name, other, source });
+                    self.problem(Problem::OtherSource { name: variables[0].name, other });
                 } else {
                     self.missing(&variables);
                 }
@@ -81,7 +91,7 @@ impl Resolver<'_> {
                 self.problem(Problem::Bearer(token.name));
                 return None;
             }
-            return Some((url, token));
+            return Some((source, url, token));
         }
         self.missing(&var::URL);
         self.missing(&var::TOKEN);
@@ -89,7 +99,7 @@ impl Resolver<'_> {
     }
 
     /// The first of two spellings that a source has. `Err` where it was a problem.
-    fn first_of(&mut self, variables: [Variable; 2], source: &Source) -> Result<Option<Found>, ()> {
+    fn first_of(&mut self, variables: [Variable; 2], source: Source) -> Result<Option<Found>, ()> {
         for variable in variables {
             match self.sources.find_in(variable, source) {
                 Ok(None) => {}
