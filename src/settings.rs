@@ -7,6 +7,7 @@ mod problem;
 mod project;
 mod project_file;
 mod resolver;
+mod small_file;
 mod source;
 mod store;
 pub(crate) mod variables;

@@ -220,6 +220,83 @@ fn the_default_env_file_allows_http_for_its_own_url_alone() {
     assert_eq!(asked(&vault, named), "acme development");
 }
 
+const ANOTHER: &str = "hint: --no-env-file starts without it, --env-file names another";
+
+/// As a repository of a stranger can have it; a directory of that name is as good as none.
+#[cfg(unix)]
+#[test]
+fn a_default_env_file_that_is_no_plain_file_is_refused_and_not_read() {
+    use std::os::unix::fs::symlink;
+    let vault = vault();
+    // Were it read all the same, memory would end, and not this machine.
+    let limit = "ulimit -v 2000000 2>/dev/null";
+    let refused = ["error: .env.local can't be read: it is not a regular file", ANOTHER];
+    launcher(&vault).program(["true"]).after("mkfifo .env.local").run().assert_failed(125, &refused);
+    for target in ["/dev/zero", "/dev/stdin"] {
+        let launch = launcher(&vault).stdin("REDENV_PROJECT=stdin\n").program(["true"]);
+        symlink(target, launch.directory().join(".env.local")).unwrap();
+        launch.after(limit).run().assert_failed(125, &refused);
+    }
+    // A link to a file is a file.
+    let launch = without(&vault, &["REDENV_PROJECT"]).file("other", "REDENV_PROJECT=other\n");
+    symlink("other", launch.directory().join(".env.local")).unwrap();
+    assert_eq!(asked(&vault, launch), "other development");
+    assert_eq!(vault.connections(), 1);
+}
+
+#[test]
+fn an_env_file_has_at_most_one_mebibyte() {
+    let vault = vault();
+    let long = |length: usize| "#".repeat(length - 21) + "\nREDENV_PROJECT=local";
+    let launch = |length: usize| without(&vault, &["REDENV_PROJECT"]).file(".env.local", long(length));
+    assert_eq!(asked(&vault, launch(1024 * 1024)), "local development");
+    launch(1024 * 1024 + 1)
+        .program(["true"])
+        .run()
+        .assert_failed(125, &["error: .env.local can't be read: it is longer than 1 MiB", ANOTHER]);
+    launcher(&vault)
+        .args(["--env-file", "/dev/zero"])
+        .program(["true"])
+        .after("ulimit -v 2000000 2>/dev/null")
+        .run()
+        .assert_failed(125, &["error: /dev/zero can't be read: it is longer than 1 MiB", ANOTHER]);
+}
+
+#[test]
+fn a_named_env_file_may_be_a_stream() {
+    let vault = vault();
+    let lines = "REDENV_PROJECT=stream\n";
+    let bare = || without(&vault, &["REDENV_PROJECT"]);
+    for path in ["/dev/stdin", "/dev/fd/0"] {
+        assert_eq!(asked(&vault, bare().stdin(lines).args(["--env-file", path])), "stream development");
+    }
+    let substituted = bare().file("lines", lines).through([
+        "bash",
+        "-c",
+        r#""$1" --env-file <(cat lines) "${@:2}""#,
+        "bash",
+    ]);
+    assert_eq!(asked(&vault, substituted), "stream development");
+    // So may a value.
+    for path in ["/dev/stdin", "/dev/fd/0"] {
+        assert_eq!(
+            asked(&vault, bare().stdin("stream\n").env("REDENV_PROJECT_FILE", path)),
+            "stream development"
+        );
+    }
+    let substituted = bare().through(["bash", "-c", r#"REDENV_PROJECT_FILE=<(echo stream) "$@""#, "bash"]);
+    assert_eq!(asked(&vault, substituted), "stream development");
+    bare()
+        .env("REDENV_PROJECT_FILE", "/dev/zero")
+        .program(["true"])
+        .after("ulimit -v 2000000 2>/dev/null")
+        .run()
+        .assert_failed(
+            125,
+            &["error: REDENV_PROJECT_FILE: /dev/zero can't be read: it is longer than 1 MiB"],
+        );
+}
+
 #[test]
 fn a_path_cannot_write_to_the_terminal() {
     let vault = vault();

@@ -1,6 +1,7 @@
 //! The project file: where it is looked for, and what is read of it.
 
 use crate::settings::{TYPESCRIPT, asked, vault, without};
+use crate::support::launcher::Launcher;
 
 #[test]
 fn a_project_file_of_every_kind_is_read() {
@@ -53,4 +54,70 @@ fn a_project_file_is_read_and_never_run() {
             "hint: a project file is read, not run: give the name with -p",
         ],
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_project_file_that_is_no_plain_file_is_refused_and_not_read() {
+    use std::os::unix::fs::symlink;
+    let vault = vault();
+    let bare = || without(&vault, &["REDENV_PROJECT"]).program(["true"]);
+    let error = |launch: &Launcher, why: &str| {
+        let path = launch.directory().canonicalize().unwrap().join("redenv.config.ts");
+        format!("error: {} can't be read: {why}", path.display())
+    };
+    let launch = bare();
+    let refused = error(&launch, "it is not a regular file");
+    launch.after("mkfifo redenv.config.ts").run().assert_failed(125, &[&refused]);
+    let launch = bare();
+    let refused = error(&launch, "it is not a regular file");
+    symlink("/dev/zero", launch.directory().join("redenv.config.ts")).unwrap();
+    launch.after("ulimit -v 2000000 2>/dev/null").run().assert_failed(125, &[&refused]);
+    let launch = bare().file("redenv.config.ts", " ".repeat(1024 * 1024 + 1));
+    let refused = error(&launch, "it is longer than 1 MiB");
+    launch.run().assert_failed(125, &[&refused]);
+    let launch = bare().file("redenv.config.ts/file", "");
+    let refused = error(&launch, "is a directory");
+    launch.run().assert_failed(125, &[&refused]);
+    let launch = bare().file("redenv.config.ts", b"// \xff");
+    let refused = error(&launch, "it is not UTF-8");
+    launch.run().assert_failed(125, &[&refused]);
+}
+
+/// Obeys permissions also where the tests run as root.
+fn obedient(launch: Launcher) -> Launcher {
+    if rustix::process::geteuid().is_root() {
+        launch.through(["setpriv", "--bounding-set=-dac_override,-dac_read_search"])
+    } else {
+        launch
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_searched_has_no_project_file() {
+    let vault = vault();
+    let json = |environment: &str| format!(r#"{{"name": "acme", "environment": "{environment}"}}"#);
+    let launch = || {
+        let mut launch = without(&vault, &["REDENV_PROJECT"])
+            .file("redenv.config.json", json("production"))
+            .file("a/redenv.config.json", json("staging"))
+            .file("a/b/other", "");
+        let directory = launch.directory().join("a/b");
+        launch.command().current_dir(directory);
+        launch
+    };
+    // COMMAND opens the directory again: otherwise it could not be removed.
+    let run = |launch: Launcher, setup: &str| {
+        let script = "chmod -R 700 .. && echo $WHERE";
+        obedient(launch).program(["sh", "-c", script]).after(setup).run()
+    };
+    run(launch(), "true").assert_ran("staging\n");
+    run(launch(), "chmod 000 ..").assert_ran("production\n");
+    // One in the working directory can be read all the same.
+    let here = launch().file("a/b/redenv.config.json", json("development"));
+    run(here, "chmod 000 ..").assert_ran("development\n");
+    let launch = launch();
+    let path = launch.directory().canonicalize().unwrap().join("a/redenv.config.json");
+    let error = format!("error: {} can't be read: permission denied", path.display());
+    run(launch, "chmod 000 ../redenv.config.json").assert_failed(125, &[&error]);
 }

@@ -4,12 +4,9 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
+use super::small_file::{self, FileError};
 use super::variables::{self, FILE_SUFFIX, Form, Sources};
 use crate::secret::SecretText;
 use syntax::Items;
@@ -54,7 +51,7 @@ pub(crate) enum Ignored {
 #[derive(Debug)]
 pub(crate) enum EnvFileError {
     /// It isn't there, or can't be read.
-    Unreadable { path: PathBuf, error: io::Error },
+    Unreadable { path: PathBuf, error: FileError },
     /// A line isn't `NAME=VALUE`.
     Malformed { path: PathBuf, line: usize },
     /// The value of an own variable isn't UTF-8.
@@ -67,7 +64,8 @@ impl EnvFile {
     /// # Errors
     /// [`EnvFileError`]: unreadable or malformed.
     pub(crate) fn read(path: &Path) -> Result<Self, EnvFileError> {
-        Self::read_as(Choice::Named, path)
+        let unreadable = |error| EnvFileError::Unreadable { path: path.into(), error };
+        Self::parse(path, Choice::Named, &small_file::read(path).map_err(unreadable)?)
     }
 
     /// Reads `.env.local` of the working directory, if there is one.
@@ -75,19 +73,13 @@ impl EnvFile {
     /// # Errors
     /// [`EnvFileError`]: unreadable or malformed.
     pub(crate) fn read_default() -> Result<Self, EnvFileError> {
-        match Self::read_as(Choice::Found, Path::new(DEFAULT)) {
-            Err(EnvFileError::Unreadable { error, .. })
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) =>
-            {
-                Ok(Self::default())
-            }
-            other => other,
+        let path = Path::new(DEFAULT);
+        match small_file::read_found(path) {
+            Ok(Some(bytes)) => Self::parse(path, Choice::Found, &bytes),
+            // A directory of that name, as some tools make it.
+            Ok(None) | Err(FileError::Directory) => Ok(Self::default()),
+            Err(error) => Err(EnvFileError::Unreadable { path: path.into(), error }),
         }
-    }
-
-    fn read_as(choice: Choice, path: &Path) -> Result<Self, EnvFileError> {
-        let unreadable = |error| EnvFileError::Unreadable { path: path.into(), error };
-        Self::parse(path, choice, &Zeroizing::new(fs::read(path).map_err(unreadable)?))
     }
 
     /// The value of one of its variables.

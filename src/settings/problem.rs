@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::env_file::EnvFileError;
 use super::project_file::ProjectFileError;
+use super::small_file::FileError;
 use crate::report::{Shown, join};
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
@@ -25,7 +26,7 @@ pub(crate) enum Problem {
     /// It is not UTF-8.
     NotUtf8(String),
     /// The file that `NAME_FILE` names can't be read.
-    Unreadable { name: String, path: PathBuf, error: io::Error },
+    Unreadable { name: String, path: PathBuf, error: FileError },
     /// White space around it.
     Space(String),
     /// Quotes around it.
@@ -76,7 +77,7 @@ impl Problem {
             Self::Empty(name) => format!("{name} is empty"),
             Self::NotUtf8(name) => format!("{name} is not UTF-8"),
             Self::Unreadable { name, path, error } => {
-                format!("{name}: {} can't be read: {}", shown(path), reason(error))
+                format!("{name}: {} can't be read: {error}", shown(path))
             }
             Self::Space(name) => format!("{name} has white space around its value"),
             Self::Quotes(name) => format!("{name} has quotes around its value"),
@@ -102,8 +103,10 @@ impl Problem {
                 format!("{} is malformed: line {line} is not UTF-8", shown(path))
             }
             Self::EnvFile(EnvFileError::Unreadable { path, error })
-            | Self::ProjectFile(ProjectFileError { path, error })
-            | Self::CertificateFile { path, error } => {
+            | Self::ProjectFile(ProjectFileError { path, error }) => {
+                format!("{} can't be read: {error}", shown(path))
+            }
+            Self::CertificateFile { path, error } => {
                 format!("{} can't be read: {}", shown(path), reason(error))
             }
             Self::Proxy(BadProxy::Kind { variable, kind }) => {

@@ -1,7 +1,5 @@
 //! The project and its environments.
 
-use std::path::PathBuf;
-
 use super::DEFAULT_ENVIRONMENT;
 use super::problem::Problem;
 use super::project_file::ProjectFile;
@@ -36,7 +34,7 @@ impl Resolver<'_> {
         let faultless = self.problems.len() == before;
         let mut file_without_name = None;
         if faultless && (project.is_none() || environments.is_none()) {
-            match ProjectFile::find(&std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))) {
+            match ProjectFile::find() {
                 Ok(Some(file)) => {
                     let path = file.path.display().to_string();
                     if file.name.is_none() {

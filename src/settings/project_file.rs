@@ -3,9 +3,11 @@
 //! A TypeScript or JavaScript one is read, never run: comments and strings are understood, and of
 //! the exported object only the top level's members whose value is a plain string.
 
-use std::fs;
-use std::io;
+use std::env;
 use std::path::{Path, PathBuf};
+use std::str;
+
+use super::small_file::{self, FileError};
 
 /// The file names, in the order they are looked for in a directory.
 const NAMES: [&str; 5] =
@@ -28,28 +30,35 @@ pub(crate) struct ProjectFileError {
     /// Its path.
     pub(crate) path: PathBuf,
     /// Why.
-    pub(crate) error: io::Error,
+    pub(crate) error: FileError,
 }
 
 impl ProjectFile {
-    /// Finds the nearest project file, in `directory` or above it.
+    /// Finds the nearest project file, in the working directory or above it.
     ///
     /// # Errors
     /// [`ProjectFileError`] for one that can't be read.
-    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, ProjectFileError> {
-        for ancestor in directory.ancestors() {
+    pub(crate) fn find() -> Result<Option<Self>, ProjectFileError> {
+        let here = env::current_dir().unwrap_or_default();
+        for directory in here.ancestors() {
             for name in NAMES {
-                let path = ancestor.join(name);
-                match fs::read_to_string(&path) {
-                    Ok(source) => return Ok(Some(Self::parse(path, &source))),
-                    Err(error)
-                        if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                    }
+                let path = directory.join(name);
+                // The working directory itself is there also where one above it can't be searched.
+                let place = if directory == here { Path::new(name) } else { &path };
+                match small_file::read_found(place).and_then(|bytes| Self::read(&path, bytes.as_deref())) {
+                    Ok(None) => {}
+                    Ok(found) => return Ok(found),
                     Err(error) => return Err(ProjectFileError { path, error }),
                 }
             }
         }
         Ok(None)
+    }
+
+    fn read(path: &Path, bytes: Option<&Vec<u8>>) -> Result<Option<Self>, FileError> {
+        let Some(bytes) = bytes else { return Ok(None) };
+        let text = str::from_utf8(bytes).map_err(|_| FileError::NotUtf8)?;
+        Ok(Some(Self::parse(path.into(), text)))
     }
 
     fn parse(path: PathBuf, source: &str) -> Self {

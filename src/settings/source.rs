@@ -1,13 +1,11 @@
 //! Where a variable's value comes from: the process' environment, or the env file.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
-
-use zeroize::Zeroizing;
 
 use super::env_file::EnvFile;
 use super::problem::Problem;
+use super::small_file;
 use super::variables::{self, FILE_SUFFIX, Variable};
 use crate::environment::Environment;
 use crate::secret::SecretText;
@@ -92,7 +90,7 @@ pub(super) fn read_value(name: &str, path: &Path) -> Result<SecretText, Problem>
         return Err(Problem::Empty(name.to_owned()));
     }
     let unreadable = |error| Problem::Unreadable { name: name.to_owned(), path: path.into(), error };
-    let mut bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
+    let mut bytes = small_file::read(path).map_err(unreadable)?;
     if bytes.ends_with(b"\n") {
         let end = bytes.len() - if bytes.ends_with(b"\r\n") { 2 } else { 1 };
         bytes.truncate(end);
