@@ -1,7 +1,7 @@
 //! The project file: where it is looked for, and what is read of it.
 
 use crate::settings::{TYPESCRIPT, asked, vault, without};
-use crate::support::launcher::Launcher;
+use crate::support::launcher::{Launcher, launcher};
 
 #[test]
 fn a_project_file_of_every_kind_is_read() {
@@ -54,6 +54,54 @@ fn a_project_file_is_read_and_never_run() {
             "hint: a project file is read, not run: give the name with -p",
         ],
     );
+}
+
+#[test]
+fn an_environment_that_is_no_literal_is_an_error_unless_it_is_given_otherwise() {
+    let vault = vault();
+    for (name, content) in [
+        (
+            "redenv.config.ts",
+            "export default { name: 'file', environment: process.env.APP_ENV ?? 'production' }",
+        ),
+        ("redenv.config.js", "module.exports = { name: 'file', ...require('./shared') }"),
+        ("redenv.config.js", "const environment = pick(); export default { name: 'file', environment }"),
+        ("redenv.config.json", r#"{"name": "file", "environment": ["production"]}"#),
+    ] {
+        let launch = || launcher(&vault).file(name, content);
+        let refused = launch();
+        let path = refused.directory().canonicalize().unwrap().join(name);
+        refused.program(["true"]).run().assert_failed(
+            125,
+            &[
+                &format!(
+                    "error: REDENV_ENVIRONMENT is not set, and {} has no literal `environment`",
+                    path.display()
+                ),
+                "hint: a project file is read, not run: give the environment with -e",
+            ],
+        );
+        assert_eq!(asked(&vault, launch().args(["-e", "staging"])), "acme staging", "{content}");
+        assert_eq!(asked(&vault, launch().env("REDENV_ENVIRONMENT", "staging")), "acme staging", "{content}");
+    }
+    // Where the file says nothing of it, the default holds.
+    let silent = launcher(&vault).file("redenv.config.ts", "export default { name: 'file', plugins: [] }");
+    assert_eq!(asked(&vault, silent), "acme development");
+}
+
+#[test]
+fn a_project_file_in_json_is_read_as_json() {
+    let vault = vault();
+    let launch = |content: &str| without(&vault, &["REDENV_PROJECT"]).file("redenv.config.json", content);
+    let escaped =
+        r#"{"name": "caf\u00e9 \/ \ud83d\ude00", "name": "last \u00e9", "environment": "a\u0062c"}"#;
+    assert_eq!(asked(&vault, launch(escaped)), "last \u{e9} abc");
+    for content in ["{'name': 'file'}", "[\"name\"]", "{\"name\": \"file\"", ""] {
+        let launch = launch(content);
+        let path = launch.directory().canonicalize().unwrap().join("redenv.config.json");
+        let error = format!("error: {} can't be read: it is not a JSON object", path.display());
+        launch.program(["true"]).run().assert_failed(125, &[&error]);
+    }
 }
 
 #[cfg(unix)]
@@ -120,4 +168,34 @@ fn a_directory_that_cannot_be_searched_has_no_project_file() {
     let path = launch.directory().canonicalize().unwrap().join("a/redenv.config.json");
     let error = format!("error: {} can't be read: permission denied", path.display());
     run(launch, "chmod 000 ../redenv.config.json").assert_failed(125, &[&error]);
+}
+
+#[test]
+fn a_path_cannot_write_to_the_terminal() {
+    let vault = vault();
+    let launch = |content: &str| {
+        let mut launch = without(&vault, &["REDENV_PROJECT"]).file("\u{1b}[31m/redenv.config.js", content);
+        let directory = launch.directory().join("\u{1b}[31m");
+        launch.command().current_dir(directory);
+        launch
+    };
+    for (content, error, hint) in [
+        (
+            "export default { name: ' x' }",
+            "`name` in PATH has white space around its value",
+            "remove them: the value of `name` in PATH is taken as it stands (docker's --env-file keeps quotes)",
+        ),
+        (
+            "export default { name: '' }",
+            "`name` in PATH is empty",
+            "give `name` in PATH a value, or unset it",
+        ),
+    ] {
+        let launch = launch(content);
+        let path = launch.directory().canonicalize().unwrap();
+        let path = format!("{}/\\u{{1b}}[31m/redenv.config.js", path.display());
+        let said = |text: &str| text.replace("PATH", &path);
+        let lines = [format!("error: {}", said(error)), format!("hint: {}", said(hint))];
+        launch.program(["true"]).run().assert_failed(125, &lines.each_ref().map(String::as_str));
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::env_file::EnvFileError;
-use super::project_file::ProjectFileError;
+use super::project_file::{Member, ProjectFileError};
 use super::small_file::FileError;
 use crate::report::{Shown, join};
 use crate::upstash::address::BadAddress;
@@ -51,8 +51,8 @@ pub(crate) enum Problem {
     Pin(String),
     /// One that has no effect without another.
     Needs(&'static str, &'static str),
-    /// The project file has no literal name.
-    ProjectFileName(PathBuf),
+    /// It isn't set, and the project file has no literal for it.
+    NotLiteral { member: Member, path: PathBuf },
     /// The env file can't be used.
     EnvFile(EnvFileError),
     /// The project file can't be read.
@@ -93,8 +93,9 @@ impl Problem {
             Self::Boolean(name) => format!("{name} is neither 1 nor 0"),
             Self::Pin(name) => format!("{name} is not NAME=VERSION"),
             Self::Needs(flag, other) => format!("{flag} needs {other}"),
-            Self::ProjectFileName(path) => {
-                format!("REDENV_PROJECT is not set, and {} has no literal `name`", shown(path))
+            Self::NotLiteral { member, path } => {
+                let (variable, member) = (member.variable().name, member.key());
+                format!("{variable} is not set, and {} has no literal `{member}`", shown(path))
             }
             Self::EnvFile(EnvFileError::Malformed { path, line }) => {
                 format!("{} is malformed: line {line} is not NAME=VALUE", shown(path))
@@ -145,7 +146,10 @@ impl Problem {
             Self::Time { .. } => "give it like 10s, 500ms or 24h".into(),
             Self::Boolean(_) => "set it to 1 or 0".into(),
             Self::Pin(_) => "give the name, `=`, and a version number or ~N for the one N before the current".into(),
-            Self::ProjectFileName(_) => "a project file is read, not run: give the name with -p".into(),
+            Self::NotLiteral { member, .. } => {
+                let (key, flag) = (member.key(), member.flag());
+                format!("a project file is read, not run: give the {key} with {flag}")
+            }
             Self::EnvFile(_) => "--no-env-file starts without it, --env-file names another".into(),
             Self::Proxy(BadProxy::Kind { .. }) => {
                 "give an http:// proxy, or name the database's host in NO_PROXY to connect directly".into()

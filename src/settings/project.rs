@@ -1,8 +1,10 @@
 //! The project and its environments.
 
+use std::path::Path;
+
 use super::DEFAULT_ENVIRONMENT;
-use super::problem::Problem;
-use super::project_file::ProjectFile;
+use super::problem::{Problem, shown};
+use super::project_file::{Member, ProjectFile, Value};
 use super::resolver::Resolver;
 use super::source::Found;
 use super::variables as var;
@@ -32,26 +34,22 @@ impl Resolver<'_> {
             Some(names) => Some((names.to_vec(), "--env".to_owned())),
         };
         let faultless = self.problems.len() == before;
-        let mut file_without_name = None;
         if faultless && (project.is_none() || environments.is_none()) {
             match ProjectFile::find() {
                 Ok(Some(file)) => {
-                    let path = file.path.display().to_string();
-                    if file.name.is_none() {
-                        file_without_name = Some(file.path);
-                    }
-                    project = project.or_else(|| file.name.map(|name| (name, path.clone())));
-                    environments = environments.or_else(|| file.environment.map(|name| (vec![name], path)));
+                    project = project.or_else(|| self.literal(Member::Name, file.name, &file.path));
+                    environments = environments.or_else(|| {
+                        let (name, place) =
+                            self.literal(Member::Environment, file.environment, &file.path)?;
+                        Some((vec![name], place))
+                    });
                 }
                 Ok(None) => {}
                 Err(error) => self.problem(Problem::ProjectFile(error)),
             }
         }
         if project.is_none() && self.problems.len() == before {
-            match file_without_name {
-                Some(path) => self.problem(Problem::ProjectFileName(path)),
-                None => self.missing(&[var::PROJECT]),
-            }
+            self.missing(&[var::PROJECT]);
         }
         let (names, place) =
             environments.unwrap_or_else(|| (vec![DEFAULT_ENVIRONMENT.to_owned()], String::new()));
@@ -64,6 +62,20 @@ impl Resolver<'_> {
             }
         }
         (project.and_then(|(name, place)| self.name(&name, &place)), layers)
+    }
+
+    /// What the project file says of a member, and where, for messages.
+    fn literal(&mut self, member: Member, value: Value, path: &Path) -> Option<(String, String)> {
+        match (value, member) {
+            (Value::Literal(text), _) => Some((text, format!("`{}` in {}", member.key(), shown(path)))),
+            // For an environment that isn't there the default holds; one that is there and can't be
+            // told must not be taken for it.
+            (Value::Absent, Member::Environment) => None,
+            _ => {
+                self.problem(Problem::NotLiteral { member, path: path.into() });
+                None
+            }
+        }
     }
 
     fn name(&mut self, text: &str, place: &str) -> Option<Name> {

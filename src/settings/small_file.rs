@@ -27,6 +27,8 @@ pub(crate) enum FileError {
     TooLong,
     /// It is not UTF-8.
     NotUtf8,
+    /// It should be a JSON object, and isn't.
+    NotJson,
 }
 
 impl From<io::Error> for FileError {
@@ -43,6 +45,7 @@ impl fmt::Display for FileError {
             Self::NotRegular => "it is not a regular file",
             Self::TooLong => "it is longer than 1 MiB",
             Self::NotUtf8 => "it is not UTF-8",
+            Self::NotJson => "it is not a JSON object",
         })
     }
 }
