@@ -235,17 +235,16 @@ impl<'e> Resolver<'e> {
     /// `--preserve-env`, `--preserve-env=A,B`; in the variable `1` or `*` is all.
     pub(super) fn preserve(&mut self, args: &EnvironmentArgs) -> Preserve {
         let names = self.list(&args.preserve_env, var::PRESERVE_ENV);
-        match names.as_slice() {
-            [] => Preserve::None,
-            [one] if one == "*" => Preserve::All,
-            [one] if boolean(one).is_some() && args.preserve_env.is_empty() => {
-                if boolean(one) == Some(true) {
-                    Preserve::All
-                } else {
-                    Preserve::None
-                }
-            }
-            _ => Preserve::Names(names.into_iter().collect()),
+        let answer = match names.as_slice() {
+            [one] if args.preserve_env.is_empty() => boolean(one),
+            _ => None,
+        };
+        match answer {
+            Some(true) => Preserve::All,
+            // The flag without a name is a `*`, whatever it is given beside.
+            None if names.iter().any(|name| name == "*") => Preserve::All,
+            None if !names.is_empty() => Preserve::Names(names.into_iter().collect()),
+            _ => Preserve::None,
         }
     }
 }
