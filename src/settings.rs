@@ -4,9 +4,12 @@
 
 mod env_file;
 mod problem;
+mod project;
 mod project_file;
 mod resolver;
+mod small_file;
 mod source;
+mod store;
 pub(crate) mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};

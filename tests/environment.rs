@@ -36,6 +36,12 @@ fn inherited_variables_win_where_they_are_preserved() {
             &["--preserve-env=A", "--preserve-env=B"],
             &[("A", "mine"), ("B", ""), ("NEW", "vault"), ("PREFIX_A", "scoped")],
         ),
+        // All is all, whatever is named beside.
+        (
+            &["--preserve-env", "--preserve-env=A"],
+            &[("A", "mine"), ("B", ""), ("NEW", "vault"), ("PREFIX_A", "scoped")],
+        ),
+        (&["--preserve-env=A,*"], &[("A", "mine"), ("B", ""), ("NEW", "vault"), ("PREFIX_A", "scoped")]),
         // It speaks of names as COMMAND sees them.
         (&["--preserve-env=A", "--scope", "PREFIX_"], &[("A", "mine"), ("B", "")]),
         (&["--preserve-env=PREFIX_A", "--scope", "PREFIX_"], &[("A", "scoped"), ("B", "")]),

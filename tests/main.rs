@@ -11,6 +11,7 @@ mod completions;
 mod deadline;
 #[cfg(target_os = "linux")]
 mod docker;
+mod env_file;
 mod environment;
 mod exit_status;
 mod failures;
@@ -28,6 +29,7 @@ mod mask;
 mod memory;
 mod memory_file;
 mod process_one;
+mod project_file;
 mod proxy;
 mod retries;
 mod selection;

@@ -7,7 +7,7 @@ use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
 /// A project `acme` whose environments `development`, `staging` and `production` say which they are.
-fn vault() -> Vault {
+pub fn vault() -> Vault {
     let environments = ["development", "staging", "production"];
     let project = environments.iter().fold(Project::new("acme"), |project, environment| {
         project.secret(environment, "WHERE", environment).secret(
@@ -20,13 +20,13 @@ fn vault() -> Vault {
 }
 
 /// The launcher with every setting but these.
-fn without(vault: &Vault, names: &[&str]) -> Launcher {
+pub fn without(vault: &Vault, names: &[&str]) -> Launcher {
     names.iter().fold(launcher(vault), |launcher, name| launcher.env_remove(name))
 }
 
 /// What the one request of this launch asked for: `project` and its environments.
 #[track_caller]
-fn asked(vault: &Vault, launcher: Launcher) -> String {
+pub fn asked(vault: &Vault, launcher: Launcher) -> String {
     let before = vault.requests().len();
     let outcome = launcher.program(["true"]).run();
     let requests = vault.requests().split_off(before);
@@ -38,7 +38,7 @@ fn asked(vault: &Vault, launcher: Launcher) -> String {
     format!("{project} {}", environments.collect::<Vec<_>>().join("+"))
 }
 
-const TYPESCRIPT: &str = r#"import { defineConfig } from "@redenv/client";
+pub const TYPESCRIPT: &str = r#"import { defineConfig } from "@redenv/client";
 
 export default defineConfig({
   "name": "file",
@@ -89,59 +89,6 @@ fn project_and_environment_are_looked_up_each_for_itself() {
 }
 
 #[test]
-fn a_project_file_of_every_kind_is_read() {
-    let vault = vault();
-    for (name, content) in [
-        ("redenv.config.ts", TYPESCRIPT),
-        (
-            "redenv.config.ts",
-            "const config: Config = { name: 'file', environment: 'file-env' };\nexport default config",
-        ),
-        ("redenv.config.js", "export default { name: 'file', environment: `file-env` };"),
-        ("redenv.config.mjs", "// name: 'no'\nexport default { environment: \"file-env\", name: \"file\" }"),
-        ("redenv.config.cjs", "module.exports = { name: 'file', environment: 'file-env' }"),
-        ("redenv.config.json", r#"{"name": "file", "environment": "file-env", "other": {"name": "no"}}"#),
-    ] {
-        let launch = without(&vault, &["REDENV_PROJECT"]).file(name, content);
-        assert_eq!(asked(&vault, launch), "file file-env", "{name}: {content}");
-    }
-}
-
-#[test]
-fn the_nearest_project_file_counts_also_from_a_parent_directory() {
-    let vault = vault();
-    let json = |name: &str| format!(r#"{{"name": "{name}"}}"#);
-    let launch = |directory: &str| {
-        let mut launch = without(&vault, &["REDENV_PROJECT"])
-            .file("redenv.config.json", json("top"))
-            .file("a/redenv.config.json", json("a"))
-            .file("a/redenv.config.ts", "export default { name: 'a-ts' }")
-            .file("a/b/c/other", "");
-        let directory = launch.directory().join(directory);
-        launch.command().current_dir(directory);
-        launch
-    };
-    assert_eq!(asked(&vault, launch(".")), "top development");
-    assert_eq!(asked(&vault, launch("a")), "a-ts development");
-    assert_eq!(asked(&vault, launch("a/b/c")), "a-ts development");
-}
-
-#[test]
-fn a_project_file_is_read_and_never_run() {
-    let vault = vault();
-    let launch = without(&vault, &["REDENV_PROJECT"])
-        .file("redenv.config.ts", "export default { name: process.env.PROJECT ?? 'x' }");
-    let path = launch.directory().canonicalize().unwrap().join("redenv.config.ts");
-    launch.program(["true"]).run().assert_failed(
-        125,
-        &[
-            &format!("error: REDENV_PROJECT is not set, and {} has no literal `name`", path.display()),
-            "hint: a project file is read, not run: give the name with -p",
-        ],
-    );
-}
-
-#[test]
 fn environments_are_layered_and_a_later_one_wins() {
     let vault = vault();
     for (launch, expected) in [
@@ -174,94 +121,6 @@ fn a_colon_in_a_name_becomes_a_dash_as_the_clients_write_it() {
     assert_eq!(asked(&vault, launch), "ac-me a-b");
 }
 
-/// The settings of `vault` as an env file.
-fn env_file(vault: &Vault) -> String {
-    format!(
-        "# for local use\nexport REDENV_TOKEN_ID={TOKEN_ID}\nREDENV_TOKEN_KEY='{TOKEN_KEY}'\n\
-         UPSTASH_REDIS_URL=\"{}\"\nUPSTASH_REDIS_TOKEN={}\nREDENV_PROJECT=acme\nREDENV_ENVIRONMENT=staging\n\
-         UNRELATED=from the file\nWHERE=from the file\n",
-        vault.url(),
-        vault.token()
-    )
-}
-
-#[test]
-fn every_setting_may_stand_in_env_local_and_nothing_of_it_reaches_command() {
-    let vault = vault();
-    let launch = bare_launcher().file(".env.local", env_file(&vault));
-    let mut environment = launch.program(["env", "-0"]).run().environment();
-    environment.remove("PATH");
-    let expected = [("WHERE", "staging"), ("STAGING", "1")];
-    assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())).into());
-
-    let launch = bare_launcher().file(".env.local", env_file(&vault)).arg("--keep-token");
-    let environment = launch.program(["env", "-0"]).run().environment();
-    assert_eq!(environment.keys().collect::<Vec<_>>(), ["PATH", "STAGING", "WHERE"]);
-}
-
-#[test]
-fn another_env_file_may_be_named_and_none_be_read() {
-    let vault = vault();
-    let local = "REDENV_PROJECT=local\n";
-    let bare = || {
-        without(&vault, &["REDENV_PROJECT"]).file(".env.local", local).file("other", "REDENV_PROJECT=other\n")
-    };
-    assert_eq!(asked(&vault, bare()), "local development");
-    assert_eq!(asked(&vault, bare().args(["--env-file", "other"])), "other development");
-    assert_eq!(asked(&vault, bare().env("REDENV_ENV_FILE", "other")), "other development");
-    let missing = [
-        "error: REDENV_PROJECT is not set",
-        "hint: give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above",
-    ];
-    bare().arg("--no-env-file").program(["true"]).run().assert_failed(125, &missing);
-    bare().env("REDENV_NO_ENV_FILE", "1").program(["true"]).run().assert_failed(125, &missing);
-    // A flag beats the variable.
-    let both = bare().env("REDENV_NO_ENV_FILE", "1").args(["--env-file", "other"]);
-    assert_eq!(asked(&vault, both), "other development");
-}
-
-#[test]
-fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
-    let vault = vault();
-    launcher(&vault).args(["--env-file", "missing"]).program(["true"]).run().assert_failed(
-        125,
-        &[
-            "error: missing can't be read: no such file or directory",
-            "hint: --no-env-file starts without it, --env-file names another",
-        ],
-    );
-    // The content of a malformed line may be a secret.
-    for content in [
-        "A=1\n\nhunter2 is secret\n",
-        "A=1\nB=2\nhunter2 'is secret\n",
-        "A=1\nB=2\nREDENV_TOKEN_KEY=hunter2 is secret\n",
-    ] {
-        launcher(&vault).file(".env.local", content).program(["true"]).run().assert_failed(
-            125,
-            &[
-                "error: .env.local is malformed: line 3 is not NAME=VALUE",
-                "hint: --no-env-file starts without it, --env-file names another",
-            ],
-        );
-    }
-    // A directory of that name, as some tools make it.
-    launcher(&vault).file(".env.local/x", "").program(["true"]).run().assert_ran("");
-}
-
-#[test]
-fn what_widens_trust_is_not_taken_from_an_env_file() {
-    let vault = Vault::of(&Project::new("acme").secret("development", "NODE_OPTIONS", "--require=x"));
-    let launch = launcher(&vault).file(".env.local", "REDENV_ALLOW_RESERVED=NODE_OPTIONS\n");
-    launch.program(["true"]).run().assert_failed(
-        125,
-        &[
-            "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: only the environment may set it",
-            "error: a secret may not be named NODE_OPTIONS: its value would run as code in COMMAND",
-            "hint: --allow-reserved NODE_OPTIONS lets it through, --exclude leaves it out",
-        ],
-    );
-}
-
 const FILES: [&str; 5] =
     ["REDENV_TOKEN_ID", "REDENV_TOKEN_KEY", "UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN", "REDENV_PROJECT"];
 
@@ -275,11 +134,12 @@ fn each_setting_may_be_in_a_file_less_one_newline() {
         });
         launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
     }
-    // In an env file too.
+    // In an env file too, where the user named it.
     let lines = FILES.map(|name| format!("{name}_FILE={name}\n")).concat();
     let launch =
         FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| launch.file(name, value));
-    launch.file(".env.local", lines).program(["printenv", "WHERE"]).run().assert_ran("development\n");
+    let launch = launch.file("mine", lines).args(["--env-file", "mine"]);
+    launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
 }
 
 #[test]

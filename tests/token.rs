@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -188,7 +189,7 @@ fn a_new_entry_is_like_those_of_the_official_clients_and_the_others_stay_byte_fo
         created_at
     );
     let output = |program: &str, argument: &str| {
-        let output = std::process::Command::new(program).arg(argument).output().unwrap();
+        let output = Command::new(program).arg(argument).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     assert_eq!(text(&entry["createdBy"]), format!("{}@{}", output("id", "-un"), output("uname", "-n")));
@@ -278,6 +279,35 @@ fn the_env_format_is_an_env_file_for_a_launch_that_starts_faster() {
         .program(["printenv", "PLAIN"])
         .run();
     assert_eq!((launched.stdout.as_str(), launched.stderr.as_str()), ("hello world\n", ""));
+}
+
+#[test]
+fn the_env_format_is_read_back_alike_by_a_launch_and_by_a_shell() {
+    let redis = RedisServer::start();
+    for name in ["my app", "it's \"$HOME\" `id` \\n\\", "\"$HOME\" \\", "#1", "café", "~", "a\n=b"] {
+        let vault = Vault::builder()
+            .redis(&redis.url())
+            .project(&Project::new(name).secret("development", "A", "1"))
+            .start();
+        let outcome = token(&vault, &["create", "--password-stdin", "-n", "x", "--format", "env"])
+            .stdin(project::MASTER_PASSWORD)
+            .run();
+        assert_eq!(outcome.stderr, "", "{name}");
+        let launch = bare_launcher().file("token.env", &outcome.stdout);
+        let shell = Command::new("sh")
+            .args(["-c", ". ./token.env && printf %s \"$REDENV_PROJECT\""])
+            .current_dir(launch.directory())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(shell.stdout).unwrap(), name);
+        let launched = launch
+            .env("UPSTASH_REDIS_URL", vault.url())
+            .env("UPSTASH_REDIS_TOKEN", vault.token())
+            .args(["--env-file", "token.env"])
+            .program(["true"])
+            .run();
+        launched.assert_ran("");
+    }
 }
 
 #[test]

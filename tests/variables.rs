@@ -21,6 +21,7 @@ const CASES: &[Case] = &[
     (&["--pristine"], ["REDENV_PRISTINE", "true"], SHOW, ["new https://new  ", ALL]),
     (&["--preserve-env"], ["REDENV_PRESERVE_ENV", "1"], "echo \"$API_FLAG\"", ["inherited", "vault"]),
     (&["--preserve-env"], ["REDENV_PRESERVE_ENV", "*"], "echo \"$API_FLAG\"", ["inherited", "vault"]),
+    (&["--preserve-env"], ["REDENV_PRESERVE_ENV", "MINE,*"], "echo \"$API_FLAG\"", ["inherited", "vault"]),
     (
         &["--preserve-env=API_FLAG"],
         ["REDENV_PRESERVE_ENV", "API_FLAG"],
@@ -125,6 +126,9 @@ fn verbosity_may_be_a_variable() {
     assert_eq!(said(launcher(&vault)), "");
     assert!(said(launcher(&vault).env("REDENV_VERBOSE", "1")).starts_with("redenv-run: fetched "));
     assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "0")), "");
+    // Looked at before anything can be reported: neither in a file, nor an error.
+    assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "maybe")), "");
+    assert_eq!(said(launcher(&vault).file("value", "1").env("REDENV_VERBOSE_FILE", "value")), "");
     // An option beats both.
     assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "1").arg("-q")), "");
     assert!(said(launcher(&vault).env("REDENV_QUIET", "1").arg("-v")).starts_with("redenv-run: fetched "));

@@ -1,35 +1,61 @@
 //! An env file, of which only the launcher's own variables are taken.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
-use super::variables::{self, Sources};
+use super::small_file::{self, FileError};
+use super::variables::{self, FILE_SUFFIX, Form, Sources};
+use crate::secret::SecretText;
+use syntax::Items;
 
 /// The file that is read where none is named.
-pub(crate) const DEFAULT: &str = ".env.local";
+const DEFAULT: &str = ".env.local";
 
 /// The launcher's own variables in a file.
 #[derive(Default)]
 pub(crate) struct EnvFile {
     /// Its path, for messages.
     pub(crate) path: PathBuf,
-    /// What is taken from it.
-    pub(crate) variables: BTreeMap<String, Zeroizing<String>>,
-    /// Own variables that only the process' environment may set.
-    pub(crate) ignored: Vec<String>,
+    /// Who chose it.
+    pub(crate) choice: Choice,
+    /// Own variables that it may not set.
+    pub(crate) ignored: Vec<Ignored>,
+    /// What is taken from it; of a name that is there twice the last one counts, as in a shell.
+    variables: Vec<(String, SecretText)>,
+}
+
+/// Who chose the file, and so how far it is trusted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Nobody: it lay in the working directory, and may be a stranger's.
+    #[default]
+    Found,
+    /// The user, by its name.
+    Named,
+}
+
+/// An own variable that is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ignored {
+    /// Only the process' environment may set it.
+    ProcessOnly(String),
+    /// A `NAME_FILE` in a file that nobody named: it would make the launcher read any file, and send
+    /// what that holds to the database of the same file.
+    FileForm(String),
 }
 
 /// Why an env file can't be read. Never holds a line of it.
 #[derive(Debug)]
 pub(crate) enum EnvFileError {
     /// It isn't there, or can't be read.
-    Unreadable { path: PathBuf, error: io::Error },
-    /// A line isn't `NAME=VALUE`; its number where that can be told.
-    Malformed { path: PathBuf, line: Option<usize> },
+    Unreadable { path: PathBuf, error: FileError },
+    /// A line isn't `NAME=VALUE`.
+    Malformed { path: PathBuf, line: usize },
+    /// The value of an own variable isn't UTF-8.
+    NotUtf8 { path: PathBuf, line: usize },
 }
 
 impl EnvFile {
@@ -39,8 +65,7 @@ impl EnvFile {
     /// [`EnvFileError`]: unreadable or malformed.
     pub(crate) fn read(path: &Path) -> Result<Self, EnvFileError> {
         let unreadable = |error| EnvFileError::Unreadable { path: path.into(), error };
-        let bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
-        Self::parse(path, &bytes)
+        Self::parse(path, Choice::Named, &small_file::read(path).map_err(unreadable)?)
     }
 
     /// Reads `.env.local` of the working directory, if there is one.
@@ -48,118 +73,59 @@ impl EnvFile {
     /// # Errors
     /// [`EnvFileError`]: unreadable or malformed.
     pub(crate) fn read_default() -> Result<Self, EnvFileError> {
-        match Self::read(Path::new(DEFAULT)) {
-            Err(EnvFileError::Unreadable { error, .. })
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) =>
-            {
-                Ok(Self::default())
-            }
-            other => other,
+        let path = Path::new(DEFAULT);
+        match small_file::read_found(path) {
+            Ok(Some(bytes)) => Self::parse(path, Choice::Found, &bytes),
+            // A directory of that name, as some tools make it.
+            Ok(None) | Err(FileError::Directory) => Ok(Self::default()),
+            Err(error) => Err(EnvFileError::Unreadable { path: path.into(), error }),
         }
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, EnvFileError> {
-        // The file's byte order mark, which some editors write.
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut file = Self { path: path.into(), ..Self::default() };
-        for item in dotenvy::Iter::new(bytes) {
-            let (name, value) = match item {
-                Ok(pair) => pair,
-                Err(error) if is_of_others(bytes, &error) => continue,
-                Err(error) => return Err(malformed(path, bytes, &error)),
+    /// The value of one of its variables.
+    pub(super) fn get(&self, name: &str) -> Option<&SecretText> {
+        self.variables.iter().rev().find(|variable| variable.0 == name).map(|variable| &variable.1)
+    }
+
+    /// Whether the variable's `NAME_FILE` is there, and ignored.
+    pub(super) fn ignores_file_form(&self, name: &str) -> bool {
+        let is_its = |ignored: &Ignored| match ignored {
+            Ignored::FileForm(form) => form.strip_suffix(FILE_SUFFIX) == Some(name),
+            Ignored::ProcessOnly(_) => false,
+        };
+        self.ignored.iter().any(is_its)
+    }
+
+    fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, EnvFileError> {
+        let mut file = Self { path: path.into(), choice, ..Self::default() };
+        for item in Items::of(bytes) {
+            let line = item.line;
+            let Some((name, value)) = item.assignment else {
+                if is_of_others(item.text) {
+                    continue;
+                }
+                return Err(EnvFileError::Malformed { path: path.into(), line });
             };
-            let value = Zeroizing::new(value);
-            match variables::ALL.iter().find(|v| is_form_of(&name, v.name)) {
-                Some(variable) if variable.sources == Sources::Process => file.ignored.push(name),
-                Some(_) => drop(file.variables.insert(name, value)),
-                None => {}
+            let Some((variable, form)) = variables::find(name) else { continue };
+            let name = String::from_utf8_lossy(name).into_owned();
+            match (variable.sources, form, choice) {
+                (Sources::Process, ..) => file.ignored.push(Ignored::ProcessOnly(name)),
+                (_, Form::File, Choice::Found) => file.ignored.push(Ignored::FileForm(name)),
+                _ => {
+                    let value = SecretText::from_utf8(value.bytes());
+                    let value = value.map_err(|_| EnvFileError::NotUtf8 { path: path.into(), line })?;
+                    file.variables.push((name, value));
+                }
             }
         }
         Ok(file)
     }
 }
 
-fn is_form_of(name: &str, variable: &str) -> bool {
-    name.strip_prefix(variable).is_some_and(|rest| rest.is_empty() || rest == variables::FILE_SUFFIX)
-}
-
-/// Whether it is a variable of another program that doesn't parse, such as `TITLE=two words`, which
-/// other readers of the file accept. Not where it takes one of the launcher's with it.
-fn is_of_others(bytes: &[u8], error: &dotenvy::Error) -> bool {
-    let dotenvy::Error::LineParse(text, _) = error else { return false };
-    let Some(line) = line_of(bytes, text).and_then(|index| bytes.split(|byte| *byte == b'\n').nth(index))
-    else {
-        return false;
-    };
-    let own = |text: &str| variables::ALL.iter().any(|variable| text.contains(variable.name));
-    line.contains(&b'=') && !own(text) && !own(&String::from_utf8_lossy(line))
-}
-
-/// The index of the line that an error's text, the whole line or its value, begins in.
-fn line_of(bytes: &[u8], text: &str) -> Option<usize> {
-    let first = text.lines().next().unwrap_or_default().trim_end().as_bytes();
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-    lines.position(|line| {
-        let before = line.strip_suffix(first).map(<[u8]>::trim_ascii_end);
-        before.is_some_and(|before| before.is_empty() || before.ends_with(b"="))
-    })
-}
-
-fn malformed(path: &Path, bytes: &[u8], error: &dotenvy::Error) -> EnvFileError {
-    let line = match error {
-        dotenvy::Error::LineParse(text, _) => line_of(bytes, text).map(|index| index + 1),
-        _ => None,
-    };
-    EnvFileError::Malformed { path: path.into(), line }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> EnvFile {
-        EnvFile::parse(Path::new(".env.local"), text.as_bytes()).unwrap_or_default()
-    }
-
-    #[test]
-    fn only_the_launchers_own_variables_are_taken() {
-        let file = parse(
-            "\u{feff}# comment\nREDENV_PROJECT=acme\nexport REDENV_TOKEN_KEY='redenv_sk_a+b/c='\nDATABASE_URL=x\n",
-        );
-        let names: Vec<&str> = file.variables.keys().map(String::as_str).collect();
-        assert_eq!(names, ["REDENV_PROJECT", "REDENV_TOKEN_KEY"]);
-        assert_eq!(file.variables["REDENV_TOKEN_KEY"].as_str(), "redenv_sk_a+b/c=");
-    }
-
-    #[test]
-    fn what_widens_trust_is_ignored_and_remembered() {
-        let file = parse("REDENV_ALLOW_RESERVED=LD_PRELOAD\nREDENV_CA_FILE=ca.pem\n");
-        assert!(file.variables.is_empty());
-        assert_eq!(file.ignored, ["REDENV_ALLOW_RESERVED", "REDENV_CA_FILE"]);
-    }
-
-    #[test]
-    fn a_malformed_line_is_named_by_its_number_only() {
-        for (text, expected) in [
-            ("A=1\n\nhunter2 is secret\n", 3),
-            ("A=1\nREDENV_PROJECT=two words\n", 2),
-            ("A=1\r\nexport REDENV_PROJECT = two words\r\n", 2),
-            // The apostrophe makes the next line part of the value.
-            ("A=1\nB=It's\nREDENV_PROJECT=acme\n", 2),
-        ] {
-            let error = EnvFile::parse(Path::new("x"), text.as_bytes()).err();
-            let Some(EnvFileError::Malformed { line, .. }) = error else { panic!("{text}: {error:?}") };
-            assert_eq!(line, Some(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_other_programs_make_of_their_own_lines_is_theirs() {
-        for text in ["TITLE=two words\n", "PRICE=5 $ or so\n", "A='x' y\n", "export B = a b\n", "C=It's\n"] {
-            let file = parse(&format!("REDENV_PROJECT=acme\n{text}"));
-            assert_eq!(file.variables.len(), 1, "{text}");
-        }
-        let file = parse("TITLE=two words\nREDENV_PROJECT=acme\n");
-        assert_eq!(file.variables["REDENV_PROJECT"].as_str(), "acme");
-    }
+/// Whether what doesn't parse is a variable of another program, such as `TITLE=two words`, which
+/// other readers of the file accept. Not where it takes one of the launcher's with it, as a quote
+/// that isn't closed does.
+fn is_of_others(text: &[u8]) -> bool {
+    let holds = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
+    holds(b"=") && !variables::ALL.iter().any(|variable| holds(variable.name.as_bytes()))
 }

@@ -1,11 +1,11 @@
 //! What can be wrong with the settings, and what to do about it. Never a value.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::env_file::EnvFileError;
-use super::project_file::ProjectFileError;
-use super::source::Source;
+use super::project_file::{Member, ProjectFileError};
+use super::small_file::FileError;
 use crate::report::{Shown, join};
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
@@ -15,8 +15,10 @@ use crate::upstash::proxy::BadProxy;
 pub(crate) enum Problem {
     /// It is needed and not set anywhere.
     Missing(&'static str),
-    /// It has to come from where its other half came from.
-    OtherSource { name: &'static str, other: String, source: Source },
+    /// It is needed, and only its `NAME_FILE` is there, in an env file that nobody named.
+    IgnoredFileForm { name: &'static str, path: PathBuf },
+    /// The process' environment has its other half, which it has to come from the same place as.
+    OtherSource { name: &'static str, other: String },
     /// `NAME` and `NAME_FILE` at once.
     BothForms(&'static str),
     /// It is set to nothing.
@@ -24,7 +26,7 @@ pub(crate) enum Problem {
     /// It is not UTF-8.
     NotUtf8(String),
     /// The file that `NAME_FILE` names can't be read.
-    Unreadable { name: String, path: PathBuf, error: io::Error },
+    Unreadable { name: String, path: PathBuf, error: FileError },
     /// White space around it.
     Space(String),
     /// Quotes around it.
@@ -39,6 +41,8 @@ pub(crate) enum Problem {
     Salt(String),
     /// No URL of a database.
     Address { name: String, problem: BadAddress },
+    /// The env file allows `http`, but nobody named it, and the URL is not its own.
+    AllowsOwnHttp(PathBuf),
     /// No span of time.
     Time { name: String },
     /// Neither yes nor no.
@@ -47,8 +51,8 @@ pub(crate) enum Problem {
     Pin(String),
     /// One that has no effect without another.
     Needs(&'static str, &'static str),
-    /// The project file has no literal name.
-    ProjectFileName(PathBuf),
+    /// It isn't set, and the project file has no literal for it.
+    NotLiteral { member: Member, path: PathBuf },
     /// The env file can't be used.
     EnvFile(EnvFileError),
     /// The project file can't be read.
@@ -63,14 +67,17 @@ impl Problem {
     fn message(&self) -> String {
         match self {
             Self::Missing(name) => format!("{name} is not set"),
-            Self::OtherSource { name, other, source } => {
-                format!("{name} is not set in {source}, where {other} is from")
+            Self::IgnoredFileForm { name, path } => {
+                format!("{name} is not set, and {name}_FILE in {} is ignored", shown(path))
+            }
+            Self::OtherSource { name, other } => {
+                format!("{name} is not set in the environment, where {other} is from")
             }
             Self::BothForms(name) => format!("{name} and {name}_FILE are both set"),
             Self::Empty(name) => format!("{name} is empty"),
             Self::NotUtf8(name) => format!("{name} is not UTF-8"),
             Self::Unreadable { name, path, error } => {
-                format!("{name}: {} can't be read: {}", shown(path), reason(error))
+                format!("{name}: {} can't be read: {error}", shown(path))
             }
             Self::Space(name) => format!("{name} has white space around its value"),
             Self::Quotes(name) => format!("{name} has quotes around its value"),
@@ -79,22 +86,28 @@ impl Problem {
             Self::IdAsKey(name) => format!("{name} holds a token id"),
             Self::Salt(name) => format!("{name} is not 32 hex digits"),
             Self::Address { name, problem } => format!("{name} {}", address(problem)),
+            Self::AllowsOwnHttp(path) => {
+                format!("REDENV_ALLOW_HTTP in {} counts only for a URL that is there too", shown(path))
+            }
             Self::Time { name } => format!("{name} is no span of time over zero"),
             Self::Boolean(name) => format!("{name} is neither 1 nor 0"),
             Self::Pin(name) => format!("{name} is not NAME=VERSION"),
             Self::Needs(flag, other) => format!("{flag} needs {other}"),
-            Self::ProjectFileName(path) => {
-                format!("REDENV_PROJECT is not set, and {} has no literal `name`", shown(path))
+            Self::NotLiteral { member, path } => {
+                let (variable, member) = (member.variable().name, member.key());
+                format!("{variable} is not set, and {} has no literal `{member}`", shown(path))
             }
-            Self::EnvFile(EnvFileError::Malformed { path, line: Some(line) }) => {
+            Self::EnvFile(EnvFileError::Malformed { path, line }) => {
                 format!("{} is malformed: line {line} is not NAME=VALUE", shown(path))
             }
-            Self::EnvFile(EnvFileError::Malformed { path, line: None }) => {
-                format!("{} is malformed: a line is not NAME=VALUE", shown(path))
+            Self::EnvFile(EnvFileError::NotUtf8 { path, line }) => {
+                format!("{} is malformed: line {line} is not UTF-8", shown(path))
             }
             Self::EnvFile(EnvFileError::Unreadable { path, error })
-            | Self::ProjectFile(ProjectFileError { path, error })
-            | Self::CertificateFile { path, error } => {
+            | Self::ProjectFile(ProjectFileError { path, error }) => {
+                format!("{} can't be read: {error}", shown(path))
+            }
+            Self::CertificateFile { path, error } => {
                 format!("{} can't be read: {}", shown(path), reason(error))
             }
             Self::Proxy(BadProxy::Kind { variable, kind }) => {
@@ -111,6 +124,9 @@ impl Problem {
             }
             Self::Missing(_) => {
                 "set it in the environment, as NAME_FILE with a file's path, or in .env.local; `redenv-run token create` makes a token".into()
+            }
+            Self::IgnoredFileForm { name, .. } => {
+                format!("set {name} there or in the environment, or name the file with --env-file")
             }
             Self::OtherSource { .. } => {
                 "the database's URL and token have to come from the same place, so that a file can't send your token elsewhere".into()
@@ -130,13 +146,16 @@ impl Problem {
             Self::Time { .. } => "give it like 10s, 500ms or 24h".into(),
             Self::Boolean(_) => "set it to 1 or 0".into(),
             Self::Pin(_) => "give the name, `=`, and a version number or ~N for the one N before the current".into(),
-            Self::ProjectFileName(_) => "a project file is read, not run: give the name with -p".into(),
+            Self::NotLiteral { member, .. } => {
+                let (key, flag) = (member.key(), member.flag());
+                format!("a project file is read, not run: give the {key} with {flag}")
+            }
             Self::EnvFile(_) => "--no-env-file starts without it, --env-file names another".into(),
             Self::Proxy(BadProxy::Kind { .. }) => {
                 "give an http:// proxy, or name the database's host in NO_PROXY to connect directly".into()
             }
             Self::Proxy(BadProxy::NotUrl { .. }) => "give it like http://proxy.example:3128".into(),
-            Self::Needs(..) | Self::NotUtf8(_) | Self::Unreadable { .. }
+            Self::Needs(..) | Self::NotUtf8(_) | Self::Unreadable { .. } | Self::AllowsOwnHttp(_)
             | Self::ProjectFile(_) | Self::CertificateFile { .. } => return None,
         })
     }
@@ -176,7 +195,8 @@ impl Problem {
     }
 }
 
-fn shown(path: &std::path::Path) -> String {
+/// A path, safe to show.
+pub(super) fn shown(path: &Path) -> String {
     Shown(&path.to_string_lossy()).to_string()
 }
 

@@ -1,14 +1,11 @@
 //! Where a variable's value comes from: the process' environment, or the env file.
 
 use std::ffi::OsStr;
-use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use zeroize::Zeroizing;
+use std::path::Path;
 
 use super::env_file::EnvFile;
 use super::problem::Problem;
+use super::small_file;
 use super::variables::{self, FILE_SUFFIX, Variable};
 use crate::environment::Environment;
 use crate::secret::SecretText;
@@ -20,21 +17,12 @@ pub(super) struct Sources<'e> {
 }
 
 /// A place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
     /// The process' environment.
     Process,
-    /// The env file of this path.
-    EnvFile(PathBuf),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Process => f.write_str("the environment"),
-            Self::EnvFile(path) => write!(f, "{}", path.display()),
-        }
-    }
+    /// The env file.
+    EnvFile,
 }
 
 /// A value, and the variable that had it.
@@ -50,9 +38,9 @@ impl Sources<'_> {
     /// # Errors
     /// [`Problem`]: both forms at once, not UTF-8, a file that can't be read.
     pub(super) fn find(&self, variable: Variable) -> Result<Option<Found>, Problem> {
-        match self.find_in(variable, &Source::Process)? {
+        match self.find_in(variable, Source::Process)? {
             Some(found) => Ok(Some(found)),
-            None => self.find_in(variable, &Source::EnvFile(self.file.path.clone())),
+            None => self.find_in(variable, Source::EnvFile),
         }
     }
 
@@ -60,7 +48,7 @@ impl Sources<'_> {
     ///
     /// # Errors
     /// As [`Sources::find`].
-    pub(super) fn find_in(&self, variable: Variable, source: &Source) -> Result<Option<Found>, Problem> {
+    pub(super) fn find_in(&self, variable: Variable, source: Source) -> Result<Option<Found>, Problem> {
         let name = variable.name.to_owned();
         let file_name = format!("{name}{FILE_SUFFIX}");
         let direct = self.get(&name, source)?;
@@ -77,13 +65,19 @@ impl Sources<'_> {
         }
     }
 
-    fn get(&self, name: &str, source: &Source) -> Result<Option<SecretText>, Problem> {
+    /// Whether the process' environment has a variable in either form.
+    pub(super) fn is_in_process(&self, variable: Variable) -> bool {
+        let has = |name: &str| self.process.contains_key(OsStr::new(name));
+        has(variable.name) || has(&format!("{}{FILE_SUFFIX}", variable.name))
+    }
+
+    fn get(&self, name: &str, source: Source) -> Result<Option<SecretText>, Problem> {
         let text = match source {
             Source::Process => match self.process.get(OsStr::new(name)) {
                 None => None,
                 Some(value) => Some(value.to_str().ok_or_else(|| Problem::NotUtf8(name.to_owned()))?),
             },
-            Source::EnvFile(_) => self.file.variables.get(name).map(|value| value.as_str()),
+            Source::EnvFile => self.file.get(name).map(SecretText::expose),
         };
         Ok(text.map(|text| SecretText::new(text.to_owned())))
     }
@@ -96,7 +90,7 @@ pub(super) fn read_value(name: &str, path: &Path) -> Result<SecretText, Problem>
         return Err(Problem::Empty(name.to_owned()));
     }
     let unreadable = |error| Problem::Unreadable { name: name.to_owned(), path: path.into(), error };
-    let mut bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
+    let mut bytes = small_file::read(path).map_err(unreadable)?;
     if bytes.ends_with(b"\n") {
         let end = bytes.len() - if bytes.ends_with(b"\r\n") { 2 } else { 1 };
         bytes.truncate(end);

@@ -101,15 +101,31 @@ pub(crate) const ALL: [Variable; 32] = [
 /// The ending of a variable that holds the path of a file with the value.
 pub(crate) const FILE_SUFFIX: &str = "_FILE";
 
-/// Whether a variable is one of the launcher's own, a `_FILE` form too.
-pub(crate) fn is_own(name: impl AsRef<OsStr>) -> bool {
-    let name = name.as_ref().as_bytes();
+/// What a variable's value is.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum Form {
+    /// `NAME`: the value itself.
+    Value,
+    /// `NAME_FILE`: the path of a file that holds it.
+    File,
+}
+
+/// The launcher's own variable of this name.
+pub(crate) fn find(name: &[u8]) -> Option<(Variable, Form)> {
     // Almost every inherited name ends here.
     if !name.starts_with(b"REDENV_") && !name.starts_with(b"UPSTASH_REDIS_") {
-        return false;
+        return None;
     }
-    let is = |name: &[u8]| ALL.iter().any(|variable| variable.name.as_bytes() == name);
-    is(name) || name.strip_suffix(FILE_SUFFIX.as_bytes()).is_some_and(is)
+    let called = |name: &[u8]| ALL.iter().find(|variable| variable.name.as_bytes() == name).copied();
+    match called(name) {
+        Some(variable) => Some((variable, Form::Value)),
+        None => Some((called(name.strip_suffix(FILE_SUFFIX.as_bytes())?)?, Form::File)),
+    }
+}
+
+/// Whether a variable is one of the launcher's own, a `_FILE` form too.
+pub(crate) fn is_own(name: impl AsRef<OsStr>) -> bool {
+    find(name.as_ref().as_bytes()).is_some()
 }
 
 #[cfg(test)]

@@ -193,9 +193,14 @@ fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(
         CreateFormat::Text => {
             format!("Project Name: {project}\nPublic Token ID: {id}\nSecret Token Key: {key}\n")
         }
-        CreateFormat::Env => format!(
-            "REDENV_PROJECT={project}\nREDENV_TOKEN_ID={id}\nREDENV_TOKEN_KEY={key}\nREDENV_TOKEN_SALT={salt}\n"
-        ),
+        CreateFormat::Env => {
+            let project = quoted(token.project);
+            // To a file it goes as it is.
+            let project = if io::stdout().is_terminal() { Shown(&project).to_string() } else { project };
+            format!(
+                "REDENV_PROJECT={project}\nREDENV_TOKEN_ID={id}\nREDENV_TOKEN_KEY={key}\nREDENV_TOKEN_SALT={salt}\n"
+            )
+        }
         CreateFormat::Json => shown_json(&Zeroizing::new(json(token))),
     });
     super::write(&text).map_err(|error| Error::Token(TokenError::KeyLost { id: token.id.clone(), error }))?;
@@ -210,6 +215,25 @@ fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(
         );
     }
     Ok(())
+}
+
+/// A text as a value that the launcher's env files and POSIX shells read alike.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
+    if text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    if !text.contains('\'') {
+        return format!("'{text}'");
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        if matches!(c, '"' | '\\' | '$' | '`') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted + "\""
 }
 
 #[cfg(test)]

@@ -1,0 +1,307 @@
+//! The env file: what is taken from it, and what a stranger's can't do.
+
+use crate::settings::{asked, vault, without};
+use crate::support::launcher::{bare_launcher, launcher};
+use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
+use crate::support::vault::Vault;
+
+/// The settings of `vault` as an env file.
+fn env_file(vault: &Vault) -> String {
+    format!(
+        "# for local use\nexport REDENV_TOKEN_ID={TOKEN_ID}\nREDENV_TOKEN_KEY='{TOKEN_KEY}'\n\
+         UPSTASH_REDIS_URL=\"{}\"\nUPSTASH_REDIS_TOKEN={}\nREDENV_PROJECT=acme\nREDENV_ENVIRONMENT=staging\n\
+         UNRELATED=from the file\nWHERE=from the file\n",
+        vault.url(),
+        vault.token()
+    )
+}
+
+#[test]
+fn every_setting_may_stand_in_env_local_and_nothing_of_it_reaches_command() {
+    let vault = vault();
+    let launch = bare_launcher().file(".env.local", env_file(&vault));
+    let mut environment = launch.program(["env", "-0"]).run().environment();
+    environment.remove("PATH");
+    let expected = [("WHERE", "staging"), ("STAGING", "1")];
+    assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())).into());
+
+    let launch = bare_launcher().file(".env.local", env_file(&vault)).arg("--keep-token");
+    let environment = launch.program(["env", "-0"]).run().environment();
+    assert_eq!(environment.keys().collect::<Vec<_>>(), ["PATH", "STAGING", "WHERE"]);
+}
+
+#[test]
+fn another_env_file_may_be_named_and_none_be_read() {
+    let vault = vault();
+    let local = "REDENV_PROJECT=local\n";
+    let bare = || {
+        without(&vault, &["REDENV_PROJECT"]).file(".env.local", local).file("other", "REDENV_PROJECT=other\n")
+    };
+    assert_eq!(asked(&vault, bare()), "local development");
+    assert_eq!(asked(&vault, bare().args(["--env-file", "other"])), "other development");
+    assert_eq!(asked(&vault, bare().env("REDENV_ENV_FILE", "other")), "other development");
+    let missing = [
+        "error: REDENV_PROJECT is not set",
+        "hint: give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above",
+    ];
+    bare().arg("--no-env-file").program(["true"]).run().assert_failed(125, &missing);
+    bare().env("REDENV_NO_ENV_FILE", "1").program(["true"]).run().assert_failed(125, &missing);
+    // A flag beats the variable.
+    let both = bare().env("REDENV_NO_ENV_FILE", "1").args(["--env-file", "other"]);
+    assert_eq!(asked(&vault, both), "other development");
+}
+
+#[test]
+fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
+    let vault = vault();
+    launcher(&vault).args(["--env-file", "missing"]).program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: missing can't be read: no such file or directory",
+            "hint: --no-env-file starts without it, --env-file names another",
+        ],
+    );
+    // The content of a malformed line may be a secret.
+    for content in [
+        "A=1\n\nhunter2 is secret\n",
+        "A=1\nB=2\nhunter2 'is secret\n",
+        "A=1\nB=2\nREDENV_TOKEN_KEY=hunter2 is secret\n",
+    ] {
+        launcher(&vault).file(".env.local", content).program(["true"]).run().assert_failed(
+            125,
+            &[
+                "error: .env.local is malformed: line 3 is not NAME=VALUE",
+                "hint: --no-env-file starts without it, --env-file names another",
+            ],
+        );
+    }
+    // A directory of that name, as some tools make it.
+    launcher(&vault).file(".env.local/x", "").program(["true"]).run().assert_ran("");
+}
+
+#[test]
+fn what_widens_trust_is_not_taken_from_an_env_file() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "NODE_OPTIONS", "--require=x"));
+    let launch = launcher(&vault).file(".env.local", "REDENV_ALLOW_RESERVED=NODE_OPTIONS\n");
+    launch.program(["true"]).run().assert_failed(
+        125,
+        &[
+            "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: only the environment may set it",
+            "error: a secret may not be named NODE_OPTIONS: its value would run as code in COMMAND",
+            "hint: --allow-reserved NODE_OPTIONS lets it through, --exclude leaves it out",
+        ],
+    );
+}
+
+/// A stranger's file must not send a variable of the user's shell to the stranger's database.
+#[test]
+fn nothing_of_the_environment_gets_into_a_value() {
+    let evil = vault();
+    for value in ["$GITHUB_TOKEN", "${GITHUB_TOKEN}", "\"${GITHUB_TOKEN}\"", "x$GITHUB_TOKEN-${PATH}y"] {
+        let lines = format!(
+            "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={value}\nREDENV_PROJECT={value}\nREDENV_TOKEN_ID={value}\n",
+            evil.url()
+        );
+        let launch = bare_launcher()
+            .file(".env.local", lines)
+            .env("REDENV_TOKEN_KEY", TOKEN_KEY)
+            .env("GITHUB_TOKEN", "hunter2");
+        let before = evil.requests().len();
+        launch.program(["true"]).run();
+        let request = evil.requests().split_off(before).remove(0);
+        let taken = value.trim_matches('"');
+        assert_eq!(request.header("authorization"), Some(&*format!("Bearer {taken}")));
+        assert!(request.body.contains(&format!("meta@{taken}")), "{}", request.body);
+        assert!(!request.body.contains("hunter2"), "{}", request.body);
+    }
+}
+
+#[test]
+fn a_value_is_read_as_dotenv_files_have_it() {
+    let vault = vault();
+    for (line, project) in [
+        ("REDENV_PROJECT=local", "local"),
+        ("\u{feff}REDENV_PROJECT=local", "local"),
+        ("export REDENV_PROJECT = local # not shared\r", "local"),
+        ("REDENV_PROJECT='my \"app\" # $1'", "my \"app\" # $1"),
+        (r#"REDENV_PROJECT="my \"app\" \$1 # 2" # not shared"#, r#"my "app" $1 # 2"#),
+        ("A='\nREDENV_PROJECT=other\n'\nREDENV_PROJECT=local", "local"),
+    ] {
+        let launch = without(&vault, &["REDENV_PROJECT"]).file(".env.local", line);
+        assert_eq!(asked(&vault, launch), format!("{project} development"), "{line}");
+    }
+}
+
+#[test]
+fn lines_of_other_programs_are_theirs_whatever_their_bytes() {
+    let vault = vault();
+    let lines = b"TITLE=two words\nBYTES=\xff\xfe\nIT=It's\n\xff=\nREDENV_PROJECT=local\nLAST=\xff";
+    assert_eq!(
+        asked(&vault, without(&vault, &["REDENV_PROJECT"]).file(".env.local", lines)),
+        "local development"
+    );
+    let launch = launcher(&vault).file(".env.local", b"A=1\nREDENV_TOKEN_SALT=\xff\n");
+    launch.program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: .env.local is malformed: line 2 is not UTF-8",
+            "hint: --no-env-file starts without it, --env-file names another",
+        ],
+    );
+}
+
+/// It could otherwise make the launcher read any file and send its content to its own URL.
+#[test]
+fn the_default_env_file_names_no_file_with_a_value() {
+    let vault = vault();
+    let lines = format!(
+        "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nREDENV_PROJECT_FILE=secret\nREDENV_TOKEN_SALT_FILE=/none\n",
+        vault.url(),
+        vault.token()
+    );
+    let launch = || {
+        bare_launcher()
+            .file("secret", "local")
+            .env("REDENV_TOKEN_ID", TOKEN_ID)
+            .env("REDENV_TOKEN_KEY", TOKEN_KEY)
+    };
+    let outcome = launch().file(".env.local", &lines).program(["true"]).run();
+    outcome.assert_failed(
+        125,
+        &[
+            "error: REDENV_PROJECT is not set, and REDENV_PROJECT_FILE in .env.local is ignored",
+            "hint: set REDENV_PROJECT there or in the environment, or name the file with --env-file",
+        ],
+    );
+    assert_eq!(vault.connections(), 0);
+    let ignored = |name: &str| {
+        format!(
+            "warning: {name} in .env.local is ignored: only the environment, or a file that --env-file names, may set it"
+        )
+    };
+    let outcome = launch().file(".env.local", &lines).env("REDENV_PROJECT", "acme").program(["true"]).run();
+    let warnings = [ignored("REDENV_PROJECT_FILE"), ignored("REDENV_TOKEN_SALT_FILE")];
+    let warnings = warnings.map(|warning| format!("redenv-run: {warning}\n")).concat();
+    assert_eq!((outcome.code(), outcome.stderr), (Some(0), warnings));
+    // A file that the user named is the user's own.
+    for launch in [
+        launch().file("mine", &lines).args(["--env-file", "mine"]),
+        launch().file("mine", &lines).env("REDENV_ENV_FILE", "mine"),
+        launch().file(".env.local", &lines).args(["--env-file", ".env.local"]),
+    ] {
+        let outcome =
+            launch.file("secret", "acme").env("REDENV_TOKEN_SALT", "").program(["printenv", "WHERE"]).run();
+        outcome.assert_ran("development\n");
+    }
+}
+
+/// The wildcard address is this machine, and no loopback one.
+#[test]
+fn the_default_env_file_allows_http_for_its_own_url_alone() {
+    let vault = vault();
+    let pair = format!(
+        "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nREDENV_ALLOW_HTTP=1\n",
+        vault.url_at("0.0.0.0"),
+        vault.token()
+    );
+    let own = without(&vault, &["UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"]).file(".env.local", pair);
+    assert_eq!(asked(&vault, own), "acme development");
+    let before = vault.connections();
+    let launch = || launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("0.0.0.0"));
+    launch().file(".env.local", "REDENV_ALLOW_HTTP=1\n").program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: UPSTASH_REDIS_URL is http to 0.0.0.0, where the token could be read on the way; REDENV_ALLOW_HTTP in .env.local counts only for a URL that is there too",
+            "hint: use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the way there is safe",
+        ],
+    );
+    assert_eq!(vault.connections(), before);
+    let named = launch().file("mine", "REDENV_ALLOW_HTTP=1\n").args(["--env-file", "mine"]);
+    assert_eq!(asked(&vault, named), "acme development");
+}
+
+const ANOTHER: &str = "hint: --no-env-file starts without it, --env-file names another";
+
+/// As a repository of a stranger can have it; a directory of that name is as good as none.
+#[cfg(unix)]
+#[test]
+fn a_default_env_file_that_is_no_plain_file_is_refused_and_not_read() {
+    use std::os::unix::fs::symlink;
+    let vault = vault();
+    // Were it read all the same, memory would end, and not this machine.
+    let limit = "ulimit -v 2000000 2>/dev/null";
+    let refused = ["error: .env.local can't be read: it is not a regular file", ANOTHER];
+    launcher(&vault).program(["true"]).after("mkfifo .env.local").run().assert_failed(125, &refused);
+    for target in ["/dev/zero", "/dev/stdin"] {
+        let launch = launcher(&vault).stdin("REDENV_PROJECT=stdin\n").program(["true"]);
+        symlink(target, launch.directory().join(".env.local")).unwrap();
+        launch.after(limit).run().assert_failed(125, &refused);
+    }
+    // A link to a file is a file.
+    let launch = without(&vault, &["REDENV_PROJECT"]).file("other", "REDENV_PROJECT=other\n");
+    symlink("other", launch.directory().join(".env.local")).unwrap();
+    assert_eq!(asked(&vault, launch), "other development");
+    assert_eq!(vault.connections(), 1);
+}
+
+#[test]
+fn an_env_file_has_at_most_one_mebibyte() {
+    let vault = vault();
+    let long = |length: usize| "#".repeat(length - 21) + "\nREDENV_PROJECT=local";
+    let launch = |length: usize| without(&vault, &["REDENV_PROJECT"]).file(".env.local", long(length));
+    assert_eq!(asked(&vault, launch(1024 * 1024)), "local development");
+    launch(1024 * 1024 + 1)
+        .program(["true"])
+        .run()
+        .assert_failed(125, &["error: .env.local can't be read: it is longer than 1 MiB", ANOTHER]);
+    launcher(&vault)
+        .args(["--env-file", "/dev/zero"])
+        .program(["true"])
+        .after("ulimit -v 2000000 2>/dev/null")
+        .run()
+        .assert_failed(125, &["error: /dev/zero can't be read: it is longer than 1 MiB", ANOTHER]);
+}
+
+#[test]
+fn a_named_env_file_may_be_a_stream() {
+    let vault = vault();
+    let lines = "REDENV_PROJECT=stream\n";
+    let bare = || without(&vault, &["REDENV_PROJECT"]);
+    for path in ["/dev/stdin", "/dev/fd/0"] {
+        assert_eq!(asked(&vault, bare().stdin(lines).args(["--env-file", path])), "stream development");
+    }
+    let substituted = bare().file("lines", lines).through([
+        "bash",
+        "-c",
+        r#""$1" --env-file <(cat lines) "${@:2}""#,
+        "bash",
+    ]);
+    assert_eq!(asked(&vault, substituted), "stream development");
+    // So may a value.
+    for path in ["/dev/stdin", "/dev/fd/0"] {
+        assert_eq!(
+            asked(&vault, bare().stdin("stream\n").env("REDENV_PROJECT_FILE", path)),
+            "stream development"
+        );
+    }
+    let substituted = bare().through(["bash", "-c", r#"REDENV_PROJECT_FILE=<(echo stream) "$@""#, "bash"]);
+    assert_eq!(asked(&vault, substituted), "stream development");
+    bare()
+        .env("REDENV_PROJECT_FILE", "/dev/zero")
+        .program(["true"])
+        .after("ulimit -v 2000000 2>/dev/null")
+        .run()
+        .assert_failed(
+            125,
+            &["error: REDENV_PROJECT_FILE: /dev/zero can't be read: it is longer than 1 MiB"],
+        );
+}
+
+#[test]
+fn a_path_cannot_write_to_the_terminal() {
+    let vault = vault();
+    let launch = launcher(&vault).file("a\u{1b}[31m", "REDENV_RAW=1\n").args(["--env-file", "a\u{1b}[31m"]);
+    let outcome = launch.program(["true"]).run();
+    let warning = "warning: REDENV_RAW in a\\u{1b}[31m is ignored: only the environment may set it";
+    assert_eq!((outcome.code(), outcome.stderr), (Some(0), format!("redenv-run: {warning}\n")));
+}
