@@ -128,9 +128,9 @@ const FILES: [&str; 5] =
 fn each_setting_may_be_in_a_file_less_one_newline() {
     let vault = vault();
     let values = [TOKEN_ID, TOKEN_KEY, &vault.url(), vault.token(), "acme"];
-    for end in ["", "\n", "\r\n"] {
+    for (begin, end) in [("", ""), ("", "\n"), ("", "\r\n"), ("\u{feff}", "\r\n")] {
         let launch = FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| {
-            launch.file(name, format!("{value}{end}")).env(&format!("{name}_FILE"), name)
+            launch.file(name, format!("{begin}{value}{end}")).env(&format!("{name}_FILE"), name)
         });
         launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
     }

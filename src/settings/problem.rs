@@ -60,7 +60,7 @@ pub(crate) enum Problem {
     /// The proxy's variable can't be followed.
     Proxy(BadProxy),
     /// A certificate file can't be read.
-    CertificateFile { path: PathBuf, error: io::Error },
+    CertificateFile { name: &'static str, path: PathBuf, error: io::Error },
 }
 
 impl Problem {
@@ -107,8 +107,8 @@ impl Problem {
             | Self::ProjectFile(ProjectFileError { path, error }) => {
                 format!("{} can't be read: {error}", shown(path))
             }
-            Self::CertificateFile { path, error } => {
-                format!("{} can't be read: {}", shown(path), reason(error))
+            Self::CertificateFile { name, path, error } => {
+                format!("{name}: {} can't be read: {}", shown(path), reason(error))
             }
             Self::Proxy(BadProxy::Kind { variable, kind }) => {
                 format!("{variable} is a proxy of the kind {kind}, which is not supported")
@@ -154,9 +154,12 @@ impl Problem {
             Self::Proxy(BadProxy::Kind { .. }) => {
                 "give an http:// proxy, or name the database's host in NO_PROXY to connect directly".into()
             }
+            Self::CertificateFile { .. } => {
+                "correct the path, or leave it out: the bundled certificates are enough for Upstash".into()
+            }
             Self::Proxy(BadProxy::NotUrl { .. }) => "give it like http://proxy.example:3128".into(),
             Self::Needs(..) | Self::NotUtf8(_) | Self::Unreadable { .. } | Self::AllowsOwnHttp(_)
-            | Self::ProjectFile(_) | Self::CertificateFile { .. } => return None,
+            | Self::ProjectFile(_) => return None,
         })
     }
 }

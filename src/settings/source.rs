@@ -91,6 +91,10 @@ pub(super) fn read_value(name: &str, path: &Path) -> Result<SecretText, Problem>
     }
     let unreadable = |error| Problem::Unreadable { name: name.to_owned(), path: path.into(), error };
     let mut bytes = small_file::read(path).map_err(unreadable)?;
+    // The file's byte order mark, which some editors write.
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     if bytes.ends_with(b"\n") {
         let end = bytes.len() - if bytes.ends_with(b"\r\n") { 2 } else { 1 };
         bytes.truncate(end);

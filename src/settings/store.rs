@@ -16,6 +16,9 @@ use crate::crypto::Salt;
 use crate::upstash::address::{BadAddress, PlainHttp, Scheme};
 use crate::upstash::{Address, CertificateFile, Network, Proxy};
 
+/// The system's variable for certificates, which other programs obey too.
+const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
+
 impl Resolver<'_> {
     pub(super) fn service_token(&mut self) -> Option<ServiceToken> {
         let id = self.required(var::TOKEN_ID);
@@ -121,15 +124,18 @@ impl Resolver<'_> {
             self.problem(Problem::Proxy(problem));
             None
         });
+        let own = match &args.ca_file {
+            Some(path) => Some(("--ca-file", path.clone())),
+            None => self.path(var::CA_FILE).map(|path| (var::CA_FILE.name, path)),
+        };
+        let systems = process.get(OsStr::new(SSL_CERT_FILE)).filter(|path| !path.is_empty());
+        let systems = systems.map(|path| (SSL_CERT_FILE, PathBuf::from(path)));
         let mut roots = Vec::new();
-        let own = args.ca_file.clone().or_else(|| self.path(var::CA_FILE));
-        let systems =
-            process.get(OsStr::new("SSL_CERT_FILE")).filter(|path| !path.is_empty()).map(PathBuf::from);
         if address.scheme() == Scheme::Https {
-            for path in own.into_iter().chain(systems) {
+            for (name, path) in own.into_iter().chain(systems) {
                 match fs::read(&path) {
                     Ok(pem) => roots.push(CertificateFile { path: path.to_string_lossy().into_owned(), pem }),
-                    Err(error) => self.problem(Problem::CertificateFile { path, error }),
+                    Err(error) => self.problem(Problem::CertificateFile { name, path, error }),
                 }
             }
         }
