@@ -173,6 +173,12 @@ impl Prepared {
 fn resolve(args: &LaunchArgs, environment: &Environment, report: Report) -> Result<Settings, Error> {
     let settings = Settings::resolve(args, environment).map_err(Error::Settings)?;
     settings.warnings.iter().for_each(|warning| report.warning(warning));
+    report.detail(|| {
+        let Settings { project, environments, read, .. } = &settings;
+        let files = join(read.iter().map(|path| Shown(&path.to_string_lossy()).to_string()));
+        let files = if read.is_empty() { String::new() } else { format!("; settings also from {files}") };
+        format!("project {project}, environment {}{files}", join(environments))
+    });
     Ok(settings)
 }
 

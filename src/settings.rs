@@ -14,7 +14,7 @@ pub(crate) mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) fallback: Option<FallbackSettings>,
     /// What the user should know although it is no error.
     pub(crate) warnings: Vec<String>,
+    /// The files that were read for it, by chance or by name.
+    pub(crate) read: Vec<PathBuf>,
 }
 
 /// A service token: its public id, its key, and its salt where that is known.
@@ -102,6 +104,7 @@ impl Settings {
                 files,
                 fallback,
                 warnings: resolver.warnings,
+                read: resolver.read,
             }),
             _ => Err(SettingsError(resolver.problems)),
         }

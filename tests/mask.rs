@@ -115,7 +115,8 @@ fn references_are_expanded_and_the_options_of_the_selection_hold() {
         .run()
         .assert_failed(125, &["error: --only: no secret matches URI", "hint: did you mean URL?"]);
     let outcome = mask(&vault, &["-v"]).run();
-    assert!(outcome.stderr.starts_with("redenv-run: fetched "), "{}", outcome.stderr);
+    let beginning = "redenv-run: project acme, environment development\nredenv-run: fetched ";
+    assert!(outcome.stderr.starts_with(beginning), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("adam") && outcome.stdout.lines().count() == 3);
 }
 

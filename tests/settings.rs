@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use crate::support::launcher::{Launcher, bare_launcher, launcher};
+use crate::support::launcher::{Launcher, bare_launcher, launcher, said};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
@@ -439,4 +439,29 @@ fn a_url_may_end_in_a_slash() {
     let vault = vault();
     let launch = launcher(&vault).env("UPSTASH_REDIS_URL", format!("{}/", vault.url()));
     assert_eq!(asked(&vault, launch), "acme development");
+}
+
+#[test]
+fn what_settings_came_from_is_said_when_asked_for() {
+    let vault = vault();
+    let config = r#"{"name": "acme", "environment": "production"}"#;
+    let launch = without(&vault, &["REDENV_PROJECT"]).file("redenv.config.json", config);
+    let launch = launch.file(".env.local", "REDENV_TIMEOUT=20s\n").arg("-v").program(["true"]);
+    let outcome = launch.run();
+    let beginning = "redenv-run: project acme, environment production; settings also from .env.local and ";
+    assert!(outcome.stderr.starts_with(beginning), "{}", outcome.stderr);
+    let outcome = launcher(&vault).args(["-v", "-e", "development,production"]).program(["true"]).run();
+    let beginning = "redenv-run: project acme, environment development and production\n";
+    assert!(outcome.stderr.starts_with(beginning), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_name_that_the_environments_variable_might_have_is_not_passed_over_in_silence() {
+    let vault = vault();
+    let where_it_is = || launcher(&vault).env("REDENV_ENV", "production");
+    let outcome = where_it_is().program(["printenv", "WHERE"]).run();
+    let warning = "warning: REDENV_ENV is not read: REDENV_ENVIRONMENT names the environment";
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("development\n", said(&[warning])));
+    let launch = where_it_is().env("REDENV_ENVIRONMENT", "production").program(["printenv", "WHERE"]);
+    launch.run().assert_ran("production\n");
 }

@@ -37,6 +37,7 @@ impl Resolver<'_> {
         if faultless && (project.is_none() || environments.is_none()) {
             match ProjectFile::find() {
                 Ok(Some(file)) => {
+                    self.read.push(file.path.clone());
                     project = project.or_else(|| self.literal(Member::Name, file.name, &file.path));
                     environments = environments.or_else(|| {
                         let (name, place) =

@@ -22,12 +22,14 @@ pub(super) struct Resolver<'e> {
     pub(super) sources: Sources<'e>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
+    /// The files that were found, or named.
+    pub(super) read: Vec<PathBuf>,
 }
 
 impl<'e> Resolver<'e> {
     pub(super) fn new(args: &EnvFileArgs, process: &'e Environment) -> Result<Self, SettingsError> {
         let sources = Sources { process, file: EnvFile::default() };
-        let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new() };
+        let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new(), read: Vec::new() };
         let file = if args.no_env_file {
             Ok(EnvFile::default())
         } else if let Some(path) = args.env_file.clone().or_else(|| this.path(var::ENV_FILE)) {
@@ -39,7 +41,11 @@ impl<'e> Resolver<'e> {
         };
         // Without the file nearly every other setting would seem to be missing.
         this.sources.file = file.map_err(|error| SettingsError(vec![Problem::EnvFile(error)]))?;
+        this.read.extend(Some(this.sources.file.path.clone()).filter(|path| !path.as_os_str().is_empty()));
         this.tell_ignored();
+        if process.contains_key(OsStr::new("REDENV_ENV")) && !this.sources.is_in_process(var::ENVIRONMENT) {
+            this.warnings.push("REDENV_ENV is not read: REDENV_ENVIRONMENT names the environment".into());
+        }
         Ok(this)
     }
 
