@@ -9,7 +9,7 @@ use crate::fallback::FallbackError;
 use crate::launch::{LaunchError, Size};
 use crate::mask::{BadOutput, MaskError};
 use crate::memory_file::MemoryFileError;
-use crate::program::{LookedIn, ProgramError};
+use crate::program::ProgramError;
 use crate::report::{Shown, join};
 use crate::select::SelectError;
 use crate::settings::{SettingsError, reason};
@@ -123,7 +123,7 @@ impl Error {
         match self {
             Self::Usage(error) => Told { message: error.message(), hint: error.hint() },
             Self::Settings(error) => Told { message: error.message(), hint: error.hint() },
-            Self::Program(error) => program(error),
+            Self::Program(error) => Told { message: error.message(), hint: error.hint() },
             Self::Store { host, error } => store(host, error),
             Self::Reply { host, error } => reply(host, error),
             Self::Fallback { path, error, fallback } => {
@@ -167,32 +167,6 @@ fn path(path: &std::path::Path) -> String {
 
 fn names<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     join(names.into_iter().map(|name| Shown(name)))
-}
-
-fn program(error: &ProgramError) -> Told {
-    match error {
-        ProgramError::NotFound { typed, looked_in } => {
-            let typed = Shown(&typed.to_string_lossy()).to_string();
-            match looked_in {
-                LookedIn::Itself => bare(format!("{typed} was not found")),
-                LookedIn::Path => told(
-                    format!("{typed} was not found in PATH"),
-                    "COMMAND is looked up with the PATH the launcher was started with; a shell's aliases and functions are not programs",
-                ),
-                LookedIn::DefaultPath => told(
-                    format!("{typed} was not found"),
-                    "PATH is not set, so only /bin and /usr/bin were looked in",
-                ),
-            }
-        }
-        ProgramError::NotExecutable { path: file, problem } => {
-            let message = format!("{} can't be executed: {problem}", path(file));
-            match *problem {
-                "it is not executable" => told(message, format!("chmod +x {}", path(file))),
-                _ => bare(message),
-            }
-        }
-    }
 }
 
 fn store(host: &str, error: &upstash::Error) -> Told {

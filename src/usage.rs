@@ -194,6 +194,13 @@ fn nearest_long<'c>(option: &str, commands: impl Iterator<Item = &'c clap::Comma
     nearest(option, known).map(|name| format!("--{name}"))
 }
 
+/// A word as it has to be written for a shell.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./=:,@%+".contains(c);
+    let word = Shown(word).to_string();
+    if word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
 /// clap's sentence without its label, of flags and their values alone.
 fn first_line(error: &clap::Error) -> String {
     let text = error.render().to_string();

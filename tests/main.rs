@@ -12,6 +12,8 @@ mod deadline;
 #[cfg(target_os = "linux")]
 mod docker;
 mod environment;
+#[cfg(target_os = "linux")]
+mod executable;
 mod exit_status;
 mod failures;
 mod fallback;

@@ -1,0 +1,96 @@
+//! Why there is no program: what is said of it, and the next step.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::report::{Shown, join};
+use crate::usage::quoted;
+
+/// Why there is no program.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ProgramError {
+    /// No such file, or none in `PATH`.
+    NotFound { typed: OsString, looked_in: LookedIn },
+    /// There is one, and it can't be executed.
+    NotExecutable { path: PathBuf, problem: Problem },
+}
+
+/// Where a program was looked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LookedIn {
+    /// In the directories of `PATH`, but for those that this user may not search.
+    Path { unsearchable: Vec<PathBuf> },
+    /// In the system's default directories, as there is no `PATH`.
+    DefaultPath,
+    /// At the path that was typed.
+    Itself,
+}
+
+/// Why an existing file can't be executed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// It is a directory.
+    Directory,
+    /// It is a device, a pipe or a socket.
+    NotRegular,
+    /// Nobody may execute it.
+    NotExecutable,
+    /// Others may execute it, this user may not.
+    NotByThisUser,
+    /// Nothing on its file system may be executed.
+    NoExec,
+    /// Whether it is there can't be seen.
+    Unsearchable,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Directory => "it is a directory",
+            Self::NotRegular => "it is not a regular file",
+            Self::NotExecutable => "it is not executable",
+            Self::NotByThisUser => "it is executable, but not by this user",
+            Self::NoExec => "its file system is mounted noexec",
+            Self::Unsearchable => "a directory on the way to it can't be searched",
+        })
+    }
+}
+
+impl ProgramError {
+    /// What failed, in one line.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::NotFound { typed, looked_in } => {
+                let place = if matches!(looked_in, LookedIn::Path { .. }) { " in PATH" } else { "" };
+                format!("{} was not found{place}", shown(typed))
+            }
+            Self::NotExecutable { path, problem } => format!("{} can't be executed: {problem}", shown(path)),
+        }
+    }
+
+    /// The next step, where there is one.
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotFound { looked_in: LookedIn::Itself, .. } => return None,
+            Self::NotFound { looked_in: LookedIn::DefaultPath, .. } => {
+                "PATH is not set, so only /bin and /usr/bin were looked in".into()
+            }
+            Self::NotFound { looked_in: LookedIn::Path { unsearchable }, .. } if unsearchable.is_empty() => {
+                "COMMAND is looked up with the PATH the launcher was started with; a shell's aliases and functions are not programs".into()
+            }
+            Self::NotFound { looked_in: LookedIn::Path { unsearchable }, .. } => {
+                format!("this user may not search {}, which PATH names", join(unsearchable.iter().map(shown)))
+            }
+            Self::NotExecutable { path, problem } => match problem {
+                Problem::NotExecutable => format!("chmod +x {}", quoted(&path.to_string_lossy())),
+                Problem::NoExec => "put it on a file system from which programs may be executed".into(),
+                _ => return None,
+            },
+        })
+    }
+}
+
+fn shown(path: impl AsRef<OsStr>) -> String {
+    Shown(&path.as_ref().to_string_lossy()).to_string()
+}
