@@ -85,12 +85,12 @@ impl Error {
     /// The launcher's exit status.
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Program(ProgramError::NotFound { .. })
-            | Self::Launch(
-                LaunchError::NoInterpreter { .. } | LaunchError::NoLoader(_) | LaunchError::Vanished(_),
-            ) => NOT_FOUND,
-            Self::Program(ProgramError::NotExecutable { .. })
-            | Self::Launch(LaunchError::NotExecuted { .. }) => NOT_EXECUTABLE,
+            Self::Program(error) | Self::Launch(LaunchError::Program(error)) => match error {
+                ProgramError::NotExecutable { .. } => NOT_EXECUTABLE,
+                _ => NOT_FOUND,
+            },
+            Self::Launch(LaunchError::NoLoader(_) | LaunchError::Vanished(_)) => NOT_FOUND,
+            Self::Launch(LaunchError::NotExecuted { .. }) => NOT_EXECUTABLE,
             _ => FAILED,
         })
     }
@@ -448,15 +448,7 @@ fn launch(error: &LaunchError) -> Told {
             format!("the system finds arguments and environment too long; the largest: {}", sizes(largest)),
             "--only and --exclude select, --file passes a value as a file's path",
         ),
-        LaunchError::NoInterpreter { program, interpreter } => {
-            let shown = path(interpreter);
-            let message = format!("the interpreter {shown} that {} names was not found", path(program));
-            if interpreter.to_string_lossy().ends_with('\r') {
-                told(message, "the script has Windows line endings: save it with LF alone")
-            } else {
-                told(message, "install it, or correct the script's `#!` line")
-            }
-        }
+        LaunchError::Program(error) => Told { message: error.message(), hint: error.hint() },
         LaunchError::NoLoader(program) => told(
             format!("the loader or interpreter of {} was not found", path(program)),
             "it is built for another system or C library, or this image has no dynamic loader",

@@ -1,18 +1,25 @@
 //! Which program: the look-up of COMMAND, before anything else happens.
 
 mod error;
+mod handler;
+mod image;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use error::{LookedIn, Problem, ProgramError};
+use image::Image;
 
 /// Where programs are looked for without a `PATH`, as the C library does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
+/// What the C library starts a script with that names no interpreter.
+const SHELL: &str = "/bin/sh";
+/// How many scripts may be each other's interpreters before the kernel refuses.
+const DEEPEST: usize = 5;
 
 /// A program that was found and may be executed.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,14 +31,45 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Finds COMMAND as `execvp` would, with the given `PATH`.
+    /// Finds COMMAND as `execvp` would, with the given `PATH`, and whatever has to run it.
     ///
     /// # Errors
     /// [`ProgramError`]: not found, or not executable.
     pub(crate) fn find(typed: &OsStr, path: Option<&OsStr>) -> Result<Self, ProgramError> {
         let path = if typed.as_bytes().contains(&b'/') { at(typed)? } else { look_up(typed, path)? };
+        check_image(&path)?;
         Ok(Self { path, typed: typed.to_owned() })
     }
+}
+
+/// Whether the system executes a file, as far as that can be seen from outside.
+///
+/// # Errors
+/// [`ProgramError`]: it is for another machine or no program, or what its `#!` line names isn't one.
+pub(crate) fn check_image(program: &Path) -> Result<(), ProgramError> {
+    let mut path = program.to_owned();
+    for depth in 0..DEEPEST {
+        let problem = match Image::of(&path) {
+            Image::Program => return Ok(()),
+            Image::Script(interpreter) => {
+                if let Some(problem) = problem_of(&interpreter) {
+                    return Err(ProgramError::NotExecutable { path: interpreter, problem });
+                }
+                if !interpreter.exists() {
+                    return Err(ProgramError::NoInterpreter { script: path, interpreter });
+                }
+                path = interpreter;
+                continue;
+            }
+            Image::Text if depth > 0 => Problem::NoInterpreter,
+            Image::Text if Path::new(SHELL).exists() => return Ok(()),
+            Image::Text => return Err(ProgramError::NoShell(path)),
+            Image::Foreign(machine) => Problem::Foreign(machine),
+            Image::Data => Problem::Data,
+        };
+        return Err(ProgramError::NotExecutable { path, problem });
+    }
+    Ok(())
 }
 
 /// The program at the path that was typed.
@@ -107,27 +145,6 @@ fn without_tildes(path: &OsStr) -> OsString {
         directory
     });
     OsString::from_vec(entries.collect::<Vec<_>>().join(&b':'))
-}
-
-/// What a file's first line says of the program that runs it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Interpreter {
-    /// `#!` and this path, which may end in a carriage return by mistake.
-    Script(PathBuf),
-    /// None is named: a compiled program, or a script without `#!`.
-    Unnamed,
-}
-
-impl Interpreter {
-    /// Reads the first line of a file; one that can't be read names none.
-    pub(crate) fn of(program: &Path) -> Self {
-        let mut start = Vec::with_capacity(256);
-        let read = File::open(program).and_then(|file| file.take(256).read_to_end(&mut start));
-        let Some(rest) = read.ok().and_then(|_| start.strip_prefix(b"#!")) else { return Self::Unnamed };
-        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let word = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty());
-        Self::Script(PathBuf::from(OsStr::from_bytes(word.unwrap_or_default())))
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 
+use super::image::Machine;
 use crate::report::{Shown, join};
 use crate::usage::quoted;
 
@@ -14,6 +15,10 @@ pub(crate) enum ProgramError {
     NotFound { typed: OsString, looked_in: LookedIn },
     /// There is one, and it can't be executed.
     NotExecutable { path: PathBuf, problem: Problem },
+    /// A script's `#!` line names an interpreter that isn't there.
+    NoInterpreter { script: PathBuf, interpreter: PathBuf },
+    /// A script has no such line, and there is no shell.
+    NoShell(PathBuf),
 }
 
 /// Where a program was looked for.
@@ -42,17 +47,26 @@ pub(crate) enum Problem {
     NoExec,
     /// Whether it is there can't be seen.
     Unsearchable,
+    /// It is a program of another machine.
+    Foreign(Machine),
+    /// It is a script's interpreter, and only a shell could read it.
+    NoInterpreter,
+    /// It is neither a program nor a text.
+    Data,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Foreign(machine) => return write!(f, "it is built for another machine ({machine})"),
             Self::Directory => "it is a directory",
             Self::NotRegular => "it is not a regular file",
             Self::NotExecutable => "it is not executable",
             Self::NotByThisUser => "it is executable, but not by this user",
             Self::NoExec => "its file system is mounted noexec",
             Self::Unsearchable => "a directory on the way to it can't be searched",
+            Self::NoInterpreter => "it is a script without `#!`, and no interpreter",
+            Self::Data => "it is neither a program of this system nor a script",
         })
     }
 }
@@ -66,6 +80,12 @@ impl ProgramError {
                 format!("{} was not found{place}", shown(typed))
             }
             Self::NotExecutable { path, problem } => format!("{} can't be executed: {problem}", shown(path)),
+            Self::NoInterpreter { script, interpreter } => {
+                format!("the interpreter {} that {} names was not found", shown(interpreter), shown(script))
+            }
+            Self::NoShell(script) => {
+                format!("{} is a script without `#!`, and there is no /bin/sh", shown(script))
+            }
         }
     }
 
@@ -85,8 +105,15 @@ impl ProgramError {
             Self::NotExecutable { path, problem } => match problem {
                 Problem::NotExecutable => format!("chmod +x {}", quoted(&path.to_string_lossy())),
                 Problem::NoExec => "put it on a file system from which programs may be executed".into(),
+                Problem::Foreign(_) => format!("this machine needs a build for {}", std::env::consts::ARCH),
+                Problem::Data => "put the program that reads it before it, as in java -jar FILE".into(),
                 _ => return None,
             },
+            Self::NoInterpreter { interpreter, .. } if interpreter.to_string_lossy().ends_with('\r') => {
+                "the script has Windows line endings: save it with LF alone".into()
+            }
+            Self::NoInterpreter { .. } => "install it, or correct the script's `#!` line".into(),
+            Self::NoShell(_) => "let its first line name its interpreter: #!/path/to/interpreter".into(),
         })
     }
 }
