@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::image::Machine;
 use crate::report::{Shown, join};
-use crate::usage::quoted;
+use crate::usage::{self, Slip, quoted};
 
 /// Why there is no program.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,8 +76,17 @@ impl ProgramError {
     pub(crate) fn message(&self) -> String {
         match self {
             Self::NotFound { typed, looked_in } => {
+                let typed = typed.to_string_lossy();
                 let place = if matches!(looked_in, LookedIn::Path { .. }) { " in PATH" } else { "" };
-                format!("{} was not found{place}", shown(typed))
+                let why = match Slip::of(&typed) {
+                    Some(Slip::Line(_)) => ": it is one word with blanks",
+                    _ => "",
+                };
+                format!("{} was not found{place}{why}", usage::shown(&typed))
+            }
+            // Whether it is there isn't known, so that it may be a whole command line.
+            Self::NotExecutable { path, problem: problem @ Problem::Unsearchable } => {
+                format!("{} can't be executed: {problem}", usage::shown(&path.to_string_lossy()))
             }
             Self::NotExecutable { path, problem } => format!("{} can't be executed: {problem}", shown(path)),
             Self::NoInterpreter { script, interpreter } => {
@@ -91,6 +100,15 @@ impl ProgramError {
 
     /// The next step, where there is one.
     pub(crate) fn hint(&self) -> Option<String> {
+        if let Self::NotFound { typed, .. } = self
+            && let Some(slip) = Slip::of(&typed.to_string_lossy())
+        {
+            let what = match slip {
+                Slip::Assignment(_) => "a variable for COMMAND is set by env",
+                Slip::Line(_) => "write the words by themselves",
+            };
+            return Some(format!("{what}: redenv-run -- {}", slip.corrected()));
+        }
         Some(match self {
             Self::NotFound { looked_in: LookedIn::Itself, .. } => return None,
             Self::NotFound { looked_in: LookedIn::DefaultPath, .. } => {
