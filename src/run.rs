@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
@@ -24,6 +24,7 @@ use crate::fallback::{Fallback, FallbackError};
 use crate::launch::{self, Launch};
 use crate::mask;
 use crate::memory_file::MemoryFiles;
+use crate::output::print;
 use crate::program::Program;
 use crate::report::{Colour, Report, Shown, join};
 use crate::select::{self, Selected, Selection};
@@ -95,7 +96,7 @@ fn check(args: &CheckArgs, start: Start) -> Result<(), Error> {
         CheckFormat::Json => checked.json(),
         CheckFormat::Table => checked.text(Colour::of(&io::stdout())),
     };
-    io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
+    print(&text)
 }
 
 fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
@@ -123,7 +124,7 @@ fn completions(args: &CompletionsArgs) -> Result<(), Error> {
     // For bash clap_complete 4.6 writes a `-` in the program's name in two ways, and no command
     // would have completions.
     let text = String::from_utf8_lossy(&bytes).replace("redenv__subcmd__run", "redenv__run");
-    io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
+    print(&text)
 }
 
 /// The secrets, and where they are from.

@@ -1,5 +1,7 @@
 //! `check`: what a launch would do, without the launch.
 
+use std::fs::OpenOptions;
+use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -264,6 +266,23 @@ fn sizes_are_checked_as_before_a_launch() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("arguments and environment are too long for this system"), "{stderr}");
     assert_eq!(output.status.code(), Some(125));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let vault = vault();
+    for arguments in [&["check"][..], &["check", "--format", "json"], &["completions", "bash"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut launcher = launcher(&vault).args(arguments);
+        let output = launcher.command().stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{arguments:?}");
+        // What is lost is another thing.
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = launcher.command().stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let error = b"redenv-run: error: stdout can't be written to: no space left on device\n";
+        assert_eq!((output.status.code(), &output.stderr[..]), (Some(125), &error[..]), "{arguments:?}");
+    }
 }
 
 #[test]
