@@ -418,6 +418,10 @@ fn mask(error: &MaskError) -> Told {
             "mask prints the secrets, and stdout is a file",
             "run it in a step of its own, without a redirection: the runner reads its stdout",
         ),
+        MaskError::Output(BadOutput::Null) => told(
+            "mask prints for the runner, and stdout is /dev/null or closed: nothing would be masked",
+            "run it in a step of its own, without a redirection: the runner reads its stdout",
+        ),
         MaskError::Write(error) => {
             bare(format!("the secrets are not masked: stdout can't be written to: {}", reason(error)))
         }
