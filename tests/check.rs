@@ -327,6 +327,8 @@ fn colours_are_for_terminals_that_want_them() {
         shown(check(&vault, &[]).env("NO_COLOR", "")).contains('\x1b'),
         "an empty NO_COLOR refuses nothing"
     );
+    let dumb = shown(check(&vault, &[]).env("TERM", "dumb"));
+    assert_eq!(steady(&dumb), steady(&piped.stdout));
     let error = shown(check(&vault, &["--only", "DB_URI"]));
     assert_eq!(
         error,
