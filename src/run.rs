@@ -114,6 +114,18 @@ fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
     Ok(())
 }
 
+/// What bash does behind `--`: COMMAND is completed, and then files, which it takes where it is offered
+/// nothing. The generated script would offer the launcher's own options.
+const BEHIND_DASHES: &str = r#"    COMPREPLY=()
+    local at
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        if [[ ${COMP_WORDS[at]} == -- ]]; then
+            ((at + 1 == COMP_CWORD)) && COMPREPLY=($(compgen -c -- "$2"))
+            return 0
+        fi
+    done
+"#;
+
 fn completions(args: &CompletionsArgs) -> Result<(), Error> {
     let (mut bytes, mut command) = (Vec::new(), Cli::command());
     match args.shell {
@@ -121,10 +133,14 @@ fn completions(args: &CompletionsArgs) -> Result<(), Error> {
         Shell::Zsh => generate(Zsh, &mut command, "redenv-run", &mut bytes),
         Shell::Fish => generate(Fish, &mut command, "redenv-run", &mut bytes),
     }
-    // For bash clap_complete 4.6 writes a `-` in the program's name in two ways, and no command
-    // would have completions.
-    let text = String::from_utf8_lossy(&bytes).replace("redenv__subcmd__run", "redenv__run");
-    print(&text)
+    let text = String::from_utf8_lossy(&bytes);
+    if args.shell != Shell::Bash {
+        return print(&text);
+    }
+    // clap_complete 4.6 writes a `-` in the program's name in two ways, and no command would have
+    // completions.
+    let text = text.replace("redenv__subcmd__run", "redenv__run");
+    print(&text.replacen("    COMPREPLY=()\n", BEHIND_DASHES, 1))
 }
 
 /// The secrets, and where they are from.
