@@ -164,7 +164,8 @@ fn a_script_without_an_interpreter_line_needs_a_shell() {
 
         let requests = vault.connections();
         let (launch, path) = write(launcher(&vault), "script", first, 0o755);
-        let error = format!("error: {} is a script without `#!`, and there is no /bin/sh", path.display());
+        let error =
+            format!("error: {} is a script without `#!`, and there is no /bin/sh to run it", path.display());
         let launch = isolated(launch.program([&path]), &["--mount"], "mount -t tmpfs none /bin");
         let hint = "hint: let its first line name its interpreter: #!/path/to/interpreter";
         launch.run().assert_failed(127, &[&error, hint]);

@@ -93,7 +93,7 @@ impl ProgramError {
                 format!("the interpreter {} that {} names was not found", shown(interpreter), shown(script))
             }
             Self::NoShell(script) => {
-                format!("{} is a script without `#!`, and there is no /bin/sh", shown(script))
+                format!("{} is a script without `#!`, and there is no /bin/sh to run it", shown(script))
             }
         }
     }
