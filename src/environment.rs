@@ -61,12 +61,13 @@ pub(crate) const PRISTINE: [&str; 11] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "TMPDIR", "PWD", "LC_*"];
 
 /// Names through which a value becomes code in COMMAND; a trailing `*` stands for any ending.
-pub(crate) const RESERVED: [&str; 20] = [
+pub(crate) const RESERVED: [&str; 21] = [
     "PATH",
     "LD_*",
     "DYLD_*",
     "GLIBC_TUNABLES",
     "BASH_ENV",
+    "BASH_FUNC_*",
     "SHELLOPTS",
     "BASHOPTS",
     "PS4",

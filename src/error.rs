@@ -9,7 +9,7 @@ use crate::fallback::FallbackError;
 use crate::launch::{LaunchError, Size};
 use crate::mask::{BadOutput, MaskError};
 use crate::memory_file::MemoryFileError;
-use crate::program::{LookedIn, ProgramError};
+use crate::program::ProgramError;
 use crate::report::{Shown, join};
 use crate::select::SelectError;
 use crate::settings::{SettingsError, reason};
@@ -87,12 +87,12 @@ impl Error {
     /// The launcher's exit status.
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Program(ProgramError::NotFound { .. })
-            | Self::Launch(
-                LaunchError::NoInterpreter { .. } | LaunchError::NoLoader(_) | LaunchError::Vanished(_),
-            ) => NOT_FOUND,
-            Self::Program(ProgramError::NotExecutable { .. })
-            | Self::Launch(LaunchError::NotExecuted { .. }) => NOT_EXECUTABLE,
+            Self::Program(error) | Self::Launch(LaunchError::Program(error)) => match error {
+                ProgramError::NotExecutable { .. } => NOT_EXECUTABLE,
+                _ => NOT_FOUND,
+            },
+            Self::Launch(LaunchError::NoLoader(_) | LaunchError::Vanished(_)) => NOT_FOUND,
+            Self::Launch(LaunchError::NotExecuted { .. }) => NOT_EXECUTABLE,
             _ => FAILED,
         })
     }
@@ -125,7 +125,7 @@ impl Error {
         match self {
             Self::Usage(error) => Told { message: error.message(), hint: error.hint() },
             Self::Settings(error) => Told { message: error.message(), hint: error.hint() },
-            Self::Program(error) => program(error),
+            Self::Program(error) => Told { message: error.message(), hint: error.hint() },
             Self::Store { host, error } => store(host, error),
             Self::Reply { host, error } => reply(host, error),
             Self::Fallback { path, error, fallback } => {
@@ -169,32 +169,6 @@ fn path(path: &std::path::Path) -> String {
 
 fn names<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     join(names.into_iter().map(|name| Shown(name)))
-}
-
-fn program(error: &ProgramError) -> Told {
-    match error {
-        ProgramError::NotFound { typed, looked_in } => {
-            let typed = Shown(&typed.to_string_lossy()).to_string();
-            match looked_in {
-                LookedIn::Itself => bare(format!("{typed} was not found")),
-                LookedIn::Path => told(
-                    format!("{typed} was not found in PATH"),
-                    "COMMAND is looked up with the PATH the launcher was started with; a shell's aliases and functions are not programs",
-                ),
-                LookedIn::DefaultPath => told(
-                    format!("{typed} was not found"),
-                    "PATH is not set, so only /bin and /usr/bin were looked in",
-                ),
-            }
-        }
-        ProgramError::NotExecutable { path: file, problem } => {
-            let message = format!("{} can't be executed: {problem}", path(file));
-            match *problem {
-                "it is not executable" => told(message, format!("chmod +x {}", path(file))),
-                _ => bare(message),
-            }
-        }
-    }
 }
 
 fn store(host: &str, error: &upstash::Error) -> Told {
@@ -461,6 +435,10 @@ fn mask(error: &MaskError) -> Told {
             "mask prints the secrets, and stdout is a file",
             "run it in a step of its own, without a redirection: the runner reads its stdout",
         ),
+        MaskError::Output(BadOutput::Null) => told(
+            "mask prints for the runner, and stdout is /dev/null or closed: nothing would be masked",
+            "run it in a step of its own, without a redirection: the runner reads its stdout",
+        ),
         MaskError::Write(error) => {
             bare(format!("the secrets are not masked: stdout can't be written to: {}", reason(error)))
         }
@@ -491,15 +469,7 @@ fn launch(error: &LaunchError) -> Told {
             format!("the system finds arguments and environment too long; the largest: {}", sizes(largest)),
             "--only and --exclude select, --file passes a value as a file's path",
         ),
-        LaunchError::NoInterpreter { program, interpreter } => {
-            let shown = path(interpreter);
-            let message = format!("the interpreter {shown} that {} names was not found", path(program));
-            if interpreter.to_string_lossy().ends_with('\r') {
-                told(message, "the script has Windows line endings: save it with LF alone")
-            } else {
-                told(message, "install it, or correct the script's `#!` line")
-            }
-        }
+        LaunchError::Program(error) => Told { message: error.message(), hint: error.hint() },
         LaunchError::NoLoader(program) => told(
             format!("the loader or interpreter of {} was not found", path(program)),
             "it is built for another system or C library, or this image has no dynamic loader",

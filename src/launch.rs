@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::environment::Environment;
 use crate::memory_file::MemoryFiles;
-use crate::program::{Interpreter, Program};
+use crate::program::{Program, ProgramError, check_image};
 
 /// The longest `NAME=VALUE`: the kernel takes 32 pages of 4 KiB with the NUL (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;
@@ -42,8 +42,8 @@ pub(crate) enum LaunchError {
     TotalTooLong { total: usize, limit: usize, largest: Vec<Size> },
     /// The kernel says so, although the sizes were within what it promises.
     Refused { largest: Vec<Size> },
-    /// The interpreter that its `#!` line names isn't there.
-    NoInterpreter { program: PathBuf, interpreter: PathBuf },
+    /// It can't be executed any more, or only now it can be seen why.
+    Program(ProgramError),
     /// The kernel says that there is no such file although there is: its loader is missing.
     NoLoader(PathBuf),
     /// It vanished since it was looked up.
@@ -144,10 +144,7 @@ fn missing(program: PathBuf) -> LaunchError {
     if !program.exists() {
         return LaunchError::Vanished(program);
     }
-    match Interpreter::of(&program) {
-        Interpreter::Script(interpreter) => LaunchError::NoInterpreter { program, interpreter },
-        Interpreter::Unnamed => LaunchError::NoLoader(program),
-    }
+    check_image(&program).map_or_else(LaunchError::Program, |()| LaunchError::NoLoader(program))
 }
 
 #[cfg(test)]

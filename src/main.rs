@@ -21,6 +21,7 @@ mod hostile;
 mod launch;
 mod mask;
 mod memory_file;
+mod output;
 mod program;
 mod report;
 mod run;

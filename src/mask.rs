@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use rustix::fs::FileType;
 use zeroize::Zeroizing;
 
 use crate::select::Secret;
@@ -27,6 +28,8 @@ pub(crate) enum BadOutput {
     Terminal,
     /// A file would keep them.
     File,
+    /// `/dev/null` would let the runner hear of none, and its log show them.
+    Null,
 }
 
 /// Why nothing was masked.
@@ -38,17 +41,22 @@ pub(crate) enum MaskError {
     Write(io::Error),
 }
 
-/// Checks that stdout leads to a runner, not to a screen or a file.
+/// Checks that stdout leads to a runner, not to a screen, a file or nowhere.
 ///
 /// # Errors
-/// [`MaskError::Output`] for a terminal or a regular file.
+/// [`MaskError::Output`] for a terminal, a regular file or `/dev/null`, which a closed one is too.
 pub(crate) fn check_output(stdout: &(impl AsFd + IsTerminal)) -> Result<(), MaskError> {
     if stdout.is_terminal() {
         return Err(MaskError::Output(BadOutput::Terminal));
     }
-    let is_file = rustix::fs::fstat(stdout)
-        .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file());
-    if is_file { Err(MaskError::Output(BadOutput::File)) } else { Ok(()) }
+    // What can't be told is written to.
+    let Ok(found) = rustix::fs::fstat(stdout) else { return Ok(()) };
+    let kind = FileType::from_raw_mode(found.st_mode);
+    if kind.is_file() {
+        return Err(MaskError::Output(BadOutput::File));
+    }
+    let is_null = rustix::fs::stat("/dev/null").is_ok_and(|null| null.st_rdev == found.st_rdev);
+    if is_null && kind.is_char_device() { Err(MaskError::Output(BadOutput::Null)) } else { Ok(()) }
 }
 
 /// Writes the commands for all secrets, and gives the names of those that are not masked, or not in

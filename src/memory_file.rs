@@ -4,7 +4,6 @@
 //! that may look into COMMAND's `/proc/<pid>/fd` can open it anew, with an offset of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -13,8 +12,8 @@ use crate::report::nearest;
 use crate::select::Secret;
 
 /// Open memory files. They have to stay open until the exec.
-#[derive(Debug, Default)]
-pub(crate) struct MemoryFiles(Vec<OwnedFd>);
+#[derive(Debug)]
+pub(crate) struct MemoryFiles(#[expect(dead_code, reason = "held, not read")] Vec<OwnedFd>);
 
 /// Why a value can't be given as a file.
 #[derive(Debug)]
@@ -57,12 +56,6 @@ impl MemoryFiles {
     }
 }
 
-impl fmt::Display for MemoryFiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} memory files", self.0.len())
-    }
-}
-
 #[cfg(target_os = "linux")]
 mod system {
     use std::fs::{self, File, Permissions};
@@ -72,7 +65,7 @@ mod system {
     use std::process;
 
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-    use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+    use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
     use super::MemoryFileError;
 
@@ -86,7 +79,12 @@ mod system {
     pub(super) fn create(name: &str, content: &str) -> Result<(OwnedFd, String), MemoryFileError> {
         let refused = |error| MemoryFileError::Refused { name: name.to_owned(), error };
         let flags = MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC;
-        let low = memfd_create("redenv-run", flags).map_err(|e| refused(e.into()))?;
+        // With `vm.memfd_noexec` at 2 no other file is given; kernels before 6.3 don't know the flag.
+        let low = match memfd_create("redenv-run", flags | MemfdFlags::NOEXEC_SEAL) {
+            Err(Errno::INVAL) => memfd_create("redenv-run", flags),
+            made => made,
+        };
+        let low = low.map_err(|error| refused(error.into()))?;
         // Where the limit of open files is lower, the low one has to do.
         let fd = fcntl_dupfd_cloexec(&low, LOWEST).unwrap_or(low);
         fcntl_setfd(&fd, FdFlags::empty()).map_err(|e| refused(e.into()))?;

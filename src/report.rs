@@ -32,10 +32,12 @@ pub(crate) enum Colour {
 }
 
 impl Colour {
-    /// On for a terminal, unless `NO_COLOR` is set to anything but nothing (<https://no-color.org>).
+    /// On for a terminal, unless `NO_COLOR` is set to anything but nothing (<https://no-color.org>), or
+    /// the terminal is one that shows escape sequences as they stand.
     pub(crate) fn of(stream: &impl IsTerminal) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if !refused && stream.is_terminal() { Self::On } else { Self::Off }
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        if !refused && !is_dumb && stream.is_terminal() { Self::On } else { Self::Off }
     }
 
     /// `text` in the style of an SGR code, such as `1;31`.

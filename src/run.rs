@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
@@ -23,6 +23,7 @@ use crate::fallback::{Fallback, FallbackError};
 use crate::launch::{self, Launch};
 use crate::mask;
 use crate::memory_file::MemoryFiles;
+use crate::output::print;
 use crate::program::Program;
 use crate::report::{Colour, Report, Shown, join};
 use crate::select::{self, Selected};
@@ -94,7 +95,7 @@ fn check(args: &CheckArgs, start: Start) -> Result<(), Error> {
         CheckFormat::Json => checked.json(),
         CheckFormat::Table => checked.text(Colour::of(&io::stdout())),
     };
-    io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
+    print(&text)
 }
 
 fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
@@ -112,6 +113,18 @@ fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
     Ok(())
 }
 
+/// What bash does behind `--`: COMMAND is completed, and then files, which it takes where it is offered
+/// nothing. The generated script would offer the launcher's own options.
+const BEHIND_DASHES: &str = r#"    COMPREPLY=()
+    local at
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        if [[ ${COMP_WORDS[at]} == -- ]]; then
+            ((at + 1 == COMP_CWORD)) && COMPREPLY=($(compgen -c -- "$2"))
+            return 0
+        fi
+    done
+"#;
+
 fn completions(args: &CompletionsArgs) -> Result<(), Error> {
     let (mut bytes, mut command) = (Vec::new(), Cli::command());
     match args.shell {
@@ -119,10 +132,14 @@ fn completions(args: &CompletionsArgs) -> Result<(), Error> {
         Shell::Zsh => generate(Zsh, &mut command, "redenv-run", &mut bytes),
         Shell::Fish => generate(Fish, &mut command, "redenv-run", &mut bytes),
     }
-    // For bash clap_complete 4.6 writes a `-` in the program's name in two ways, and no command
-    // would have completions.
-    let text = String::from_utf8_lossy(&bytes).replace("redenv__subcmd__run", "redenv__run");
-    io::stdout().write_all(text.as_bytes()).map_err(Error::Output)
+    let text = String::from_utf8_lossy(&bytes);
+    if args.shell != Shell::Bash {
+        return print(&text);
+    }
+    // clap_complete 4.6 writes a `-` in the program's name in two ways, and no command would have
+    // completions.
+    let text = text.replace("redenv__subcmd__run", "redenv__run");
+    print(&text.replacen("    COMPREPLY=()\n", BEHIND_DASHES, 1))
 }
 
 /// The secrets, and where they are from.

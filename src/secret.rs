@@ -8,7 +8,6 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Text that must not be seen: a token key, an Upstash token, a password, a secret's value.
-#[derive(Default)]
 pub(crate) struct SecretText(Zeroizing<String>);
 
 impl SecretText {

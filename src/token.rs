@@ -11,11 +11,10 @@ mod revoke;
 mod store;
 mod time;
 
-use std::io::{self, Write};
-
 use crate::cli::token::{Action, TokenArgs, TokenOptions};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::output::{print, write};
 use crate::report::Report;
 use crate::run::Start;
 use crate::settings::Access;
@@ -39,18 +38,4 @@ fn access(options: &TokenOptions, environment: &Environment, report: Report) -> 
     let access = Access::resolve(options, environment).map_err(Error::Settings)?;
     access.warnings.iter().for_each(|warning| report.warning(warning));
     Ok(access)
-}
-
-/// Writes to stdout. A reader that has seen enough is no failure.
-fn print(text: &str) -> Result<(), Error> {
-    match write(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
-        _ => Ok(()),
-    }
-}
-
-fn write(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
 }

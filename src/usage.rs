@@ -1,5 +1,7 @@
 //! clap's errors in this program's form: one line, and the corrected command line where one is due.
 
+mod word;
+
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -8,6 +10,8 @@ use clap::{Arg, CommandFactory};
 use crate::cli::Cli;
 use crate::report::{Shown, join, nearest};
 
+pub(crate) use word::{Slip, quoted, shown};
+
 /// What `redenv-run token` takes.
 const TOKEN: &str = "redenv-run token create -n NAME | list | revoke ID...; --help tells more";
 
@@ -15,7 +19,9 @@ const TOKEN: &str = "redenv-run token create -n NAME | list | revoke ID...; --he
 #[derive(Debug)]
 pub(crate) enum UsageError {
     /// There is no `--` before COMMAND; the corrected command line.
-    NoDashes { corrected: String, subcommand: Option<String> },
+    NoDashes { corrected: String },
+    /// A word stands between the options and `--`; what was meant, most likely.
+    Stray { word: String, corrected: String },
     /// There is no COMMAND.
     NoCommand,
     /// An option that doesn't exist, and the nearest one.
@@ -28,6 +34,7 @@ impl UsageError {
     pub(crate) fn message(&self) -> String {
         match self {
             Self::NoDashes { .. } => "`--` is missing before COMMAND".into(),
+            Self::Stray { word, .. } => format!("{word} stands before `--`, where only options do"),
             Self::NoCommand => "COMMAND is missing".into(),
             Self::UnknownOption { option, .. } => format!("there is no option {}", Shown(option)),
             Self::Other { sentence, .. } => sentence.clone(),
@@ -36,10 +43,7 @@ impl UsageError {
 
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::NoDashes { corrected, subcommand: None } => Some(corrected.clone()),
-            Self::NoDashes { corrected, subcommand: Some(name) } => {
-                Some(format!("{corrected}, or did you mean `redenv-run {name}`?"))
-            }
+            Self::NoDashes { corrected } | Self::Stray { corrected, .. } => Some(corrected.clone()),
             Self::NoCommand => Some("redenv-run [OPTIONS] -- COMMAND [ARG]...; --help tells more".into()),
             Self::UnknownOption { nearest: Some(nearest), .. } => Some(format!("did you mean {nearest}?")),
             Self::UnknownOption { nearest: None, .. } => {
@@ -56,35 +60,37 @@ impl UsageError {
             Some(ContextValue::Strings(texts)) => texts.first().cloned(),
             _ => None,
         };
-        // What stands behind a `=` may be anything.
-        let argument =
-            text(ContextKind::InvalidArg).map(|arg| arg.split('=').next().unwrap_or_default().to_owned());
-        let within = arguments.first().is_some_and(|first| first == "token");
+        // What stands behind the `=` of an option may be anything.
+        let argument = text(ContextKind::InvalidArg).map(|argument| match argument.split_once('=') {
+            Some((option, _)) if option.starts_with('-') => option.to_owned(),
+            _ => argument,
+        });
+        let first = arguments.first().map(|first| first.to_string_lossy()).unwrap_or_default();
         match error.kind() {
             ErrorKind::MissingSubcommand => Self::Other {
                 sentence: "what to do with the tokens is missing".into(),
                 hint: Some(TOKEN.into()),
             },
-            ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument if within => {
+            ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument if first == "token" => {
                 let word = text(ContextKind::InvalidSubcommand).or(argument).unwrap_or_default();
                 let nearest = nearest_of_token(&word);
                 Self::Other {
-                    sentence: format!("`redenv-run token` does not take {}", Shown(&word)),
+                    sentence: format!("`redenv-run token` does not take {}", shown(&word)),
                     hint: Some(nearest.map_or(TOKEN.into(), |nearest| format!("did you mean {nearest}?"))),
                 }
             }
             ErrorKind::InvalidSubcommand => {
                 let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-                Self::no_dashes(&word, arguments, nearest_subcommand(&word))
+                Self::no_dashes(&word, arguments)
             }
-            ErrorKind::UnknownArgument => match argument {
-                Some(argument) if !argument.starts_with('-') => Self::no_dashes(&argument, arguments, None),
-                argument => {
-                    let option = argument.unwrap_or_default();
-                    let nearest = nearest_option(&option);
-                    Self::UnknownOption { option, nearest }
+            ErrorKind::UnknownArgument => {
+                let argument = argument.unwrap_or_default();
+                match &*first {
+                    _ if argument.starts_with('-') => Self::unknown_option(argument, &first),
+                    "mask" | "completions" => Self::not_taken(&first, &argument, arguments),
+                    _ => Self::no_dashes(&argument, arguments),
                 }
-            },
+            }
             ErrorKind::ArgumentConflict => {
                 let other = text(ContextKind::PriorArg).unwrap_or_default();
                 let other = other.split(['=', ' ']).next().unwrap_or_default().to_owned();
@@ -130,40 +136,114 @@ impl UsageError {
         }
     }
 
-    /// The command line with `--` in its place. COMMAND's own arguments are not shown.
-    fn no_dashes(word: &str, arguments: &[OsString], subcommand: Option<String>) -> Self {
-        // Not where it is the value of the option before it, as in `-p node node server.js`.
-        let is_value = |at: usize| at > 0 && takes_next(&arguments[at - 1].to_string_lossy());
-        let mut places = (0..arguments.len()).filter(|at| arguments[*at] == word);
-        let at = places.find(|at| !is_value(*at)).unwrap_or(0);
-        let shown = |option: &OsString| Shown(&option.to_string_lossy()).to_string();
-        let options: Vec<String> = arguments[..at].iter().map(shown).collect();
-        let options = if options.is_empty() { String::new() } else { format!(" {}", options.join(" ")) };
+    /// An option that this command doesn't have, or that no command has.
+    fn unknown_option(option: String, first: &str) -> Self {
+        let launch = Cli::command();
+        let command = launch.find_subcommand(first).unwrap_or(&launch);
+        let has_it = |command: &&clap::Command| has_option(command, &option);
+        let other = std::iter::once(&launch).chain(launch.get_subcommands()).find(has_it);
+        match other.map(clap::Command::get_name) {
+            None => Self::UnknownOption { nearest: nearest_option(&option, command), option },
+            Some(_) if command.get_name() != launch.get_name() => Self::Other {
+                sentence: format!("`redenv-run {first}` does not take {}", Shown(&option)),
+                hint: Some(format!("`redenv-run {first} --help` lists what it takes")),
+            },
+            Some(other) => Self::Other {
+                sentence: format!("a launch does not take {}", Shown(&option)),
+                hint: Some(format!("`redenv-run {other}` does; options of COMMAND go behind `--`")),
+            },
+        }
+    }
+
+    /// A word behind a command that takes none, or not as many.
+    fn not_taken(command: &str, word: &str, arguments: &[OsString]) -> Self {
+        let meant = place(word, arguments).and_then(|at| one_list(&arguments[..at], &arguments[at..]));
+        Self::Other {
+            sentence: format!("`redenv-run {command}` does not take {}", shown(word)),
+            hint: Some(meant.unwrap_or_else(|| format!("`redenv-run {command} --help` lists what it takes"))),
+        }
+    }
+
+    /// The command line with `--` in its place, or without the word that stands before it. COMMAND's own
+    /// arguments are not shown.
+    fn no_dashes(word: &str, arguments: &[OsString]) -> Self {
+        let at = place(word, arguments).unwrap_or(0);
+        let (before, rest) = arguments.split_at(at);
+        let options = before.iter().map(|word| quoted(&word.to_string_lossy()));
+        let options: Vec<String> = std::iter::once(String::new()).chain(options).collect();
+        let options = options.join(" ");
         if Cli::command().find_subcommand(word).is_some() {
             return Self::Other {
                 sentence: format!("options stand behind `{word}`, not before it"),
                 hint: Some(format!("redenv-run {word}{options}")),
             };
         }
-        let corrected = format!("redenv-run{options}");
-        let mut corrected = format!("{corrected} -- {}", Shown(word));
-        if at + 1 < arguments.len() {
-            corrected.push_str(" ...");
+        let command = match Slip::of(word) {
+            Some(slip) => slip.corrected(),
+            None if rest.len() > 1 => quoted(word) + " ...",
+            None => quoted(word),
+        };
+        let mut corrected = format!("redenv-run{options} -- {command}");
+        if let Some(name) = nearest_subcommand(word) {
+            corrected = format!("{corrected}, or did you mean `redenv-run {name}`?");
         }
-        Self::NoDashes { corrected, subcommand: subcommand.or_else(|| nearest_subcommand(word)) }
+        if rest.iter().any(|word| word == "--") {
+            let corrected = one_list(before, rest).unwrap_or(corrected);
+            return Self::Stray { word: shown(word), corrected };
+        }
+        Self::NoDashes { corrected }
     }
 }
 
-/// Whether the word after this option is its value.
-fn takes_next(option: &str) -> bool {
+/// Where a word stands that clap complains of: not where it is the value of the option before it, as in
+/// `-p node node server.js`.
+fn place(word: &str, arguments: &[OsString]) -> Option<usize> {
+    let is_value = |at: usize| at > 0 && is_option(&arguments[at - 1].to_string_lossy(), takes_next);
+    (0..arguments.len()).find(|at| arguments[*at] == word && !is_value(*at))
+}
+
+/// The option that the first of these words was to be a value of, and what is before the next option with
+/// it: one list, with commas, or behind a `=`.
+fn one_list(before: &[OsString], words: &[OsString]) -> Option<String> {
+    let mut words = words.iter().map(|word| word.to_string_lossy());
+    let word = words.next()?;
+    // A path is COMMAND's: no environment and no secret has such a name.
+    if word.contains('/') || Slip::of(&word).is_some() {
+        return None;
+    }
+    let more = if words.next().is_none_or(|next| next.starts_with('-')) { "" } else { ",..." };
+    let previous = before.last()?.to_string_lossy();
+    if is_option(&previous, Arg::is_require_equals_set) {
+        return Some(format!("{}{more}", quoted(&format!("{previous}={word}"))));
+    }
+    let list = format!("{}{more}", quoted(&format!("{previous},{word}")));
+    if previous.split_once('=').is_some_and(|(option, _)| is_option(option, is_list)) {
+        return Some(list);
+    }
+    let option = before.len().checked_sub(2).map(|at| before[at].to_string_lossy())?;
+    is_option(&option, is_list).then(|| format!("{option} {list}"))
+}
+
+/// Whether a word is an option of a launch, or of `check`, of this kind.
+fn is_option(word: &str, kind: fn(&Arg) -> bool) -> bool {
     let command = Cli::command();
-    command.get_arguments().any(|known| {
-        let long = known.get_long().is_some_and(|name| option.strip_prefix("--") == Some(name));
+    let check = command.find_subcommand("check").into_iter().flat_map(clap::Command::get_arguments);
+    command.get_arguments().chain(check).any(|known| {
+        let long = known.get_long().is_some_and(|name| word.strip_prefix("--") == Some(name));
         // Flags may stand before it in one word: `-vp`.
-        let short = known.get_short().is_some_and(|name| !option.starts_with("--") && option.ends_with(name));
-        let takes = known.get_action().takes_values() && !known.is_require_equals_set();
-        takes && (long || short && option.starts_with('-'))
+        let short = known.get_short().is_some_and(|name| !word.starts_with("--") && word.ends_with(name));
+        (long || short && word.starts_with('-')) && kind(known)
     })
+}
+
+/// Whether the word after this option is its value.
+fn takes_next(option: &Arg) -> bool {
+    option.get_action().takes_values() && !option.is_require_equals_set()
+}
+
+/// Whether its value may be several, with commas.
+fn is_list(option: &Arg) -> bool {
+    option.get_value_delimiter().is_some()
 }
 
 /// The command that a word is one slip away from: `make` is not `mask`.
@@ -183,15 +263,19 @@ fn nearest_of_token(word: &str) -> Option<String> {
     }
 }
 
-/// The option of any command that was meant, most likely.
-fn nearest_option(option: &str) -> Option<String> {
-    let command = Cli::command();
-    nearest_long(option.trim_start_matches('-'), std::iter::once(&command).chain(command.get_subcommands()))
+/// The option of a command that was meant, most likely.
+fn nearest_option(option: &str, command: &clap::Command) -> Option<String> {
+    nearest_long(option.trim_start_matches('-'), std::iter::once(command))
 }
 
 fn nearest_long<'c>(option: &str, commands: impl Iterator<Item = &'c clap::Command>) -> Option<String> {
     let known = commands.flat_map(clap::Command::get_arguments).filter_map(Arg::get_long);
     nearest(option, known).map(|name| format!("--{name}"))
+}
+
+fn has_option(command: &clap::Command, option: &str) -> bool {
+    let name = option.strip_prefix("--");
+    name.is_some() && command.get_arguments().any(|known| known.get_long() == name)
 }
 
 /// clap's sentence without its label, of flags and their values alone.

@@ -1,5 +1,7 @@
 //! `check`: what a launch would do, without the launch.
 
+use std::fs::OpenOptions;
+use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -267,6 +269,23 @@ fn sizes_are_checked_as_before_a_launch() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let vault = vault();
+    for arguments in [&["check"][..], &["check", "--format", "json"], &["completions", "bash"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut launcher = launcher(&vault).args(arguments);
+        let output = launcher.command().stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{arguments:?}");
+        // What is lost is another thing.
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = launcher.command().stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let error = b"redenv-run: error: stdout can't be written to: no space left on device\n";
+        assert_eq!((output.status.code(), &output.stderr[..]), (Some(125), &error[..]), "{arguments:?}");
+    }
+}
+
+#[test]
 fn no_value_is_shown_in_any_form() {
     let vault = vault();
     for options in [&[][..], &["-v"], &["-q"], &["--format", "json"], &["-v", "--format", "json"]] {
@@ -308,6 +327,8 @@ fn colours_are_for_terminals_that_want_them() {
         shown(check(&vault, &[]).env("NO_COLOR", "")).contains('\x1b'),
         "an empty NO_COLOR refuses nothing"
     );
+    let dumb = shown(check(&vault, &[]).env("TERM", "dumb"));
+    assert_eq!(steady(&dumb), steady(&piped.stdout));
     let error = shown(check(&vault, &["--only", "DB_URI"]));
     assert_eq!(
         error,

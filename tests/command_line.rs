@@ -14,7 +14,10 @@ fn without_dashes_the_error_shows_the_corrected_command_line() {
         (&["node", "server.js"][..], "redenv-run -- node ..."),
         (&["node"], "redenv-run -- node"),
         (&["-p", "acme", "node", "--token", "hunter2"], "redenv-run -p acme -- node ..."),
-        (&["-e", "production", "./run", "--", "hunter2"], "redenv-run -e production -- ./run ..."),
+        (&["-e", "production", "./run", "hunter2"], "redenv-run -e production -- ./run ..."),
+        (&["-p", "my shop", "--only", "API_*", "node"], "redenv-run -p 'my shop' --only 'API_*' -- node"),
+        (&["-p", "it's", "DB_PASS=hunter2", "node"], "redenv-run -p 'it'\\''s' -- env DB_PASS=... COMMAND"),
+        (&["npm start --token=hunter2"], "redenv-run -- npm ..."),
         (&["-p", "node", "node", "hunter2"], "redenv-run -p node -- node ..."),
         (&["-v", "--env", "sh", "sh", "hunter2"], "redenv-run -v --env sh -- sh ..."),
         (&["-vp", "sh", "sh", "sh"], "redenv-run -vp sh -- sh ..."),
@@ -25,6 +28,76 @@ fn without_dashes_the_error_shows_the_corrected_command_line() {
             .run()
             .assert_failed(125, &["error: `--` is missing before COMMAND", &format!("hint: {corrected}")]);
     }
+}
+
+#[test]
+fn a_word_before_the_dashes_is_named_with_the_option_it_belongs_to() {
+    for (arguments, stray, hint) in [
+        (&["--only", "DB_HOST", "DB_USER", "--", "true"][..], "DB_USER", "--only DB_HOST,DB_USER"),
+        (&["-v", "--only", "A_*", "B", "C", "-q", "--", "true"], "B", "--only 'A_*,B',..."),
+        (&["--only=DB_HOST", "DB_USER", "--", "true"], "DB_USER", "--only=DB_HOST,DB_USER"),
+        (&["-ve", "staging", "production", "--", "true"], "production", "-ve staging,production"),
+        (&["check", "--file", "A", "B", "--", "true"], "B", "--file A,B"),
+        (&["--preserve-env", "HOME", "--", "true"], "HOME", "--preserve-env=HOME"),
+        (&["--preserve-env", "HOME", "TERM", "--", "true"], "HOME", "--preserve-env=HOME,..."),
+        (&["chekc", "--", "true"], "chekc", "redenv-run -- chekc ..., or did you mean `redenv-run check`?"),
+        // COMMAND's, most likely, which has a `--` of its own.
+        (&["npm", "run", "build", "--", "hunter2"], "npm", "redenv-run -- npm ..."),
+        (&["-e", "production", "./run", "--", "hunter2"], "./run", "redenv-run -e production -- ./run ..."),
+        (
+            &["--only", "A", "PASS=hunter2", "--", "x"],
+            "PASS=...",
+            "redenv-run --only A -- env PASS=... COMMAND",
+        ),
+        (&["PASS=hunter2", "npm", "--", "x"], "PASS=...", "redenv-run -- env PASS=... COMMAND"),
+    ] {
+        let error = format!("error: {stray} stands before `--`, where only options do");
+        bare_launcher().args(arguments).run().assert_failed(125, &[&error, &format!("hint: {hint}")]);
+    }
+}
+
+#[test]
+fn what_another_command_takes_is_not_said_to_be_unknown() {
+    let mask = "`redenv-run mask --help` lists what it takes";
+    for (arguments, error, hint) in [
+        (&["mask", "--pristine"][..], "`redenv-run mask` does not take --pristine", mask),
+        (&["mask", "--preserve-env=A"], "`redenv-run mask` does not take --preserve-env", mask),
+        (&["mask", "--", "env"], "`redenv-run mask` does not take env", mask),
+        (&["mask", "--only", "A", "B"], "`redenv-run mask` does not take B", "--only A,B"),
+        (
+            &["completions", "bash", "zsh"],
+            "`redenv-run completions` does not take zsh",
+            "`redenv-run completions --help` lists what it takes",
+        ),
+        (
+            &["--format", "json", "--", "true"],
+            "a launch does not take --format",
+            "`redenv-run check` does; options of COMMAND go behind `--`",
+        ),
+    ] {
+        let lines = [format!("error: {error}"), format!("hint: {hint}")];
+        bare_launcher().args(arguments).run().assert_failed(125, &lines.each_ref().map(String::as_str));
+    }
+}
+
+#[test]
+fn what_a_shell_would_take_apart_is_not_shown_where_it_is_not_found() {
+    let vault = vault();
+    let assignment = "hint: a variable for COMMAND is set by env: redenv-run -- env DB_PASS=... COMMAND";
+    let words = "hint: write the words by themselves: redenv-run -- npm ...";
+    for (command, error, hint) in [
+        (&["DB_PASS=hunter2", "node", "app"][..], "DB_PASS=... was not found in PATH", assignment),
+        (&["DB_PASS=https://hunter2@host/", "node"], "DB_PASS=... was not found", assignment),
+        (&["DB_PASS=hunter2 node app"], "DB_PASS=... was not found in PATH", assignment),
+        (&["npm start --token=hunter2"], "npm ... was not found in PATH: it is one word with blanks", words),
+        (&["npm start ./hunter2"], "npm ... was not found: it is one word with blanks", words),
+    ] {
+        launcher(&vault).program(command).run().assert_failed(127, &[&format!("error: {error}"), hint]);
+    }
+    // The name of a program may hold both, where there is one.
+    let launch = launcher(&vault);
+    std::os::unix::fs::symlink("/bin/true", launch.directory().join("A=1 b")).unwrap();
+    launch.program(["./A=1 b"]).run().assert_ran("");
 }
 
 #[test]

@@ -41,7 +41,10 @@ fn offered_by_bash(words: &[&str]) -> Vec<String> {
         words[words.len() - 2],
     );
     let offered = sourced("bash", &["--norc", "--noprofile", "-s"], &completions("bash"), &script);
-    offered.lines().map(str::to_owned).collect()
+    let mut offered: Vec<String> = offered.lines().map(str::to_owned).collect();
+    // A program in two directories of PATH is there twice; bash shows it once.
+    offered.dedup();
+    offered
 }
 
 #[test]
@@ -52,6 +55,26 @@ fn bash_offers_commands_and_options() {
     assert_eq!(offered_by_bash(&["redenv-run", "check", "--format", ""]), ["table", "json"]);
     assert_eq!(offered_by_bash(&["redenv-run", "token", "re"]), ["revoke"]);
     assert_eq!(offered_by_bash(&["redenv-run", "completions", "z"]), ["zsh"]);
+}
+
+#[test]
+fn bash_offers_commands_and_files_behind_the_dashes() {
+    assert_eq!(offered_by_bash(&["redenv-run", "--", "mkfif"]), ["mkfifo"]);
+    assert_eq!(offered_by_bash(&["redenv-run", "-p", "acme", "--", "/bin/mkfif"]), ["/bin/mkfifo"]);
+    assert_eq!(offered_by_bash(&["redenv-run", "check", "--", "mkfif"]), ["mkfifo"]);
+    // Where nothing is offered bash takes files, as it was told.
+    for typed in ["", "--pr", "ch"] {
+        assert_eq!(offered_by_bash(&["redenv-run", "--", "ls", typed]), [""], "{typed}");
+    }
+    let told = sourced(
+        "bash",
+        &["--norc", "--noprofile", "-s"],
+        &completions("bash"),
+        "source FILE; complete -p redenv-run",
+    );
+    assert!(told.contains(" -o default "), "{told}");
+    // `--` itself is still an option's beginning.
+    assert!(offered_by_bash(&["redenv-run", "--"]).contains(&"--project".to_owned()));
 }
 
 #[test]

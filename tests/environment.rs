@@ -138,7 +138,7 @@ fn an_empty_list_of_names_is_a_slip() {
     outcome.assert_failed(125, &["error: --keep is empty", "hint: give --keep a value, or leave it out"]);
 }
 
-const RESERVED: [&str; 25] = [
+const RESERVED: [&str; 27] = [
     "PATH",
     "LD_PRELOAD",
     "LD_LIBRARY_PATH",
@@ -148,6 +148,8 @@ const RESERVED: [&str; 25] = [
     "DYLD_LIBRARY_PATH",
     "GLIBC_TUNABLES",
     "BASH_ENV",
+    "BASH_FUNC_ls%%",
+    "BASH_FUNC_ls()",
     "SHELLOPTS",
     "BASHOPTS",
     "PS4",

@@ -13,6 +13,8 @@ mod deadline;
 mod docker;
 mod env_file;
 mod environment;
+#[cfg(target_os = "linux")]
+mod executable;
 mod exit_status;
 mod failures;
 mod fallback;

@@ -157,6 +157,23 @@ fn it_refuses_to_print_into_a_file() {
 }
 
 #[test]
+fn it_refuses_to_print_where_nothing_arrives() {
+    let vault = vault_of(&[("SECRET", "value-of-secret")]);
+    // Rust's start-up opens /dev/null where stdout is closed.
+    for output in [">/dev/null", ">&-"] {
+        let outcome = mask(&vault, &[]).after(&format!("exec {output}")).run();
+        outcome.assert_failed(
+            125,
+            &[
+                "error: mask prints for the runner, and stdout is /dev/null or closed: nothing would be masked",
+                "hint: run it in a step of its own, without a redirection: the runner reads its stdout",
+            ],
+        );
+    }
+    assert_eq!(vault.requests().len(), 0, "nothing was fetched");
+}
+
+#[test]
 fn output_that_nobody_reads_is_an_error() {
     let vault = vault_of(&[("SECRET", "value-of-secret")]);
     let mut launcher = mask(&vault, &[]);

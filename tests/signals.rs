@@ -38,7 +38,7 @@ fn command_is_process_1_where_the_launcher_was() {
 #[test]
 fn process_1_leaves_command_with_default_signals_or_the_ignored_ones() {
     let vault = vault();
-    for (setup, ignored) in [(":", "0"), ("trap '' TERM HUP", "4001")] {
+    for (setup, ignored) in [(":", "0"), ("trap '' TERM HUP QUIT", "4005")] {
         let outcome = as_process_1(launcher(&vault).program(SIGNALS).after(setup)).run();
         let expected = format!("SigBlk 0\nSigIgn {ignored}\nSigCgt 0\n");
         assert_eq!((own_signals(&outcome.stdout), outcome.stderr.as_str()), (expected, ""));
@@ -47,7 +47,7 @@ fn process_1_leaves_command_with_default_signals_or_the_ignored_ones() {
 
 #[test]
 fn a_signal_during_the_fetch_ends_process_1_at_once() {
-    for (signal, status) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+    for (signal, status) in [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)] {
         let vault = vault();
         vault.set_delay(Duration::from_secs(30));
         let mut launch = as_process_1(launcher(&vault).program(["echo", "started"]));

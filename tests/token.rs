@@ -768,6 +768,21 @@ fn what_is_not_confirmed_is_not_revoked() {
 }
 
 #[test]
+fn an_unknown_id_is_named_before_the_question() {
+    let (vault, _redis) = vault();
+    let mut terminal = token(&vault, &["revoke", CI, "stk_no", "tok_no"]).env("NO_COLOR", "1").on_terminal();
+    terminal.expect("Revoke? [y/N] ").type_line("n");
+    let shown = terminal.finish();
+    let expected = format!(
+        "Not in project acme-api: stk_no and tok_no\n\
+         To be revoked in project acme-api:\n  {CI}  CI  created 2026-11-23 23:30\n\
+         Programs that use them will fail at once, and it can't be undone. Revoke? [y/N] n\n\
+         redenv-run: error: nothing was revoked\n"
+    );
+    assert_eq!((shown.code, shown.screen), (125, expected));
+}
+
+#[test]
 fn a_key_given_for_an_id_is_not_repeated() {
     let vault = Vault::of(&Project::new("acme"));
     let outcome = token(&vault, &["revoke", "--yes", project::TOKEN_ID, project::TOKEN_KEY]).run();

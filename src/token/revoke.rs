@@ -42,7 +42,7 @@ pub(super) fn revoke(args: &RevokeArgs, environment: &Environment, report: Repor
     if !known.is_empty() {
         let chosen: Vec<&Listed> = tokens.iter().filter(|token| known.contains(&token.id)).collect();
         if let Some(terminal) = terminal {
-            let question = question(&access.project, &chosen, &Zone::local(environment));
+            let question = question(&access.project, &chosen, &unknown, &Zone::local(environment));
             if !terminal.confirm(&question).map_err(|error| Error::Token(TokenError::Terminal(error)))? {
                 return Err(Error::Token(TokenError::Declined));
             }
@@ -56,8 +56,14 @@ pub(super) fn revoke(args: &RevokeArgs, environment: &Environment, report: Repor
     Err(Error::Token(TokenError::Unknown { project: access.project.clone(), ids: unknown }))
 }
 
-fn question(project: &Name, chosen: &[&Listed], zone: &Zone) -> String {
-    let mut text = format!("To be revoked in project {project}:\n");
+/// What is asked. An id that nobody has may be a slip, and is told while the answer can still be no.
+fn question(project: &Name, chosen: &[&Listed], unknown: &[String], zone: &Zone) -> String {
+    let mut text = String::new();
+    if !unknown.is_empty() {
+        let unknown = join(unknown.iter().map(|id| Shown(id)));
+        let _ = writeln!(text, "Not in project {project}: {unknown}");
+    }
+    let _ = writeln!(text, "To be revoked in project {project}:");
     for token in chosen {
         let _ = writeln!(
             text,
