@@ -1,7 +1,6 @@
 //! Expansion of `${NAME}` over a set of names and values; a pure function.
 //!
 //! - A reference to a name of the set becomes that name's expanded value, any other stays as it is.
-//! - What refers to a value that can't be had, directly or through others, can't be had either.
 //! - Of the backslashes directly before a reference half stay, rounding down; of an odd number the
 //!   last one makes the reference literal. Backslashes elsewhere are left alone.
 //! - The chains are followed on a stack of our own: a thousand links are no problem.
@@ -42,20 +41,6 @@ impl fmt::Display for ExpandError {
     }
 }
 
-/// What a set has under a name.
-#[derive(Debug)]
-pub(crate) enum Value<'v> {
-    /// This text.
-    Text(&'v str),
-    /// A value that can't be had.
-    Broken,
-    /// Nothing.
-    Missing,
-}
-
-/// An expanded value, or the name of the broken one that it refers to.
-type Expanded<'v> = Result<SecretText, &'v str>;
-
 /// Part of a value.
 #[derive(Debug, PartialEq)]
 enum Segment<'v> {
@@ -72,25 +57,26 @@ struct Open<'v> {
 }
 
 /// The expanded values of those of `roots` that refer to something, and of all that they refer to;
-/// a root without a reference is its own expansion and not repeated. `value` gives a name's value.
+/// a root without a reference is its own expansion and not repeated. `value` gives a name's value,
+/// and `None` where the set has no such name.
 ///
 /// # Errors
 /// [`ExpandError`]: a cycle, or values that grow without measure.
 pub(crate) fn expand<'v>(
     roots: impl IntoIterator<Item = &'v str>,
-    mut value: impl FnMut(&'v str) -> Value<'v>,
-) -> Result<BTreeMap<&'v str, Expanded<'v>>, ExpandError> {
-    let mut done: BTreeMap<&'v str, Expanded<'v>> = BTreeMap::new();
+    mut value: impl FnMut(&'v str) -> Option<&'v str>,
+) -> Result<BTreeMap<&'v str, SecretText>, ExpandError> {
+    let mut done: BTreeMap<&'v str, SecretText> = BTreeMap::new();
     let mut room = LIMIT;
     for root in roots {
         // Most values are like this, and a copy of each would double what is in memory.
-        if !matches!(value(root), Value::Text(text) if text.contains("${")) {
+        if value(root).is_none_or(|text| !text.contains("${")) {
             continue;
         }
         let mut stack: Vec<Open<'v>> = Vec::new();
         // The names on the stack, with their depth: a chain of thousands isn't searched for each link.
         let mut depth: BTreeMap<&'v str, usize> = BTreeMap::new();
-        open(root, &mut value, &mut done, &mut stack, &mut depth);
+        open(root, &mut value, &done, &mut stack, &mut depth);
         while let Some(top) = stack.last_mut() {
             let reference =
                 top.segments[top.next..].iter().position(|s| matches!(s, Segment::Reference { .. }));
@@ -102,14 +88,14 @@ pub(crate) fn expand<'v>(
                     names.push(name.to_owned());
                     return Err(ExpandError::Cycle(names));
                 }
-                open(name, &mut value, &mut done, &mut stack, &mut depth);
+                open(name, &mut value, &done, &mut stack, &mut depth);
             } else {
                 let Some(top) = stack.pop() else { continue };
                 depth.remove(top.name);
-                let expanded = assemble(&top.segments, &done, room)
+                let text = assemble(&top.segments, &done, room)
                     .ok_or_else(|| ExpandError::TooLong(top.name.to_owned()))?;
-                room -= expanded.as_ref().map_or(0, |text| text.expose().len());
-                done.insert(top.name, expanded);
+                room -= text.expose().len();
+                done.insert(top.name, text);
             }
         }
     }
@@ -118,21 +104,17 @@ pub(crate) fn expand<'v>(
 
 fn open<'v>(
     name: &'v str,
-    value: &mut impl FnMut(&'v str) -> Value<'v>,
-    done: &mut BTreeMap<&'v str, Expanded<'v>>,
+    value: &mut impl FnMut(&'v str) -> Option<&'v str>,
+    done: &BTreeMap<&'v str, SecretText>,
     stack: &mut Vec<Open<'v>>,
     depth: &mut BTreeMap<&'v str, usize>,
 ) {
     if done.contains_key(name) {
         return;
     }
-    match value(name) {
-        Value::Text(text) => {
-            depth.insert(name, stack.len());
-            stack.push(Open { name, segments: segments(text), next: 0 });
-        }
-        Value::Broken => drop(done.insert(name, Err(name))),
-        Value::Missing => {}
+    if let Some(text) = value(name) {
+        depth.insert(name, stack.len());
+        stack.push(Open { name, segments: segments(text), next: 0 });
     }
 }
 
@@ -140,37 +122,22 @@ fn open<'v>(
 /// `room` for it.
 fn assemble<'v>(
     segments: &[Segment<'v>],
-    done: &BTreeMap<&'v str, Expanded<'v>>,
+    done: &BTreeMap<&'v str, SecretText>,
     room: usize,
-) -> Option<Expanded<'v>> {
-    let mut length = 0_usize;
-    for segment in segments {
-        length = length.saturating_add(match part(segment, done) {
-            Ok(part) => part.len(),
-            Err(broken) => return Some(Err(broken)),
-        });
-    }
+) -> Option<SecretText> {
+    let parts = || {
+        segments.iter().map(|segment| match *segment {
+            Segment::Literal(text) => text,
+            Segment::Reference { name, whole } => done.get(name).map_or(whole, SecretText::expose),
+        })
+    };
+    let length = parts().map(str::len).fold(0, usize::saturating_add);
     if length > room {
         return None;
     }
     let mut text = String::with_capacity(length);
-    segments.iter().flat_map(|segment| part(segment, done)).for_each(|part| text.push_str(part));
-    Some(Ok(SecretText::new(text)))
-}
-
-/// What a segment becomes, or the name of the broken value that it refers to.
-fn part<'d, 'v>(
-    segment: &Segment<'v>,
-    done: &'d BTreeMap<&'v str, Expanded<'v>>,
-) -> Result<&'d str, &'v str> {
-    match *segment {
-        Segment::Literal(text) => Ok(text),
-        Segment::Reference { name, whole } => match done.get(name) {
-            Some(Ok(text)) => Ok(text.expose()),
-            Some(Err(broken)) => Err(broken),
-            None => Ok(whole),
-        },
-    }
+    parts().for_each(|part| text.push_str(part));
+    Some(SecretText::new(text))
 }
 
 /// Splits a value at its well-formed references, backslashes dealt with.
@@ -217,19 +184,10 @@ fn name_at(rest: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// The values of a set, where `!` stands for one that can't be had.
-    fn of<'v>(set: &BTreeMap<&'v str, &'v str>) -> impl Fn(&'v str) -> Value<'v> {
-        |name| match set.get(name) {
-            Some(&"!") => Value::Broken,
-            Some(text) => Value::Text(text),
-            None => Value::Missing,
-        }
-    }
-
     fn expanded(set: &[(&str, &str)], name: &str) -> Result<String, ExpandError> {
         let set: BTreeMap<&str, &str> = set.iter().copied().collect();
-        let done = expand(set.keys().copied(), of(&set))?;
-        Ok(done.get(name).map_or(set[name], |value| value.as_ref().unwrap().expose()).to_owned())
+        let done = expand(set.keys().copied(), |name| set.get(name).copied())?;
+        Ok(done.get(name).map_or(set[name], SecretText::expose).to_owned())
     }
 
     #[test]
@@ -286,31 +244,13 @@ mod tests {
     }
 
     #[test]
-    fn what_refers_to_a_broken_value_is_broken_through_it() {
-        let set = BTreeMap::from([
-            ("BAD", "!"),
-            ("DIRECT", "a ${BAD} b"),
-            ("FURTHER", "${OK}${DIRECT}"),
-            ("LITERAL", "\\${BAD}"),
-            ("OK", "${TEXT}"),
-            ("TEXT", "text"),
-        ]);
-        let done = expand(set.keys().copied(), of(&set)).unwrap();
-        let told = |name: &str| done[name].as_ref().map(SecretText::expose).map_err(|broken| *broken);
-        assert_eq!(told("DIRECT"), Err("BAD"));
-        assert_eq!(told("FURTHER"), Err("BAD"));
-        assert_eq!(told("LITERAL"), Ok("${BAD}"));
-        assert_eq!(told("OK"), Ok("text"));
-    }
-
-    #[test]
     fn a_chain_of_a_hundred_thousand_does_not_overflow_the_stack() {
         let names: Vec<String> = (0..100_000).map(|n| format!("N{n}")).collect();
         let values: Vec<String> = (1..=100_000).map(|n| format!("${{N{n}}}")).collect();
         let set: BTreeMap<&str, &str> =
             names.iter().map(String::as_str).zip(values.iter().map(String::as_str)).collect();
-        let done = expand(["N0"], of(&set)).unwrap();
-        assert_eq!(done["N0"].as_ref().unwrap().expose(), "${N100000}");
+        let done = expand(["N0"], |name| set.get(name).copied()).unwrap();
+        assert_eq!(done["N0"].expose(), "${N100000}");
     }
 
     #[test]
@@ -319,7 +259,7 @@ mod tests {
         let values: Vec<String> = (1..=64).map(|n| format!("${{N{n}}}${{N{n}}}")).collect();
         let set: BTreeMap<&str, &str> =
             names.iter().map(String::as_str).zip(values.iter().map(String::as_str)).collect();
-        let error = expand(["N0"], of(&set)).unwrap_err();
+        let error = expand(["N0"], |name| set.get(name).copied()).unwrap_err();
         assert!(matches!(error, ExpandError::TooLong(_)), "{error}");
     }
 }

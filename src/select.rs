@@ -4,13 +4,12 @@
 //! its prefix off. Only what is selected, and what that refers to, needs to open.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::SystemTime;
 
 use wildmatch::WildMatch;
 
-use crate::expand::{self, ExpandError, Value};
-use crate::report::{Shown, nearest};
+use crate::expand::{self, ExpandError};
+use crate::report::nearest;
 use crate::secret::SecretText;
 use crate::vault::{Broken, Name, Opened, OpenedVault};
 
@@ -70,25 +69,7 @@ pub(crate) struct Selected {
     /// What COMMAND gets.
     pub(crate) secrets: BTreeMap<String, Secret>,
     /// What `--skip-broken` left out, by its name in the vault.
-    pub(crate) skipped: BTreeMap<String, Unusable>,
-}
-
-/// Why a secret has no value for COMMAND.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unusable {
-    /// It can't be opened.
-    Broken(Broken),
-    /// It refers to this one, which can't be opened, perhaps through others.
-    RefersTo(String),
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Broken(why) => why.fmt(f),
-            Self::RefersTo(name) => write!(f, "it refers to {}, which can't be opened", Shown(name)),
-        }
-    }
+    pub(crate) skipped: BTreeMap<String, Broken>,
 }
 
 /// Why a selection can't be made.
@@ -96,9 +77,8 @@ impl fmt::Display for Unusable {
 pub(crate) enum SelectError {
     /// A pattern, name or prefix that matches nothing, its flag, and the nearest name.
     NoMatch { flag: &'static str, pattern: String, nearest: Option<String> },
-    /// Secrets that are needed and can't be opened, and the selected ones that refer to others of them
-    /// than selected ones.
-    Broken(BTreeMap<String, Unusable>),
+    /// Secrets that are needed and can't be opened.
+    Broken(BTreeMap<String, Broken>),
     /// References that can't be expanded.
     Expand(ExpandError),
     /// Names that no variable can have, as COMMAND would see them.
@@ -120,53 +100,48 @@ pub(crate) struct BadName {
 /// [`SelectError`]: patterns that match nothing, broken secrets, cycles, impossible names.
 pub(crate) fn select(mut vault: OpenedVault, selection: &Selection) -> Result<Selected, SelectError> {
     let chosen = choose(&vault, selection)?;
-    let mut unusable: BTreeMap<String, Unusable> = BTreeMap::new();
-    let mut expanded: BTreeMap<String, SecretText> = BTreeMap::new();
-    let mut lookup = |name: &'_ str| match vault.get(name).map(|opened| opened.value.as_ref()) {
-        Some(Ok(text)) => Value::Text(text.expose()),
-        Some(Err(why)) => {
-            unusable.insert(name.to_owned(), Unusable::Broken(*why));
-            Value::Broken
-        }
-        None => Value::Missing,
-    };
-    match selection.references {
-        References::Keep => {
-            for name in &chosen {
-                lookup(name);
+    let mut needed_broken: BTreeSet<String> = BTreeSet::new();
+    let mut expanded: BTreeMap<String, SecretText> = {
+        let mut lookup = |name: &'_ str| {
+            let value = vault.get(name)?.value.as_ref().ok();
+            if value.is_none() {
+                needed_broken.insert(name.to_owned());
             }
-        }
-        References::Expand => {
-            let done =
-                expand::expand(chosen.iter().map(String::as_str), lookup).map_err(SelectError::Expand)?;
-            for (name, value) in done.into_iter().filter(|(name, _)| chosen.contains(*name)) {
-                match value {
-                    Ok(text) => drop(expanded.insert(name.to_owned(), text)),
-                    // It is broken itself.
-                    Err(broken) if broken == name => {}
-                    // What refers to another selected one is mended with that.
-                    Err(broken) if selection.broken == OnBroken::Refuse && chosen.contains(broken) => {}
-                    Err(broken) => {
-                        unusable.insert(name.to_owned(), Unusable::RefersTo(broken.to_owned()));
-                    }
+            value.map(SecretText::expose)
+        };
+        match selection.references {
+            References::Expand => expand::expand(chosen.iter().map(String::as_str), lookup)
+                .map_err(SelectError::Expand)?
+                .into_iter()
+                .filter(|(name, _)| chosen.contains(*name))
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            References::Keep => {
+                for name in &chosen {
+                    let _ = lookup(name);
                 }
+                BTreeMap::new()
             }
         }
-    }
-    if !unusable.is_empty() && selection.broken == OnBroken::Refuse {
-        return Err(SelectError::Broken(unusable));
+    };
+    let broken: BTreeMap<String, Broken> = needed_broken
+        .into_iter()
+        .filter_map(|name| {
+            let reason = *vault.get(&name)?.value.as_ref().err()?;
+            Some((name, reason))
+        })
+        .collect();
+    if !broken.is_empty() && selection.broken == OnBroken::Refuse {
+        return Err(SelectError::Broken(broken));
     }
 
-    let mut selected = Selected { secrets: BTreeMap::new(), skipped: unusable };
+    let mut selected = Selected { secrets: BTreeMap::new(), skipped: broken };
     let mut bad_names = Vec::new();
     for vault_name in chosen {
         let Some(Opened { environment, version, created_at, value: Ok(value) }) = vault.remove(&vault_name)
         else {
             continue;
         };
-        if selected.skipped.contains_key(&vault_name) {
-            continue;
-        }
         let scope = selection.scope.as_deref().unwrap_or_default();
         let name = vault_name.strip_prefix(scope).unwrap_or(&vault_name).to_owned();
         if let Some(problem) = name_problem(&name, scope) {
