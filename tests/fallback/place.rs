@@ -1,0 +1,173 @@
+//! Whose file it has to be, and what the system may refuse.
+
+use std::fs;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{NOBODY, Place, project};
+use crate::support::isolated::isolated;
+use crate::support::launcher::launcher;
+use crate::support::vault::{Response, Vault};
+
+#[test]
+fn a_file_that_others_could_have_written_is_not_believed_nor_replaced() {
+    let place = Place::filled();
+    let before = place.read();
+    let both_ways = |why: &str| {
+        place.come_back();
+        place.assert_started_without_writing(place.greet(), why);
+        place.go_down();
+        place.assert_unusable(place.greet(), why);
+        assert_eq!(place.read(), before);
+    };
+    for mode in [0o620, 0o602, 0o666] {
+        fs::set_permissions(place.file(), Permissions::from_mode(mode)).unwrap();
+        both_ways("others may write it");
+    }
+    fs::set_permissions(place.file(), Permissions::from_mode(0o600)).unwrap();
+    lchown(place.file(), Some(NOBODY), None).expect("chown takes root");
+    both_ways("it is another user's");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_replaced_either() {
+    let place = Place::new();
+    fs::write(place.file(), "something precious").unwrap();
+    fs::set_permissions(place.file(), Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(place.directory.path(), Permissions::from_mode(0o777)).unwrap();
+    let launch = place.greet();
+    fs::set_permissions(launch.directory(), Permissions::from_mode(0o777)).unwrap();
+    let launch = launch.through(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    place.assert_started_without_writing(launch, "it can't be read: permission denied");
+    assert_eq!(place.read(), "something precious");
+}
+
+#[test]
+fn a_symbolic_link_is_followed_where_it_is_ones_own() {
+    let place = Place::new();
+    let target = place.directory.path().join("target");
+    symlink(&target, place.file()).unwrap();
+    fs::write(&target, "").unwrap();
+    place.greet().run().assert_ran("hello world\n");
+    assert!(fs::symlink_metadata(place.file()).unwrap().is_symlink());
+    assert!(fs::read_to_string(&target).unwrap().starts_with("redenv-run fallback 1\n"));
+    place.go_down();
+    place.assert_started_from_file(&place.greet().run(), "hello world\n");
+
+    lchown(place.file(), Some(NOBODY), None).expect("chown takes root");
+    let why = "it is another user's symbolic link";
+    place.assert_unusable(place.greet(), why);
+    place.come_back();
+    let before = fs::read_to_string(&target).unwrap();
+    place.assert_started_without_writing(place.greet(), why);
+    assert_eq!(fs::read_to_string(&target).unwrap(), before);
+    place.vault.respond_always(Some(Response::new(401)));
+    assert_eq!(place.greet().run().code(), Some(125));
+    assert!(target.exists(), "nothing is deleted through it");
+}
+
+#[test]
+fn a_link_that_comes_during_the_fetch_is_not_followed() {
+    let place = Place::new();
+    let precious = place.directory.path().join("precious");
+    fs::write(&precious, "something precious").unwrap();
+    place.vault.set_delay(Duration::from_secs(1));
+    let launch = place.greet();
+    thread::scope(|both| {
+        both.spawn(|| {
+            place.vault.wait_for_requests(1);
+            symlink(&precious, place.file()).unwrap();
+            lchown(place.file(), Some(NOBODY), None).expect("chown takes root");
+        });
+        place.assert_started_without_writing(launch, "it is another user's symbolic link");
+    });
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "something precious");
+}
+
+#[test]
+fn what_is_no_file_is_left_alone_and_holds_nothing_up() {
+    let why = "it is not a regular file";
+    let make: [fn(&Path); 4] = [
+        |path| fs::create_dir(path).unwrap(),
+        |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+        |path| symlink("/dev/null", path).unwrap(),
+        |path| symlink("/dev/zero", path).unwrap(),
+    ];
+    for make in make {
+        let place = Place::new();
+        make(&place.file());
+        place.assert_started_without_writing(place.greet(), why);
+        place.go_down();
+        place.assert_unusable(place.greet(), why);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_no_reason_not_to_start() {
+    let mut place = Place::new();
+    let greet = |place: &Place| launcher(&place.vault).program(["sh", "-c", "echo $GREETING $NAME"]);
+    let launch = greet(&place).env("REDENV_FALLBACK", "nowhere/fallback").run();
+    assert_eq!(
+        (launch.code(), launch.stdout.as_str(), launch.stderr.as_str()),
+        (
+            Some(0),
+            "hello world\n",
+            "redenv-run: warning: the fallback file nowhere/fallback is not up to date: it can't be written: no such file or directory\n"
+        )
+    );
+    let mount = "mount -t tmpfs -o ro none \"${REDENV_FALLBACK%/*}\"";
+    let launch = isolated(place.greet(), &["--mount"], mount);
+    place.assert_started_without_writing(launch, "it can't be written: read-only file system");
+    // Where a name in the path is no directory, too.
+    let file = place.directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let launch = greet(&place).env("REDENV_FALLBACK", file.join("fallback")).run();
+    assert_eq!((launch.code(), launch.stdout.as_str()), (Some(0), "hello world\n"));
+    place.directory = TempDir::new().unwrap();
+    place.greet().run().assert_ran("hello world\n");
+}
+
+#[test]
+fn a_full_disk_is_no_reason_not_to_start_and_leaves_nothing_behind() {
+    let project = project().secret("development", "LONG", &"x".repeat(20_000));
+    let place = Place::of(project);
+    let disk = "cd \"${REDENV_FALLBACK%/*}\"; mount -t tmpfs -o size=8k none .; cd .";
+    let script = "echo $GREETING $NAME; ls -A \"$DISK\"";
+    let launch = place.launcher().env("DISK", place.directory.path()).program(["sh", "-c", script]);
+    let launch = isolated(launch, &["--mount"], disk);
+    place.assert_started_without_writing(launch, "it can't be written: no space left on device");
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_no_reason_not_to_start() {
+    let place = Place::new();
+    let launch = place.greet().after("ulimit -f 0");
+    place.assert_started_without_writing(launch, "it can't be written: file too large");
+}
+
+#[test]
+fn launches_at_once_never_tear_it() {
+    const WRITERS: usize = 20;
+    let place = Place::filled();
+    let down = Vault::of(&project());
+    down.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
+    let reader = || {
+        let launch = launcher(&down).env("REDENV_FALLBACK", place.file());
+        launch.program(["sh", "-c", "echo $GREETING $NAME"])
+    };
+    thread::scope(|all| {
+        for _ in 0..WRITERS {
+            all.spawn(|| place.greet().run().assert_ran("hello world\n"));
+            all.spawn(|| place.assert_started_from_file_of(&down, &reader().run(), "hello world\n"));
+        }
+    });
+    let files: Vec<_> = fs::read_dir(place.directory.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "no temporary file is left behind");
+    assert_eq!(place.vault.requests().len(), 1 + WRITERS);
+}

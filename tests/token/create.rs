@@ -1,0 +1,208 @@
+//! `token create`: what it writes and what it prints.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{META, create, created, credentials, ids, launch, service_tokens, text, token, vault};
+use crate::support::fixtures;
+use crate::support::launcher::{bare_launcher, launcher};
+use crate::support::project;
+use crate::support::project::Project;
+use crate::support::python::python;
+use crate::support::redis_server::RedisServer;
+use crate::support::vault::Vault;
+
+#[test]
+fn create_prints_three_lines_and_nothing_else() {
+    let (vault, _redis) = vault();
+    let outcome = create(&vault, &["-n", "api"]).run();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "Project Name: acme-api"));
+    let base64 = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '/');
+    let id = lines[1].strip_prefix("Public Token ID: stk_").unwrap();
+    let key = lines[2].strip_prefix("Secret Token Key: redenv_sk_").unwrap();
+    assert!(id.len() == 16 && base64(id) && key.len() == 32 && base64(key), "{lines:?}");
+}
+
+#[test]
+fn a_new_entry_is_like_those_of_the_official_clients_and_the_others_stay_byte_for_byte() {
+    let (vault, _redis) = vault();
+    let before = service_tokens(&vault);
+    let token = created(&vault, &["-n", "Grüße \"1\"", "-d", "für ✓"]);
+    let after = service_tokens(&vault);
+    let added = after.strip_prefix(before.strip_suffix('}').unwrap()).unwrap();
+    let entry: Value = serde_json::from_str(&after).unwrap();
+    let entry = &entry[text(&token["tokenId"])];
+    // Formatted again from its parts: fields, order and form are all in this.
+    let expected = format!(
+        ",\"{}\":{{\"encryptedPEK\":{},\"salt\":{},\"name\":\"Grüße \\\"1\\\"\",\"description\":\"für ✓\",\"createdAt\":{},\"createdBy\":{}}}}}",
+        text(&token["tokenId"]),
+        entry["encryptedPEK"],
+        token["tokenSalt"],
+        token["createdAt"],
+        token["createdBy"],
+    );
+    assert_eq!(added, expected);
+
+    let hex =
+        |text: &str, length| text.len() == length && text.bytes().all(|b| b"0123456789abcdef".contains(&b));
+    let sealed = text(&entry["encryptedPEK"]);
+    let (iv, rest) = sealed.split_once('.').unwrap();
+    assert!(hex(iv, 24) && hex(rest, 2 * (64 + 16)) && hex(&text(&entry["salt"]), 32), "{entry}");
+    let created_at = text(&entry["createdAt"]);
+    assert_eq!(
+        humantime::format_rfc3339_millis(humantime::parse_rfc3339(&created_at).unwrap()).to_string(),
+        created_at
+    );
+    let output = |program: &str, argument: &str| {
+        let output = Command::new(program).arg(argument).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(text(&entry["createdBy"]), format!("{}@{}", output("id", "-un"), output("uname", "-n")));
+}
+
+#[test]
+fn whatever_other_tools_wrote_stays_byte_for_byte() {
+    let (vault, _redis) = vault();
+    let odd = "{\n \"tok_old\" : {\"x\":1.50, \"\\u006eame\":\"a\\/b\", \"name\":\"twice\"},\t\"n\":null , \"stk_gone\":{} }\n";
+    vault.hset(META, "serviceTokens", odd);
+    let id = text(&created(&vault, &["-n", "new"])["tokenId"]);
+    let with = service_tokens(&vault);
+    assert!(with.starts_with(odd.strip_suffix(" }\n").unwrap()) && with.ends_with(" }\n"), "{with}");
+    let outcome = token(&vault, &["revoke", "--yes", &id, "stk_gone"]).run();
+    assert_eq!(outcome.code(), Some(0), "{}", outcome.stderr);
+    assert_eq!(service_tokens(&vault), odd.replace(" , \"stk_gone\":{}", ""));
+    assert_eq!(vault.hget(META, "historyLimit").as_deref(), Some("10"));
+}
+
+#[test]
+fn the_first_token_of_a_project_makes_the_field() {
+    let redis = RedisServer::start();
+    let project = Project::new("acme").without_meta("serviceTokens").secret("development", "A", "1");
+    let vault = Vault::builder().project(&project).redis(&redis.url()).start();
+    let outcome = token(&vault, &["list"]).run();
+    assert_eq!(outcome.stdout, "");
+    assert_eq!(outcome.stderr, "redenv-run: warning: project acme has no service token\n");
+    let outcome = token(&vault, &["create", "-n", "first", "--format", "json", "--password-stdin"])
+        .stdin(project::MASTER_PASSWORD)
+        .run();
+    let new = credentials(&serde_json::from_str(&outcome.stdout).unwrap());
+    let launched = launcher(&vault)
+        .env("REDENV_TOKEN_ID", &new.token_id)
+        .env("REDENV_TOKEN_KEY", &new.token_key)
+        .program(["printenv", "A"])
+        .run();
+    assert_eq!(launched.stdout, "1\n");
+    let outcome = token(&vault, &["revoke", "--yes", &new.token_id]).run();
+    assert_eq!(
+        outcome.stdout,
+        format!("Revoked: {} (first)\n0 tokens of project acme remain\n", new.token_id)
+    );
+    assert_eq!(vault.hget("meta@acme", "serviceTokens").as_deref(), Some("{}"));
+}
+
+#[test]
+fn the_official_sdk_works_with_a_new_token_and_writes_in_its_name() {
+    let (vault, redis) = vault();
+    let new = credentials(&created(&vault, &["-n", "sdk"]));
+    let same = Vault::builder().redis(&redis.url()).credentials(new.clone()).start();
+    let script = r#"
+import asyncio, json, os
+from redenv import Redenv
+client = Redenv({
+    "project": os.environ["REDENV_PROJECT"],
+    "environment": "development",
+    "token_id": os.environ["REDENV_TOKEN_ID"],
+    "token": os.environ["REDENV_TOKEN_KEY"],
+    "upstash": {"url": os.environ["UPSTASH_REDIS_URL"], "token": os.environ["UPSTASH_REDIS_TOKEN"]},
+})
+async def main():
+    print(json.dumps(dict(await client.load())))
+    await client.set("ADDED", "by the SDK")
+asyncio.run(main())
+"#;
+    let loaded: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&python(&same, script)).unwrap();
+    assert_eq!(loaded, fixtures::expected("development"));
+    let added: Value = serde_json::from_str(&vault.hget("development:acme-api", "ADDED").unwrap()).unwrap();
+    assert_eq!(text(&added[0]["user"]), new.token_id);
+}
+
+#[test]
+fn the_env_format_is_an_env_file_for_a_launch_that_starts_faster() {
+    let (vault, _redis) = vault();
+    let outcome = create(&vault, &["-n", "env", "--format", "env"]).run();
+    assert_eq!(outcome.stderr, "");
+    let names: Vec<&str> = outcome.stdout.lines().map(|line| line.split_once('=').unwrap().0).collect();
+    assert_eq!(names, ["REDENV_PROJECT", "REDENV_TOKEN_ID", "REDENV_TOKEN_KEY", "REDENV_TOKEN_SALT"]);
+    let salt = outcome.stdout.lines().last().unwrap().strip_prefix("REDENV_TOKEN_SALT=").unwrap().to_owned();
+    assert!(service_tokens(&vault).contains(&format!("\"salt\":\"{salt}\"")));
+    let launched = bare_launcher()
+        .env("UPSTASH_REDIS_URL", vault.url())
+        .env("UPSTASH_REDIS_TOKEN", vault.token())
+        .file("token.env", &outcome.stdout)
+        .args(["--env-file", "token.env"])
+        .program(["printenv", "PLAIN"])
+        .run();
+    assert_eq!((launched.stdout.as_str(), launched.stderr.as_str()), ("hello world\n", ""));
+}
+
+#[test]
+fn the_env_format_is_read_back_alike_by_a_launch_and_by_a_shell() {
+    let redis = RedisServer::start();
+    for name in ["my app", "it's \"$HOME\" `id` \\n\\", "\"$HOME\" \\", "#1", "café", "~", "a\n=b"] {
+        let vault = Vault::builder()
+            .redis(&redis.url())
+            .project(&Project::new(name).secret("development", "A", "1"))
+            .start();
+        let outcome = token(&vault, &["create", "--password-stdin", "-n", "x", "--format", "env"])
+            .stdin(project::MASTER_PASSWORD)
+            .run();
+        assert_eq!(outcome.stderr, "", "{name}");
+        let launch = bare_launcher().file("token.env", &outcome.stdout);
+        let shell = Command::new("sh")
+            .args(["-c", ". ./token.env && printf %s \"$REDENV_PROJECT\""])
+            .current_dir(launch.directory())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(shell.stdout).unwrap(), name);
+        let launched = launch
+            .env("UPSTASH_REDIS_URL", vault.url())
+            .env("UPSTASH_REDIS_TOKEN", vault.token())
+            .args(["--env-file", "token.env"])
+            .program(["true"])
+            .run();
+        launched.assert_ran("");
+    }
+}
+
+#[test]
+fn the_json_format_has_all_of_it() {
+    let (vault, _redis) = vault();
+    let token = created(&vault, &["--name", "api", "--description", "d"]);
+    let fields: Vec<&String> = token.as_object().unwrap().keys().collect();
+    let expected =
+        ["createdAt", "createdBy", "description", "name", "project", "tokenId", "tokenKey", "tokenSalt"];
+    assert_eq!(fields, expected);
+    assert_eq!(token["name"], "api");
+    assert_eq!(token["description"], "d");
+    assert_eq!(launch(&vault, &credentials(&token)).stdout, "hello world\n");
+}
+
+#[test]
+fn the_master_password_comes_from_a_file_too() {
+    let (vault, _redis) = vault();
+    for ending in ["", "\n", "\r\n"] {
+        let outcome = token(&vault, &["create", "-n", "x"])
+            .file("password", fixtures::master_password() + ending)
+            .env("REDENV_MASTER_PASSWORD_FILE", "password")
+            .run();
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""), "{ending:?}");
+    }
+    assert_eq!(ids(&vault).len(), 5);
+    // A flag beats a variable.
+    let outcome = create(&vault, &["-n", "x"]).env("REDENV_MASTER_PASSWORD_FILE", "/no/such/file").run();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
+}

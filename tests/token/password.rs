@@ -1,0 +1,72 @@
+//! The master password: where it comes from, and what a wrong one does.
+
+use super::{assert_failed, service_tokens, token, vault};
+use crate::support::fixtures;
+
+const SIGINT: i64 = 2;
+const WRONG: &str = "redenv-run: error: the master password is wrong: it does not open the key of project acme-api; nothing was written\n";
+
+#[test]
+fn a_password_that_does_not_fit_writes_nothing() {
+    let (vault, _redis) = vault();
+    let before = service_tokens(&vault);
+    let password = fixtures::master_password();
+    // The same letters, decomposed: other bytes are another password.
+    let decomposed = password.replace('ä', "a\u{308}").replace('ö', "o\u{308}");
+    let not_utf8 = "redenv-run: error: the master password on stdin is not UTF-8\n";
+    let empty = "redenv-run: error: the master password is empty; nothing was written\n";
+    for (stdin, stderr) in [
+        (b"wrong\n".to_vec(), WRONG),
+        (format!("{password} \n").into_bytes(), WRONG),
+        (format!("\u{feff}{password}\n").into_bytes(), WRONG),
+        (decomposed.into_bytes(), WRONG),
+        (b"\xff\n".to_vec(), not_utf8),
+        (b"\n".to_vec(), empty),
+        (Vec::new(), empty),
+    ] {
+        let outcome = token(&vault, &["create", "-n", "x", "--password-stdin"]).stdin(stdin).run();
+        assert_failed(&outcome, stderr);
+    }
+    let file = |content: &str| {
+        token(&vault, &["create", "-n", "x"])
+            .file("password", content)
+            .env("REDENV_MASTER_PASSWORD_FILE", "password")
+            .run()
+    };
+    assert_failed(&file("wrong"), WRONG);
+    assert_eq!(file("\n").code(), Some(125));
+    let missing = token(&vault, &["create", "-n", "x"]).env("REDENV_MASTER_PASSWORD_FILE", "/no/file").run();
+    let stderr =
+        "redenv-run: error: REDENV_MASTER_PASSWORD_FILE: /no/file can't be read: no such file or directory\n";
+    assert_failed(&missing, stderr);
+    assert_eq!(service_tokens(&vault), before);
+}
+
+#[test]
+fn a_password_on_the_terminal_is_not_shown_and_can_be_given_up() {
+    let (vault, _redis) = vault();
+    let before = service_tokens(&vault);
+    let start = || {
+        let mut terminal = token(&vault, &["create", "-n", "x"]).env("NO_COLOR", "1").on_terminal();
+        terminal.expect("Master password of project acme-api: ");
+        terminal
+    };
+    let prompt = "Master password of project acme-api: \n";
+    let shown = start().type_hidden("hunter2").finish();
+    assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{WRONG}")));
+
+    let mut terminal =
+        token(&vault, &["create", "-n", "x", "--password-stdin"]).env("NO_COLOR", "1").on_terminal();
+    let shown = terminal.expect("Master password").type_hidden("hunter2").finish();
+    assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{WRONG}")));
+
+    let shown = start().type_control('d').finish();
+    let none = "redenv-run: error: no master password was given; nothing was written\n";
+    assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{none}")));
+
+    let mut terminal = start();
+    let shown = terminal.type_control('c').finish();
+    assert_eq!((shown.code, shown.screen.as_str()), (-SIGINT, prompt));
+    assert!(terminal.echoes(), "the terminal is left silent");
+    assert_eq!(service_tokens(&vault), before);
+}

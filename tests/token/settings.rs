@@ -1,0 +1,151 @@
+//! What the commands need, and what is said of what they can't use.
+
+use super::{CI, META, assert_failed, create, service_tokens, token, vault};
+use crate::support::launcher::{Launcher, bare_launcher};
+use crate::support::project;
+use crate::support::project::Project;
+use crate::support::vault::{Response, Vault};
+
+#[test]
+fn without_a_terminal_create_and_revoke_say_how_to_go_on() {
+    let vault = Vault::of(&Project::new("acme"));
+    assert_failed(
+        &token(&vault, &["create", "-n", "x"]).without_terminal(),
+        "redenv-run: error: there is no terminal to ask for the master password on\n\
+         redenv-run: hint: REDENV_MASTER_PASSWORD_FILE names a file that holds it, --password-stdin reads it from stdin\n",
+    );
+    assert_failed(
+        &token(&vault, &["revoke", project::TOKEN_ID]).without_terminal(),
+        "redenv-run: error: there is no terminal to ask on whether to revoke\n\
+         redenv-run: hint: --yes revokes without asking\n",
+    );
+    assert_eq!(vault.requests().len(), 0);
+}
+
+#[test]
+fn the_settings_that_are_missing_are_named_at_once() {
+    let outcome = bare_launcher().args(["token", "list"]).run();
+    let message =
+        "redenv-run: error: UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set\n";
+    assert!(outcome.code() == Some(125) && outcome.stderr.starts_with(message), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_settings_of_a_launch_hold_for_tokens_too() {
+    let vault = Vault::of(&Project::new("acme"));
+    let settings = format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\n", vault.url(), vault.token());
+    let list = |launcher: Launcher| {
+        let outcome = launcher.args(["token", "list"]).run();
+        (outcome.code(), outcome.stdout.contains(project::TOKEN_ID))
+    };
+    assert_eq!(
+        list(bare_launcher().file(".env.local", &settings).env("REDENV_PROJECT", "acme")),
+        (Some(0), true)
+    );
+    let config = r#"export default defineConfig({"name": "acme", "environment": "production"})"#;
+    assert_eq!(
+        list(bare_launcher().file(".env.local", &settings).file("redenv.config.ts", config)),
+        (Some(0), true)
+    );
+    // An environment is no matter here, so neither is a slip in it.
+    let empty = bare_launcher().file(".env.local", &settings).env("REDENV_PROJECT", "acme");
+    assert_eq!(list(empty.env("REDENV_ENVIRONMENT", "")), (Some(0), true));
+}
+
+#[test]
+fn a_project_that_is_not_there_is_said_before_the_password_is_asked_for() {
+    let vault = Vault::of(&Project::new("acme"));
+    let shown =
+        token(&vault, &["create", "-n", "x", "-p", "other"]).env("NO_COLOR", "1").on_terminal().finish();
+    assert!(
+        shown.screen.starts_with("redenv-run: error: there is no project other in the database of "),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn a_token_that_may_only_read_lists_and_changes_nothing() {
+    let (vault, _redis) = vault();
+    let before = service_tokens(&vault);
+    let read_only = |launcher: Launcher| launcher.env("UPSTASH_REDIS_TOKEN", "read-only").run();
+    let refused = "redenv-run: error: 127.0.0.1 refuses: the Upstash token may only read; nothing was written\n\
+         redenv-run: hint: set UPSTASH_REDIS_TOKEN to the standard token from the database's page; launches do with the read-only one\n";
+    assert_failed(&read_only(create(&vault, &["-n", "x"])), refused);
+    assert_failed(&read_only(token(&vault, &["revoke", "--yes", CI])), refused);
+    assert_eq!(read_only(token(&vault, &["list"])).code(), Some(0));
+    // The same where the server refuses the whole request instead of one command in it.
+    for status in [200, 400] {
+        let mut terminal = token(&vault, &["revoke", CI]).env("NO_COLOR", "1").on_terminal();
+        terminal.expect("Revoke? [y/N] ");
+        let body = r#"{"error":"NOPERM this user has no permissions to run the 'eval' command"}"#;
+        vault.respond_next(1, &Response::new(status).body(body));
+        let shown = terminal.type_line("y").finish();
+        assert!(shown.screen.ends_with(&format!("y\n{refused}")), "{status}: {}", shown.screen);
+    }
+    assert_eq!(service_tokens(&vault), before);
+    let wrong = create(&vault, &["-n", "x"]).env("UPSTASH_REDIS_TOKEN", "wrong").run();
+    assert!(wrong.stderr.starts_with("redenv-run: error: 127.0.0.1 does not accept the Upstash token\n"));
+}
+
+#[test]
+fn data_that_is_malformed_is_named_and_left_alone() {
+    let sealed = "redenv-run: error: the store's data is malformed: encryptedPEK: its sealed value is malformed: there is no dot\n";
+    for (field, value, stderr) in [
+        (
+            "serviceTokens",
+            "[]",
+            "redenv-run: error: the store's data is malformed: serviceTokens is not a JSON object\n",
+        ),
+        ("salt", "xyz", "redenv-run: error: the store's data is malformed: salt is not 32 hex digits\n"),
+        ("encryptedPEK", "nonsense", sealed),
+        (
+            "kdf",
+            "scrypt",
+            "redenv-run: error: the project's `kdf` is not pbkdf2, the only one this launcher accepts\n\
+             redenv-run: hint: a newer version of redenv-run may know it; otherwise somebody tampered with the project\n",
+        ),
+    ] {
+        let (vault, _redis) = vault();
+        vault.hset(META, field, value);
+        assert_failed(&create(&vault, &["-n", "x"]).run(), stderr);
+        assert_eq!(vault.hget(META, field).as_deref(), Some(value));
+    }
+    let vault = Vault::of(&Project::new("acme"));
+    for body in
+        ["", "x", "[]", "[{}]", "[{\"result\":7}]", "[{\"result\":[\"a\"]}]", "{\"result\":[]}", "[1,2]"]
+    {
+        vault.respond_next(1, &Response::new(200).body(body));
+        let outcome = token(&vault, &["list"]).run();
+        assert!(
+            outcome.code() == Some(125) && outcome.stderr.starts_with("redenv-run: error: "),
+            "{body}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn what_token_takes_is_said_where_it_is_given_something_else() {
+    let usage =
+        "redenv-run: hint: redenv-run token create -n NAME | list | revoke ID...; --help tells more\n";
+    for (arguments, stderr) in [
+        (vec![], format!("redenv-run: error: what to do with the tokens is missing\n{usage}")),
+        (vec!["foo"], format!("redenv-run: error: `redenv-run token` does not take foo\n{usage}")),
+        (
+            vec!["lst"],
+            "redenv-run: error: `redenv-run token` does not take lst\nredenv-run: hint: did you mean list?\n"
+                .into(),
+        ),
+        (
+            vec!["create"],
+            "redenv-run: error: --name <NAME> is missing\nredenv-run: hint: --help tells more\n".into(),
+        ),
+        (
+            vec!["create", "-n", " "],
+            "redenv-run: error: the token's name is empty\n\
+             redenv-run: hint: name it after what uses it, such as prod-api-server\n"
+                .into(),
+        ),
+    ] {
+        assert_failed(&bare_launcher().arg("token").args(arguments).run(), &stderr);
+    }
+}
