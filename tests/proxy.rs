@@ -79,6 +79,7 @@ fn a_proxy_that_wants_other_credentials_is_named_without_those_it_got() {
         outcome.assert_failed(
             125,
             &[
+                "project acme, environment development",
                 "error: the proxy does not connect to vault.example: it wants a user name and password (status 407)",
                 "hint: check HTTPS_PROXY",
             ],

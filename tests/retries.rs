@@ -9,6 +9,8 @@ use crate::support::launcher::{Launcher, Outcome, launcher};
 use crate::support::project::Project;
 use crate::support::vault::{Response, Vault};
 
+/// What `-v` begins with.
+const READ: &str = "project acme, environment development";
 const REST_URL: &str = "hint: check that UPSTASH_REDIS_URL is the database's REST URL";
 const NOT_HTTP: &str = "error: the answer of 127.0.0.1 is not HTTP";
 const CHECK_PORT: &str =
@@ -141,7 +143,8 @@ fn what_does_not_pass_is_not_tried_again() {
         let vault = Vault::of(&project());
         vault.respond_always(Some(response));
         let outcome = patient(&vault).run();
-        outcome.assert_failed(125, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let said: Vec<&str> = [READ].into_iter().chain(lines.iter().map(String::as_str)).collect();
+        outcome.assert_failed(125, &said);
         assert_eq!(vault.requests().len(), 1, "{lines:?}");
     }
 }
@@ -180,7 +183,7 @@ fn a_retry_after_beyond_the_deadline_ends_at_once() {
         let outcome = patient(&vault).run();
         assert!(start.elapsed() < Duration::from_secs(25), "{value}");
         let error = format!(
-            "redenv-run: error: {} did not serve the request within 50s: it answered with status 503 and asks to wait {asked}",
+            "redenv-run: {READ}\nredenv-run: error: {} did not serve the request within 50s: it answered with status 503 and asks to wait {asked}",
             vault.address()
         );
         assert_eq!(outcome.code(), Some(125));

@@ -124,7 +124,7 @@ fn verbosity_may_be_a_variable() {
     let vault = vault();
     let said = |launcher: Launcher| launcher.program(["true"]).run().stderr;
     assert_eq!(said(launcher(&vault)), "");
-    assert!(said(launcher(&vault).env("REDENV_VERBOSE", "1")).starts_with("redenv-run: fetched "));
+    assert!(said(launcher(&vault).env("REDENV_VERBOSE", "1")).starts_with("redenv-run: project acme, "));
     assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "0")), "");
     // Looked at before anything can be reported: neither in a file, nor an error.
     assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "maybe")), "");
