@@ -36,5 +36,6 @@ mod signals;
 mod support;
 mod tls;
 mod token;
+mod transcript;
 mod variables;
 mod vault;
