@@ -65,10 +65,10 @@ impl Runner {
 
     fn install(&self, sha256: &str) -> Ended {
         let releases = format!("file://{}", self.path("release").display());
-        let directory = self.path("temp/redenv-run");
+        let file = self.cached();
         let environment = [("RELEASES", releases.as_str()), ("VERSION", "1.2.3"), ("ARCHIVE", ARCHIVE)];
-        let directory = [("DIRECTORY", directory.to_str().unwrap()), ("SHA256", sha256)];
-        self.step("install", &[&environment[..], &directory].concat())
+        let file = [("FILE", file.to_str().unwrap()), ("SHA256", sha256)];
+        self.step("install", &[&environment[..], &file].concat())
     }
 
     /// What a step gave to later ones.
@@ -82,8 +82,15 @@ impl Runner {
         fs::read_to_string(self.path("added-to-path")).unwrap_or_default()
     }
 
+    /// All that is cached, as `plan` names it.
     fn cached(&self) -> PathBuf {
-        self.path("temp/redenv-run").join(ARCHIVE)
+        self.path("temp/redenv-run-archive").join(ARCHIVE)
+    }
+
+    /// What a directory of PATH holds.
+    fn installed(&self) -> Vec<String> {
+        let files = fs::read_dir(self.path("temp/redenv-run/bin")).unwrap();
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
@@ -97,7 +104,9 @@ fn the_archive_follows_from_the_version_and_the_runner() {
     ] {
         let runner = Runner::new();
         assert_eq!(runner.plan(version, reference, system), (true, String::new()));
-        assert_eq!(runner.outputs()["archive"], expected);
+        let outputs = runner.outputs();
+        assert_eq!(outputs["archive"], expected);
+        assert_eq!(outputs["file"], runner.path("temp/redenv-run-archive").join(expected).to_str().unwrap());
     }
 }
 
@@ -141,6 +150,46 @@ fn a_cached_archive_is_not_downloaded_again() {
     fs::create_dir_all(runner.cached().parent().unwrap()).unwrap();
     fs::rename(runner.release(ARCHIVE), runner.cached()).unwrap();
     assert_eq!(runner.install(""), (true, "redenv-run 1.2.3\n".to_owned()));
+}
+
+/// What a cache entry could bring beside the archive, or an earlier step leave behind.
+#[test]
+fn nothing_but_the_binary_of_the_archive_reaches_the_path() {
+    for (plant, place) in [
+        ("echo 'echo stolen' >temp/redenv-run/bin/npm", "a file"),
+        ("ln -s /bin/true temp/redenv-run/bin/redenv-run", "a link in the binary's place"),
+        (
+            "rmdir temp/redenv-run/bin && ln -s ../../elsewhere temp/redenv-run/bin",
+            "a link in the directory's place",
+        ),
+        ("rm -r temp/redenv-run && ln -s ../elsewhere temp/redenv-run", "a link one above"),
+        (
+            "touch $(echo content/*)/npm && tar -czf release/v1.2.3/$ARCHIVE -C content $(ls content)",
+            "the archive",
+        ),
+    ] {
+        let runner = Runner::new();
+        runner.sh("mkdir -p temp/redenv-run/bin elsewhere/bin && touch elsewhere/npm elsewhere/bin/npm");
+        runner.sh(&plant.replace("$ARCHIVE", ARCHIVE));
+        runner.sh(&format!("cd release/v1.2.3 && sha256sum {ARCHIVE} >SHA256SUMS"));
+        assert_eq!(runner.install(""), (true, "redenv-run 1.2.3\n".to_owned()), "{place}");
+        assert_eq!(runner.installed(), ["redenv-run"], "{place}");
+        assert!(runner.path("elsewhere/bin/npm").exists(), "{place}");
+    }
+}
+
+/// The cache keeps the file that `plan` names, and nothing of what PATH is searched through.
+#[test]
+fn only_the_archive_is_cached() {
+    let action = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/actions/redenv-run/action.yml");
+    let action = fs::read_to_string(action).unwrap();
+    let paths: Vec<&str> = action.lines().filter_map(|line| line.trim().strip_prefix("path: ")).collect();
+    assert_eq!(paths, ["${{ steps.plan.outputs.file }}"]);
+    let runner = Runner::new();
+    assert!(runner.install("").0);
+    let cached = fs::read_dir(runner.cached().parent().unwrap()).unwrap();
+    assert_eq!(cached.map(|file| file.unwrap().path()).collect::<Vec<_>>(), [runner.cached()]);
+    assert!(!runner.added_to_path().contains("archive"));
 }
 
 #[test]

@@ -40,6 +40,7 @@ mod signals;
 mod support;
 mod tls;
 mod token;
+mod transcript;
 mod variables;
 mod vault;
 #[cfg(target_os = "linux")]

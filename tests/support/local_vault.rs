@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, reason = "its modules are the tests' too")]
 
 mod distance;
+mod example;
 #[allow(dead_code, reason = "what the tests need beyond this program")]
 mod project;
 #[allow(dead_code, reason = "what the tests need beyond this program")]
@@ -69,7 +70,7 @@ fn main() -> io::Result<()> {
     let options = Options::parse();
     let project = match options.secrets {
         Some(number) => Some(Project::synthetic(number, options.versions)),
-        None => options.example.then(example),
+        None => options.example.then(example::project),
     };
     let vault = start(&options, project.as_ref());
     if let Some(file) = &options.ca_out {
@@ -88,17 +89,6 @@ fn main() -> io::Result<()> {
     loop {
         thread::park();
     }
-}
-
-/// A small project as a web shop might have it.
-fn example() -> Project {
-    Project::new("shop")
-        .secret("development", "DB_USER", "shop")
-        .secret("development", "DB_PASSWORD", "correct horse battery staple")
-        .history("development", "DB_HOST", &["db.internal", "old-db.internal"])
-        .secret("development", "DATABASE_URL", "postgres://${DB_USER}:${DB_PASSWORD}@${DB_HOST}/shop")
-        .secret("development", "GREETING", "Good morning, 世界")
-        .secret("production", "DB_HOST", "db.shop.example")
 }
 
 fn start(options: &Options, project: Option<&Project>) -> Vault {

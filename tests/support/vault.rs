@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use super::project::{Credentials, Project};
 use faults::Faults;
 use http::{After, Pace};
-use rest::Tokens;
+use rest::{LastAnswer, Tokens};
 use store::{Reply, Store};
 use tls::Tls;
 
@@ -39,9 +39,10 @@ pub struct Vault {
 struct Shared {
     store: Store,
     tokens: Tokens,
+    last_answer: LastAnswer,
     tls: Option<Tls>,
     faults: Mutex<Faults>,
-    requests: Mutex<Vec<Request>>,
+    requests: Mutex<Vec<Arc<Request>>>,
     connections: AtomicUsize,
     /// So that stopping can end the threads that wait for a next request.
     open: Mutex<HashMap<usize, TcpStream>>,
@@ -135,6 +136,7 @@ impl Builder {
         let shared = Arc::new(Shared {
             store,
             tokens,
+            last_answer: LastAnswer::default(),
             tls: self.certificate.map(|kind| Tls::new(kind, &self.names)),
             faults: Mutex::default(),
             requests: Mutex::default(),
@@ -215,7 +217,7 @@ impl Vault {
 
     /// Every request received so far, also those answered with a fault.
     pub fn requests(&self) -> Vec<Request> {
-        self.shared.requests.lock().unwrap().clone()
+        self.shared.requests.lock().unwrap().iter().map(|request| Request::clone(request)).collect()
     }
 
     /// TCP connections accepted so far.
@@ -316,12 +318,14 @@ fn serve(shared: &Shared, stream: TcpStream, connection: usize) -> io::Result<()
 fn converse(shared: &Shared, mut stream: impl Read + Write, connection: usize) -> io::Result<()> {
     let mut unread = Vec::new();
     while let Some(request) = http::read_request(&mut stream, &mut unread, connection)? {
-        shared.requests.lock().unwrap().push(request.clone());
+        let request = Arc::new(request);
+        shared.requests.lock().unwrap().push(Arc::clone(&request));
         let (instead, lost, delay, pace) = {
             let mut faults = shared.faults.lock().unwrap();
             (faults.instead(), faults.loses(&request.body), faults.delay, faults.pace)
         };
-        let mut response = instead.unwrap_or_else(|| rest::answer(&shared.store, &shared.tokens, &request));
+        let answer = || rest::answer(&shared.store, &shared.tokens, &shared.last_answer, &request);
+        let mut response = instead.unwrap_or_else(answer);
         if lost {
             response = Response::raw("");
         }

@@ -1,6 +1,7 @@
 //! HTTP/1.1 as a server: one request read, one response written.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -33,15 +34,16 @@ pub struct Response {
     form: Form,
 }
 
+/// A body is shared: that of a large project would take longer to copy than to send.
 #[derive(Clone, Debug)]
 enum Form {
-    Http { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    Http { status: u16, headers: Vec<(String, String)>, body: Arc<Vec<u8>> },
     Raw(Vec<u8>),
 }
 
 impl Response {
     pub fn new(status: u16) -> Self {
-        Self { form: Form::Http { status, headers: Vec::new(), body: Vec::new() } }
+        Self { form: Form::Http { status, headers: Vec::new(), body: Arc::default() } }
     }
 
     /// Bytes in place of an HTTP response, after which the connection is closed;
@@ -61,7 +63,7 @@ impl Response {
     #[must_use]
     pub fn body(mut self, content: impl Into<Vec<u8>>) -> Self {
         if let Form::Http { body, .. } = &mut self.form {
-            *body = content.into();
+            *body = Arc::new(content.into());
         }
         self
     }
@@ -174,10 +176,12 @@ pub fn write_response(
     }
     bytes.extend(b"\r\n");
     match pace {
-        // One write: the head alone would cost the client a second wake-up.
+        // The head goes with the body's beginning: alone it would cost the client a second wake-up.
         Pace::AtOnce => {
-            bytes.extend(body);
+            let (beginning, rest) = body.split_at(body.len().min(16 * 1024));
+            bytes.extend(beginning);
             stream.write_all(&bytes)?;
+            stream.write_all(rest)?;
         }
         Pace::Trickle(pause) => {
             stream.write_all(&bytes)?;

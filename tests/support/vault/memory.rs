@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::rest::reads;
 use super::store::{Command, Reply};
 
 /// Fields come back in alphabetical order; a real Redis promises none.
 #[derive(Default)]
 pub struct Memory {
     entries: BTreeMap<String, Entry>,
+    /// How many commands there were that may have changed something.
+    changes: u64,
 }
 
 enum Entry {
@@ -51,7 +54,13 @@ impl Memory {
         }
     }
 
+    /// As long as this stays the same, so does every answer.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     pub fn run(&mut self, command: &Command) -> Reply {
+        self.changes += u64::from(!reads(command));
         match Self::refusal(command) {
             Some(refusal) => Reply::Error(refusal),
             None => self.perform(command).unwrap_or_else(Reply::Error),

@@ -1,5 +1,7 @@
 //! Upstash's REST API: a request in, commands to the store, JSON out.
 
+use std::sync::Mutex;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::value::RawValue;
@@ -11,6 +13,17 @@ use super::store::{Command, DISCARDED, Reply, Store};
 pub struct Tokens {
     pub full: String,
     pub read_only: Option<String>,
+}
+
+/// The last answer, for as long as nothing is written and the same is asked: made again for each client,
+/// that of a large project would take most of a client's time.
+#[derive(Default)]
+pub struct LastAnswer(Mutex<Option<Answer>>);
+
+struct Answer {
+    changes: u64,
+    question: (String, String, Encoding, Access),
+    response: Response,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -31,7 +44,7 @@ const READS: &[&str] = &[
     "HSTRLEN", "HTTL", "HVALS", "KEYS", "MGET", "PING", "PTTL", "SCAN", "STRLEN", "TIME", "TTL", "TYPE",
 ];
 
-pub fn answer(store: &Store, tokens: &Tokens, request: &Request) -> Response {
+pub fn answer(store: &Store, tokens: &Tokens, last: &LastAnswer, request: &Request) -> Response {
     let Some(access) = access(tokens, request) else {
         return error(401, "WRONGPASS invalid or missing auth token");
     };
@@ -45,6 +58,21 @@ pub fn answer(store: &Store, tokens: &Tokens, request: &Request) -> Response {
         Some("base64") => Encoding::Base64,
         _ => Encoding::Plain,
     };
+    // Of before the commands are run: what is written meanwhile makes the answer an old one.
+    let changes = store.changes();
+    let question = (request.path.clone(), request.body.clone(), encoding, access);
+    let mut last = last.0.lock().unwrap();
+    if let (Some(last), Some(changes)) = (&*last, changes)
+        && (last.changes, &last.question) == (changes, &question)
+    {
+        return last.response.clone();
+    }
+    let response = obey(store, access, encoding, request);
+    *last = changes.map(|changes| Answer { changes, question, response: response.clone() });
+    response
+}
+
+fn obey(store: &Store, access: Access, encoding: Encoding, request: &Request) -> Response {
     match request.path.as_str() {
         "/" => single(store, access, encoding, &request.body),
         "/pipeline" => pipeline(store, access, encoding, &request.body),
@@ -92,10 +120,14 @@ fn run(store: &Store, access: Access, command: &Command) -> Reply {
     }
 }
 
+/// Whether it can't change the store.
+pub fn reads(command: &Command) -> bool {
+    READS.iter().any(|read| read.eq_ignore_ascii_case(&command[0]))
+}
+
 fn refusal(access: Access, command: &Command) -> Option<String> {
     let name = &command[0];
-    let reads = READS.iter().any(|read| read.eq_ignore_ascii_case(name));
-    (access == Access::ReadOnly && !reads).then(|| {
+    (access == Access::ReadOnly && !reads(command)).then(|| {
         let name = name.to_ascii_lowercase();
         format!("NOPERM this user has no permissions to run the '{name}' command")
     })
@@ -141,21 +173,26 @@ fn array_of_objects(replies: &[Reply], encoding: Encoding) -> Vec<u8> {
         if i > 0 {
             json.push(b',');
         }
-        json.extend(object(reply, encoding));
+        write_object(reply, encoding, &mut json);
     }
     json.push(b']');
     json
 }
 
 fn object(reply: &Reply, encoding: Encoding) -> Vec<u8> {
+    let mut json = Vec::new();
+    write_object(reply, encoding, &mut json);
+    json
+}
+
+fn write_object(reply: &Reply, encoding: Encoding, json: &mut Vec<u8>) {
     let member: &[u8] = match reply {
         Reply::Error(_) => b"{\"error\":",
         _ => b"{\"result\":",
     };
-    let mut json = member.to_vec();
-    write(reply, encoding, &mut json);
+    json.extend(member);
+    write(reply, encoding, json);
     json.push(b'}');
-    json
 }
 
 fn write(reply: &Reply, encoding: Encoding, json: &mut Vec<u8>) {

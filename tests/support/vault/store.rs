@@ -63,6 +63,14 @@ impl Store {
         }
     }
 
+    /// As long as this stays the same, so does every answer; `None` where others may write to the store.
+    pub fn changes(&self) -> Option<u64> {
+        match self {
+            Self::Memory(memory) => Some(memory.lock().unwrap().changes()),
+            Self::Redis(_) => None,
+        }
+    }
+
     /// All of `commands` with nothing between them; `Err` when one is not even a
     /// command, and none was run.
     pub fn run_atomically(&self, commands: &[Command]) -> Result<Vec<Reply>, String> {

@@ -1,0 +1,14 @@
+//! The project of `local-vault --example`, which the README and the demo show.
+
+use super::project::Project;
+
+/// A small project as a web shop might have it.
+pub fn project() -> Project {
+    Project::new("shop")
+        .secret("development", "DB_USER", "shop")
+        .secret("development", "DB_PASSWORD", "correct horse battery staple")
+        .history("development", "DB_HOST", &["db.internal", "old-db.internal"])
+        .secret("development", "DATABASE_URL", "postgres://${DB_USER}:${DB_PASSWORD}@${DB_HOST}/shop")
+        .secret("development", "GREETING", "Good morning, 世界")
+        .secret("production", "DB_HOST", "db.shop.example")
+}
