@@ -131,7 +131,9 @@ fn verbosity_may_be_a_variable() {
     assert_eq!(said(launcher(&vault).file("value", "1").env("REDENV_VERBOSE_FILE", "value")), "");
     // An option beats both.
     assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "1").arg("-q")), "");
-    assert!(said(launcher(&vault).env("REDENV_QUIET", "1").arg("-v")).starts_with("redenv-run: fetched "));
+    assert!(
+        said(launcher(&vault).env("REDENV_QUIET", "1").arg("-v")).starts_with("redenv-run: project acme, ")
+    );
     let project = Project::new("acme").raw_field("development", "BROKEN", "[]");
     let vault = Vault::of(&project);
     let warned = said(launcher(&vault).arg("--skip-broken"));
