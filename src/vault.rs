@@ -10,7 +10,6 @@ mod reply;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -236,25 +235,34 @@ impl SealedVault<'_> {
         for name in pins.keys() {
             self.check_pinned(name)?;
         }
-        let mut vault = OpenedVault::new();
-        // A later environment wins: what an earlier one has of the same name is never opened.
-        for SealedEnvironment { name: environment, fields } in self.environments.into_iter().rev() {
-            for (name, history) in fields {
-                let place = match vault.entry(name) {
-                    Entry::Vacant(place) => place,
-                    Entry::Occupied(taken) if taken.get().environment == environment => {
-                        return Err(PinError::Twice { environment, name: taken.key().clone() });
-                    }
-                    Entry::Occupied(_) => continue,
-                };
-                let opened = match pins.get(place.key()) {
-                    None => history.newest(|version| open_one(&environment, version, pek)),
-                    Some(pin) => open_pinned(place.key(), &environment, &history, *pin, pek)?,
-                };
-                place.insert(opened);
-            }
+        let fields = self.environments.iter().map(|environment| environment.fields.len()).sum();
+        let (mut environments, mut all) = (Vec::new(), Vec::with_capacity(fields));
+        for (index, environment) in self.environments.into_iter().enumerate() {
+            environments.push(environment.name);
+            all.extend(environment.fields.into_iter().map(|(name, history)| (name, index, history)));
         }
-        Ok(vault)
+        // Of the same name the later environment's comes last. Where the store has them in order, that is
+        // seen at a glance.
+        all.sort_by(|left, right| left.0.cmp(&right.0));
+        let mut all = all.into_iter().peekable();
+        let mut opened = Vec::with_capacity(fields);
+        while let Some((name, index, history)) = all.next() {
+            let environment = &environments[index];
+            match all.peek() {
+                Some((next, other, _)) if *next == name && *other == index => {
+                    return Err(PinError::Twice { environment: environment.clone(), name });
+                }
+                // It wins, and this one is never opened.
+                Some((next, ..)) if *next == name => continue,
+                _ => {}
+            }
+            let secret = match pins.get(&name) {
+                None => history.newest(|version| open_one(environment, version, pek)),
+                Some(pin) => open_pinned(&name, environment, &history, *pin, pek)?,
+            };
+            opened.push((name, secret));
+        }
+        Ok(opened.into_iter().collect())
     }
 
     /// Whether there is a secret of this name.

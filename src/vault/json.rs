@@ -128,7 +128,7 @@ impl<'t> Cursor<'t> {
             (Quotes::Escaped, Some(b'\\')) if is_quote(self.at + 1) => {
                 let start = self.at + 2;
                 // A backslash that isn't the quote's own would be of an escape inside the string.
-                let end = find(&text[start..], |block| positions(block, b'\\')).map(|length| start + length);
+                let end = first_backslash(&text[start..]).map(|length| start + length);
                 end.filter(|end| is_quote(end + 1)).map(|end| (start, end, end + 2))
             }
             _ => None,
@@ -222,6 +222,16 @@ fn find(bytes: &[u8], mut bits: impl FnMut(&[u8; BLOCK]) -> u64) -> Option<usize
         }
         at += BLOCK;
     }
+}
+
+/// The first backslash, which mostly is not far.
+#[inline(always)]
+fn first_backslash(bytes: &[u8]) -> Option<usize> {
+    let near = bytes.first_chunk().map_or(0, |first| lane(*first, u8x16::splat(b'\\')));
+    if near != 0 {
+        return Some(near.trailing_zeros() as usize);
+    }
+    find(bytes, |block| positions(block, b'\\'))
 }
 
 /// The escapes of a string, block by block.
