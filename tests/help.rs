@@ -1,10 +1,19 @@
-//! `--help` is one page, of every command, on which everything can be found.
+//! `--help` is one page, of every command, on which everything can be found, and the man pages have the
+//! same.
 
 use std::collections::BTreeSet;
+use std::fs;
+
+use clap::CommandFactory;
+use tempfile::TempDir;
 
 use crate::support::launcher::{bare_launcher, launcher};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
+
+#[allow(dead_code, reason = "the launcher's module, of which this needs the definitions")]
+#[path = "../src/cli.rs"]
+mod cli;
 
 const COMMANDS: [&[&str]; 7] = [
     &[],
@@ -58,6 +67,31 @@ fn the_page_of_each_command_names_its_options() {
         // `--pristine leaves ...` is a note at the start of a line.
         let found = options(&page);
         assert_eq!(found, expected.split(' ').collect::<BTreeSet<_>>(), "{command:?}");
+    }
+}
+
+#[test]
+fn the_man_pages_have_the_options_of_the_help_with_the_same_words() {
+    let directory = TempDir::new().unwrap();
+    clap_mangen::generate_to(cli::Cli::command(), directory.path()).unwrap();
+    for command in COMMANDS {
+        let name = [&["redenv-run"], command].concat().join("-");
+        let roff = fs::read_to_string(directory.path().join(format!("{name}.1"))).unwrap();
+        // An option is a paragraph of its own: its names, then its words.
+        let roff = roff.replace("\\-", "-").replace("\\fB", "").replace("\\fI", "").replace("\\fR", "");
+        let roff = roff.replace("\\*(Aq", "'");
+        let paragraphs: Vec<(&str, &str)> =
+            roff.split(".TP\n").skip(1).filter_map(|paragraph| paragraph.split_once('\n')).collect();
+        let page = help(command);
+        let long = |names: &str| {
+            names.split_once("--").map(|(_, rest)| rest.split([' ', '[', '=']).next().unwrap().to_owned())
+        };
+        let found: BTreeSet<String> = paragraphs.iter().filter_map(|(names, _)| long(names)).collect();
+        assert_eq!(found, options(&page).into_iter().map(String::from).collect(), "{name}");
+        for (names, words) in paragraphs {
+            let words = words.lines().next().unwrap();
+            assert!(long(names).is_none() || page.contains(words), "{name}: {names}: {words}");
+        }
     }
 }
 
