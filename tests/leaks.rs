@@ -70,15 +70,24 @@ fn no_setting_that_is_refused_is_shown() {
         ("UPSTASH_REDIS_URL", format!("https://x.upstash.io/?token={CANARY}")),
         ("UPSTASH_REDIS_URL", format!("{CANARY} https://x.upstash.io")),
         ("UPSTASH_REDIS_URL", format!("{CANARY}://x.upstash.io")),
+        ("UPSTASH_REDIS_URL", format!("{}://x.upstash.io", CANARY.replace('-', ""))),
         ("REDENV_TIMEOUT", CANARY.to_owned()),
         ("REDENV_ALLOW_HTTP", CANARY.to_owned()),
-        ("HTTP_PROXY", format!("socks5://user:{CANARY}@proxy:1080")),
+        ("HTTPS_PROXY", format!("socks5://user:{CANARY}@proxy:1080")),
+        ("HTTPS_PROXY", format!("http://user:{CANARY} x/y@127.0.0.1:1")),
         ("ALL_PROXY", format!("http://user:{CANARY}@[bad:1")),
     ] {
         for verbosity in [None, Some("-v"), Some("-q")] {
-            let launch = launcher(&vault).args(["--timeout", "1s"]).args(verbosity).env(name, &value);
-            let outcome = launch.program(["true", ARGUMENT]).run();
-            assert_silent(&format!("{name}={value}"), &outcome, &vault);
+            let launch = launcher(&vault).env("REDENV_TIMEOUT", "1s").args(verbosity);
+            // A proxy is for https alone.
+            let is_proxy = name.ends_with("_PROXY");
+            let launch =
+                if is_proxy { launch.env("UPSTASH_REDIS_URL", "https://x.upstash.io") } else { launch };
+            let outcome = launch.env(name, &value).program(["true", ARGUMENT]).run();
+            assert_eq!(outcome.code(), Some(125), "{name}={value}");
+            let (text, plain) = (format!("{name}={value}"), CANARY.replace('-', ""));
+            assert!(!format!("{}{}", outcome.stdout, outcome.stderr).contains(&plain), "{text}");
+            assert_silent(&text, &outcome, &vault);
         }
     }
 }

@@ -362,7 +362,12 @@ const SLIPS: &[(&str, &str, &str, &str)] = &[
         "UPSTASH_REDIS_URL has a `?` or `#` in it",
         COPY,
     ),
-    ("UPSTASH_REDIS_URL", "ftp://x.upstash.io", "UPSTASH_REDIS_URL is a URL of the scheme ftp", COPY),
+    (
+        "UPSTASH_REDIS_URL",
+        "ftp://x.upstash.io",
+        "UPSTASH_REDIS_URL is a URL of another scheme than https",
+        COPY,
+    ),
     (
         "UPSTASH_REDIS_URL",
         "http://x.upstash.io",

@@ -220,7 +220,7 @@ fn address(problem: &BadAddress) -> String {
         BadAddress::NoScheme => "has no https:// before it".into(),
         BadAddress::RedisProtocol => "is the address of the Redis protocol".into(),
         BadAddress::Console => "is the address of Upstash's console".into(),
-        BadAddress::Scheme(scheme) => format!("is a URL of the scheme {scheme}"),
+        BadAddress::Scheme => "is a URL of another scheme than https".into(),
         BadAddress::PlainHttp(host) => {
             format!("is http to {}, where the token could be read on the way", Shown(host))
         }

@@ -54,7 +54,7 @@ pub(crate) enum BadAddress {
     /// The console's page instead of the database's URL.
     Console,
     /// Another scheme.
-    Scheme(String),
+    Scheme,
     /// `http` to this host, which is not a loopback one.
     PlainHttp(String),
     /// The Redis port instead of the REST one.
@@ -77,7 +77,7 @@ impl Address {
             "http" => Scheme::Http,
             "redis" | "rediss" => return Err(BadAddress::RedisProtocol),
             other if !other.is_empty() && other.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                return Err(BadAddress::Scheme(other.to_owned()));
+                return Err(BadAddress::Scheme);
             }
             _ => return Err(BadAddress::NotUrl),
         };
@@ -165,7 +165,7 @@ mod tests {
             ("https://console.upstash.com/redis/1234?teamid=0#tab", Err(BadAddress::Console)),
             ("https://user:pw@host", Err(BadAddress::UserInfo)),
             ("https://host?token=x", Err(BadAddress::Query)),
-            ("ftp://host", Err(BadAddress::Scheme("ftp".into()))),
+            ("ftp://host", Err(BadAddress::Scheme)),
             ("https://", Err(BadAddress::NotUrl)),
             ("https://host:99999", Err(BadAddress::NotUrl)),
             ("https://ho st", Err(BadAddress::NotUrl)),
