@@ -8,6 +8,7 @@ compile_error!("redenv-run becomes the program it starts, which only Unix system
 
 mod check;
 mod cli;
+mod completions;
 mod crypto;
 mod deadline;
 mod derivation;

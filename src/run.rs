@@ -8,12 +8,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::time::{Duration, Instant};
 
-use clap::CommandFactory;
-use clap_complete::generate;
-use clap_complete::shells::{Bash, Fish, Zsh};
-
 use crate::check::Checked;
-use crate::cli::{CheckArgs, CheckFormat, Cli, CompletionsArgs, LaunchArgs, MaskArgs, Shell, Sub};
+use crate::cli::{CheckArgs, CheckFormat, Cli, LaunchArgs, MaskArgs, Sub};
+use crate::completions;
 use crate::crypto::Key;
 use crate::deadline::Deadline;
 use crate::derivation::Derivation;
@@ -57,7 +54,7 @@ pub(crate) fn run(cli: Cli, start: Start) -> Result<(), Error> {
         Some(Sub::Check(args)) => check(&args, start).map_err(|error| Error::Checked(Box::new(error))),
         Some(Sub::Mask(args)) => mask(args, &start),
         Some(Sub::Token(args)) => token::run(&args, &start),
-        Some(Sub::Completions(args)) => completions(&args),
+        Some(Sub::Completions(args)) => completions::print(&args),
     }
 }
 
@@ -111,35 +108,6 @@ fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
         start.report.warning(&format!("not masked where a line is shorter than 4 characters: {names}"));
     }
     Ok(())
-}
-
-/// What bash does behind `--`: COMMAND is completed, and then files, which it takes where it is offered
-/// nothing. The generated script would offer the launcher's own options.
-const BEHIND_DASHES: &str = r#"    COMPREPLY=()
-    local at
-    for ((at = 1; at < COMP_CWORD; at++)); do
-        if [[ ${COMP_WORDS[at]} == -- ]]; then
-            ((at + 1 == COMP_CWORD)) && COMPREPLY=($(compgen -c -- "$2"))
-            return 0
-        fi
-    done
-"#;
-
-fn completions(args: &CompletionsArgs) -> Result<(), Error> {
-    let (mut bytes, mut command) = (Vec::new(), Cli::command());
-    match args.shell {
-        Shell::Bash => generate(Bash, &mut command, "redenv-run", &mut bytes),
-        Shell::Zsh => generate(Zsh, &mut command, "redenv-run", &mut bytes),
-        Shell::Fish => generate(Fish, &mut command, "redenv-run", &mut bytes),
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    if args.shell != Shell::Bash {
-        return print(&text);
-    }
-    // clap_complete 4.6 writes a `-` in the program's name in two ways, and no command would have
-    // completions.
-    let text = text.replace("redenv__subcmd__run", "redenv__run");
-    print(&text.replacen("    COMPREPLY=()\n", BEHIND_DASHES, 1))
 }
 
 /// The secrets, and where they are from.

@@ -2,24 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
 
+use crate::exit_status::{vault, write};
 use crate::support::isolated::isolated;
 use crate::support::launcher::{Launcher, launcher};
-use crate::support::project::Project;
 use crate::support::vault::Vault;
-
-fn vault() -> Vault {
-    Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
-}
-
-/// Writes a file with this mode into the launcher's directory and gives its path.
-fn write(launcher: Launcher, name: &str, content: impl AsRef<[u8]>, mode: u32) -> (Launcher, PathBuf) {
-    let launcher = launcher.file(name, content);
-    let path = launcher.directory().join(name);
-    fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-    (launcher, path)
-}
 
 /// Starts the launcher as one who is bound by the modes of files, though it be root.
 fn bound_by_modes(launcher: Launcher) -> Launcher {

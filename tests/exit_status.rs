@@ -9,12 +9,12 @@ use crate::support::launcher::{Launcher, bare_launcher, launcher};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
-fn vault() -> Vault {
+pub fn vault() -> Vault {
     Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
 }
 
 /// Writes a file with this mode into the launcher's directory and gives its path.
-fn write(launcher: Launcher, name: &str, content: impl AsRef<[u8]>, mode: u32) -> (Launcher, PathBuf) {
+pub fn write(launcher: Launcher, name: &str, content: impl AsRef<[u8]>, mode: u32) -> (Launcher, PathBuf) {
     let launcher = launcher.file(name, content);
     let path = launcher.directory().join(name);
     fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
