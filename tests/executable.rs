@@ -3,10 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use crate::exit_status::{vault, write};
+use crate::exit_status::{assert_refused_unasked, vault, write};
 use crate::support::isolated::isolated;
 use crate::support::launcher::{Launcher, launcher};
-use crate::support::vault::Vault;
 
 /// Starts the launcher as one who is bound by the modes of files, though it be root.
 fn bound_by_modes(launcher: Launcher) -> Launcher {
@@ -16,12 +15,6 @@ fn bound_by_modes(launcher: Launcher) -> Launcher {
     let without = "-dac_override,-dac_read_search";
     let (bounding, inherited) = (format!("--bounding-set={without}"), format!("--inh-caps={without}"));
     launcher.through(["setpriv", &bounding, &inherited, "--"])
-}
-
-#[track_caller]
-fn assert_refused_unasked(launcher: Launcher, vault: &Vault, status: i32, lines: &[&str]) {
-    launcher.run().assert_failed(status, lines);
-    assert_eq!(vault.connections(), 0);
 }
 
 #[test]

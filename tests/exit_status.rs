@@ -41,7 +41,7 @@ fn a_signal_that_ends_command_ends_the_launcher() {
 }
 
 /// Not found, or not executable: said before a single request, though every setting is right.
-fn assert_refused_unasked(launcher: Launcher, vault: &Vault, status: i32, lines: &[&str]) {
+pub fn assert_refused_unasked(launcher: Launcher, vault: &Vault, status: i32, lines: &[&str]) {
     launcher.run().assert_failed(status, lines);
     assert_eq!(vault.connections(), 0);
 }
