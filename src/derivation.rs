@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use crate::crypto::{Key, Salt};
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
 
+/// How long the end waits for a derivation that nobody needs: some times what one takes.
+const END: Duration = Duration::from_millis(200);
 /// What the derivation needs of a stack, with room: the default of 2 MiB is only address space, but
 /// limits on that exist.
 const STACK: usize = 256 * 1024;
@@ -41,7 +44,8 @@ impl Derivation {
     /// # Errors
     /// [`DerivationError::NoThread`] where the system gives no thread.
     pub(crate) fn start(&mut self, salt: Salt) -> Result<(), DerivationError> {
-        self.receiver(salt).map(drop)
+        self.under_way = Some((salt, self.receiver(salt)?));
+        Ok(())
     }
 
     /// Waits for the key under `salt`, at most until the deadline.
@@ -49,18 +53,19 @@ impl Derivation {
     /// # Errors
     /// [`DerivationError`] where the deadline passes first or there is no thread.
     pub(crate) fn finish(mut self, salt: Salt, deadline: Deadline) -> Result<Key, DerivationError> {
-        self.receiver(salt)?.recv_timeout(deadline.remaining()).map_err(|error| match error {
+        let key = self.receiver(salt)?;
+        key.recv_timeout(deadline.remaining()).map_err(|error| match error {
             RecvTimeoutError::Timeout => DerivationError::Overdue,
             RecvTimeoutError::Disconnected => DerivationError::NoThread,
         })
     }
 
-    fn receiver(&mut self, salt: Salt) -> Result<&Receiver<Key>, DerivationError> {
-        let under_way = match self.under_way.take() {
-            Some((before, key)) if before == salt => (salt, key),
-            _ => (salt, self.spawn(salt)?),
-        };
-        Ok(&self.under_way.insert(under_way).1)
+    /// Where the key under `salt` arrives.
+    fn receiver(&mut self, salt: Salt) -> Result<Receiver<Key>, DerivationError> {
+        match self.under_way.take() {
+            Some((before, key)) if before == salt => Ok(key),
+            _ => self.spawn(salt),
+        }
     }
 
     fn spawn(&self, salt: Salt) -> Result<Receiver<Key>, DerivationError> {
@@ -69,8 +74,23 @@ impl Derivation {
         thread::Builder::new()
             .name("derivation".into())
             .stack_size(STACK)
-            .spawn(move || drop(send.send(Key::derive(&password, &salt))))
+            .spawn(move || {
+                let key = Key::derive(&password, &salt);
+                // Who has the key knows that this thread has the password no more.
+                drop(password);
+                drop(send.send(key));
+            })
             .map_err(|_| DerivationError::NoThread)?;
         Ok(key)
+    }
+}
+
+impl Drop for Derivation {
+    /// Lets a derivation that nobody needs any more come to its end, where the launch failed: the thread
+    /// would end with the process, and leave the password in its memory.
+    fn drop(&mut self) {
+        if let Some((_, key)) = self.under_way.take() {
+            drop(key.recv_timeout(END));
+        }
     }
 }

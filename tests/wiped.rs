@@ -172,6 +172,9 @@ fn nothing_is_left_whatever_the_launcher_fails_on() {
         ("a program that isn't there", None, at("development").program(["no-such-program"])),
         ("the Upstash token", Some(unauthorized), at("development").program(["true"])),
         ("an environment", None, at("nowhere").program(["true"])),
+        ("an environment, while the key is derived", None, {
+            at("nowhere").env("REDENV_TOKEN_SALT", TOKEN_SALT).program(["true"])
+        }),
         ("the token", None, at("development").env("REDENV_TOKEN_ID", "stk_other").program(["true"])),
         ("another token's key", None, {
             at("development").env("REDENV_TOKEN_KEY", format!("{TOKEN_KEY}X")).program(["true"])
