@@ -100,7 +100,7 @@ fn mask(args: MaskArgs, start: &Start) -> Result<(), Error> {
     let MaskArgs { project, env_file, selection, network, fallback, output } = args;
     let args =
         LaunchArgs { project, env_file, selection, network, fallback, output, ..LaunchArgs::default() };
-    let settings = resolve(&args, &start.environment, start.report)?;
+    let settings = resolve(&args, &start.environment, start.at, start.report)?;
     let Obtained { selected, .. } = secrets(&settings, start.at, start.report, &mut Stages::new(start.at))?;
     let short = mask::write(&selected.secrets, &mut io::stdout().lock()).map_err(Error::Mask)?;
     if !short.is_empty() {
@@ -136,7 +136,7 @@ impl Prepared {
         stages: &mut Stages,
     ) -> Result<Self, Error> {
         let Start { at, environment, report } = start;
-        let settings = resolve(args, &environment, report)?;
+        let settings = resolve(args, &environment, at, report)?;
         let mut arguments = command.into_iter();
         let program = match arguments.next() {
             Some(typed) => Some(find(&typed, &environment)?),
@@ -155,8 +155,13 @@ impl Prepared {
 }
 
 /// The settings, with their warnings said.
-fn resolve(args: &LaunchArgs, environment: &Environment, report: Report) -> Result<Settings, Error> {
-    let settings = Settings::resolve(args, environment).map_err(Error::Settings)?;
+fn resolve(
+    args: &LaunchArgs,
+    environment: &Environment,
+    at: Instant,
+    report: Report,
+) -> Result<Settings, Error> {
+    let settings = Settings::resolve(args, environment, at).map_err(Error::Settings)?;
     settings.warnings.iter().for_each(|warning| report.warning(warning));
     report.detail(|| {
         let Settings { project, environments, read, .. } = &settings;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::token::TokenOptions;
 use crate::cli::{LaunchArgs, OutputArgs, ProjectArgs};
@@ -77,12 +77,16 @@ pub(crate) struct Store {
 }
 
 impl Settings {
-    /// Resolves a launch's settings.
+    /// Resolves the settings of a launch that began at `at`.
     ///
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
-    pub(crate) fn resolve(args: &LaunchArgs, process: &Environment) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(&args.env_file, process)?;
+    pub(crate) fn resolve(
+        args: &LaunchArgs,
+        process: &Environment,
+        at: Instant,
+    ) -> Result<Self, SettingsError> {
+        let mut resolver = Resolver::new(&args.env_file, &args.network, process, at)?;
         let token = resolver.service_token();
         let store = resolver.store(&args.network);
         let ProjectArgs { project, environments } = &args.project;
@@ -125,8 +129,12 @@ impl Access {
     ///
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
-    pub(crate) fn resolve(args: &TokenOptions, process: &Environment) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(&args.env_file, process)?;
+    pub(crate) fn resolve(
+        args: &TokenOptions,
+        process: &Environment,
+        at: Instant,
+    ) -> Result<Self, SettingsError> {
+        let mut resolver = Resolver::new(&args.env_file, &args.network, process, at)?;
         let store = resolver.store(&args.network);
         let (project, _) = resolver.project(args.project.as_deref(), None);
         match (store, project, resolver.problems.is_empty()) {
@@ -144,7 +152,8 @@ pub(crate) fn master_password(process: &Environment) -> Result<Option<SecretText
     let name = var::MASTER_PASSWORD_FILE.name;
     let wrong = |problem| SettingsError(vec![problem]);
     let Some(path) = process.get(OsStr::new(name)) else { return Ok(None) };
-    let password = source::read_value(name, Path::new(path)).map_err(wrong)?;
+    // Waited for as at the prompt: what writes it may itself be asking somebody.
+    let password = source::read_value(name, Path::new(path), None).map_err(wrong)?;
     if password.expose().is_empty() {
         return Err(wrong(Problem::Empty(name.to_owned())));
     }

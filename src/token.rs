@@ -12,10 +12,8 @@ mod store;
 mod time;
 
 use crate::cli::token::{Action, TokenArgs, TokenOptions};
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::output::{print, write};
-use crate::report::Report;
 use crate::run::Start;
 use crate::settings::Access;
 
@@ -27,15 +25,15 @@ pub(crate) use error::TokenError;
 /// [`Error`]: why it was not done, or not all of it.
 pub(crate) fn run(args: &TokenArgs, start: &Start) -> Result<(), Error> {
     match &args.action {
-        Action::Create(args) => create::create(args, &start.environment, start.report),
-        Action::List(args) => list::list(args, &start.environment, start.report),
-        Action::Revoke(args) => revoke::revoke(args, &start.environment, start.report),
+        Action::Create(args) => create::create(args, start),
+        Action::List(args) => list::list(args, start),
+        Action::Revoke(args) => revoke::revoke(args, start),
     }
 }
 
 /// The project and its store, with their warnings said.
-fn access(options: &TokenOptions, environment: &Environment, report: Report) -> Result<Access, Error> {
-    let access = Access::resolve(options, environment).map_err(Error::Settings)?;
-    access.warnings.iter().for_each(|warning| report.warning(warning));
+fn access(options: &TokenOptions, start: &Start) -> Result<Access, Error> {
+    let access = Access::resolve(options, &start.environment, start.at).map_err(Error::Settings)?;
+    access.warnings.iter().for_each(|warning| start.report.warning(warning));
     Ok(access)
 }

@@ -30,6 +30,7 @@ mod many;
 mod mask;
 mod memory;
 mod memory_file;
+mod named_pipe;
 mod process_one;
 mod project_file;
 mod proxy;

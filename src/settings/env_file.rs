@@ -6,8 +6,9 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use super::small_file::{self, FileError};
+use super::small_file::{self, FileError, LIMIT};
 use super::variables::{self, FILE_SUFFIX, Form, Sources};
+use crate::deadline::Deadline;
 use crate::secret::SecretText;
 use syntax::Items;
 
@@ -59,13 +60,14 @@ pub(crate) enum EnvFileError {
 }
 
 impl EnvFile {
-    /// Reads the file that was named.
+    /// Reads the file that was named, a stream until the deadline.
     ///
     /// # Errors
     /// [`EnvFileError`]: unreadable or malformed.
-    pub(crate) fn read(path: &Path) -> Result<Self, EnvFileError> {
+    pub(crate) fn read(path: &Path, deadline: Deadline) -> Result<Self, EnvFileError> {
         let unreadable = |error| EnvFileError::Unreadable { path: path.into(), error };
-        Self::parse(path, Choice::Named, &small_file::read(path).map_err(unreadable)?)
+        let bytes = small_file::read(path, LIMIT, Some(deadline)).map_err(unreadable)?;
+        Self::parse(path, Choice::Named, &bytes)
     }
 
     /// Reads `.env.local` of the working directory, if there is one.

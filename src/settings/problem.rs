@@ -60,7 +60,7 @@ pub(crate) enum Problem {
     /// The proxy's variable can't be followed.
     Proxy(BadProxy),
     /// A certificate file can't be read.
-    CertificateFile { name: &'static str, path: PathBuf, error: io::Error },
+    CertificateFile { name: &'static str, path: PathBuf, error: FileError },
 }
 
 impl Problem {
@@ -76,9 +76,8 @@ impl Problem {
             Self::BothForms(name) => format!("{name} and {name}_FILE are both set"),
             Self::Empty(name) => format!("{name} is empty"),
             Self::NotUtf8(name) => format!("{name} is not UTF-8"),
-            Self::Unreadable { name, path, error } => {
-                format!("{name}: {} can't be read: {error}", shown(path))
-            }
+            Self::Unreadable { name, path, error } => unreadable(name, path, error),
+            Self::CertificateFile { name, path, error } => unreadable(name, path, error),
             Self::Space(name) => format!("{name} has white space around its value"),
             Self::Quotes(name) => format!("{name} has quotes around its value"),
             Self::Bearer(name) => format!("{name} begins with `Bearer `"),
@@ -107,9 +106,6 @@ impl Problem {
             | Self::ProjectFile(ProjectFileError { path, error }) => {
                 format!("{} can't be read: {error}", shown(path))
             }
-            Self::CertificateFile { name, path, error } => {
-                format!("{name}: {} can't be read: {}", shown(path), reason(error))
-            }
             Self::Proxy(BadProxy::Kind { variable, kind }) => {
                 format!("{variable} is a proxy of the kind {kind}, which is not supported")
             }
@@ -119,6 +115,12 @@ impl Problem {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Unreadable { error: FileError::Endless(_), .. }
+            | Self::CertificateFile { error: FileError::Endless(_), .. }
+            | Self::EnvFile(EnvFileError::Unreadable { error: FileError::Endless(_), .. }) => {
+                "a pipe ends when all who write to it have closed it; --timeout (REDENV_TIMEOUT) gives more time"
+                    .into()
+            }
             Self::Missing("REDENV_PROJECT") => {
                 "give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above".into()
             }
@@ -196,6 +198,10 @@ impl Problem {
             _ => None,
         }
     }
+}
+
+fn unreadable(name: &str, path: &Path, error: &FileError) -> String {
+    format!("{name}: {} can't be read: {error}", shown(path))
 }
 
 /// A path, safe to show.

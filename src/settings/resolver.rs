@@ -4,16 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::env_file::{EnvFile, Ignored};
 use super::problem::{Problem, SettingsError, shown};
 use super::source::{Found, Sources};
 use super::variables::{self as var, Variable};
-use super::{DEFAULT_MAX_STALE, boolean, flag_of};
-use crate::cli::{EnvFileArgs, EnvironmentArgs, FallbackArgs, SelectionArgs};
+use super::{DEFAULT_MAX_STALE, DEFAULT_TIMEOUT, boolean, flag_of};
+use crate::cli::{EnvFileArgs, EnvironmentArgs, FallbackArgs, NetworkArgs, SelectionArgs};
+use crate::deadline::Deadline;
 use crate::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
 use crate::fallback::FallbackSettings;
+use crate::secret::SecretText;
 use crate::select::{OnBroken, References, Selection};
 use crate::vault::Pin;
 
@@ -27,13 +29,24 @@ pub(super) struct Resolver<'e> {
 }
 
 impl<'e> Resolver<'e> {
-    pub(super) fn new(args: &EnvFileArgs, process: &'e Environment) -> Result<Self, SettingsError> {
-        let sources = Sources { process, file: EnvFile::default() };
+    /// # Errors
+    /// [`SettingsError`]: the env file can't be used.
+    pub(super) fn new(
+        args: &EnvFileArgs,
+        network: &NetworkArgs,
+        process: &'e Environment,
+        at: Instant,
+    ) -> Result<Self, SettingsError> {
+        // As far as it is known already; what is wrong with it is told where it is taken for good.
+        let span = |text: Option<&str>| text.and_then(span).unwrap_or(DEFAULT_TIMEOUT);
+        let text = process.get(OsStr::new(var::TIMEOUT.name)).and_then(|text| text.to_str());
+        let text = network.timeout.as_deref().or(text);
+        let sources = Sources { process, file: EnvFile::default(), deadline: Deadline::new(at, span(text)) };
         let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new(), read: Vec::new() };
         let file = if args.no_env_file {
             Ok(EnvFile::default())
         } else if let Some(path) = args.env_file.clone().or_else(|| this.path(var::ENV_FILE)) {
-            EnvFile::read(&path)
+            EnvFile::read(&path, this.sources.deadline)
         } else if this.flag(false, var::NO_ENV_FILE) {
             Ok(EnvFile::default())
         } else {
@@ -41,6 +54,8 @@ impl<'e> Resolver<'e> {
         };
         // Without the file nearly every other setting would seem to be missing.
         this.sources.file = file.map_err(|error| SettingsError(vec![Problem::EnvFile(error)]))?;
+        let text = text.or_else(|| this.sources.file.get(var::TIMEOUT.name).map(SecretText::expose));
+        this.sources.deadline = Deadline::new(at, span(text));
         this.read.extend(Some(this.sources.file.path.clone()).filter(|path| !path.as_os_str().is_empty()));
         this.tell_ignored();
         if process.contains_key(OsStr::new("REDENV_ENV")) && !this.sources.is_in_process(var::ENVIRONMENT) {
@@ -132,8 +147,7 @@ impl<'e> Resolver<'e> {
             let found = self.optional(variable)?;
             (found.value.expose().to_owned(), found.name)
         };
-        let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let span = seconds.or_else(|| humantime::parse_duration(&text).ok()).filter(|span| !span.is_zero());
+        let span = span(&text);
         if span.is_none() {
             self.problem(Problem::Time { name });
         }
@@ -253,4 +267,10 @@ impl<'e> Resolver<'e> {
             _ => Preserve::None,
         }
     }
+}
+
+/// A span of time over zero: seconds, or `10s`, `500ms`, `24h`.
+fn span(text: &str) -> Option<Duration> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.or_else(|| humantime::parse_duration(text).ok()).filter(|span| !span.is_zero())
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::env_file::EnvFile;
 use super::problem::Problem;
-use super::small_file;
+use super::small_file::{self, LIMIT};
 use super::variables::{self, FILE_SUFFIX, Variable};
+use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::secret::SecretText;
 
@@ -14,6 +15,8 @@ use crate::secret::SecretText;
 pub(super) struct Sources<'e> {
     pub(super) process: &'e Environment,
     pub(super) file: EnvFile,
+    /// Until when a file that is a pipe is waited for.
+    pub(super) deadline: Deadline,
 }
 
 /// A place.
@@ -58,7 +61,7 @@ impl Sources<'_> {
             (Some(_), Some(_)) => Err(Problem::BothForms(variable.name)),
             (Some(value), None) => Ok(found(name, value)),
             (None, Some(path)) => {
-                let value = read_value(&file_name, Path::new(path.expose()))?;
+                let value = read_value(&file_name, Path::new(path.expose()), Some(self.deadline))?;
                 Ok(found(file_name, value))
             }
             (None, None) => Ok(None),
@@ -84,13 +87,13 @@ impl Sources<'_> {
 }
 
 /// The content of a `NAME_FILE`'s file, less one trailing newline.
-pub(super) fn read_value(name: &str, path: &Path) -> Result<SecretText, Problem> {
+pub(super) fn read_value(name: &str, path: &Path, deadline: Option<Deadline>) -> Result<SecretText, Problem> {
     debug_assert!(variables::is_own(name), "{name}");
     if path.as_os_str().is_empty() {
         return Err(Problem::Empty(name.to_owned()));
     }
     let unreadable = |error| Problem::Unreadable { name: name.to_owned(), path: path.into(), error };
-    let mut bytes = small_file::read(path).map_err(unreadable)?;
+    let mut bytes = small_file::read(path, LIMIT, deadline).map_err(unreadable)?;
     // The file's byte order mark, which some editors write.
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);

@@ -1,13 +1,13 @@
 //! The service token, and the database that it is for.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::env_file::Choice;
 use super::problem::Problem;
 use super::resolver::Resolver;
+use super::small_file::{self, CERTIFICATES};
 use super::source::{Found, Source};
 use super::variables::{self as var, Variable};
 use super::{DEFAULT_TIMEOUT, ServiceToken, Store};
@@ -133,7 +133,7 @@ impl Resolver<'_> {
         let mut roots = Vec::new();
         if address.scheme() == Scheme::Https {
             for (name, path) in own.into_iter().chain(systems) {
-                match fs::read(&path) {
+                match small_file::read(&path, CERTIFICATES, Some(self.sources.deadline)) {
                     Ok(pem) => roots.push(CertificateFile { path: path.to_string_lossy().into_owned(), pem }),
                     Err(error) => self.problem(Problem::CertificateFile { name, path, error }),
                 }

@@ -17,6 +17,7 @@ use crate::crypto::{Key, NoRandomness, OpenError, Salt, random_bytes};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::report::{Report, Shown, shown_json};
+use crate::run::Start;
 use crate::secret::SecretText;
 use crate::vault::Name;
 
@@ -61,11 +62,12 @@ struct Entry<'a> {
 ///
 /// # Errors
 /// Why there is none, or why its key is lost.
-pub(super) fn create(args: &CreateArgs, environment: &Environment, report: Report) -> Result<(), Error> {
+pub(super) fn create(args: &CreateArgs, start: &Start) -> Result<(), Error> {
+    let (environment, report) = (&start.environment, start.report);
     if args.name.trim().is_empty() {
         return Err(Error::Token(TokenError::NoName));
     }
-    let access = super::access(&args.options, environment, report)?;
+    let access = super::access(&args.options, start)?;
     let password = MasterPassword::find(args.password_stdin, environment)?;
     let project = Project::new(&access, report)?;
     // Before the password is asked for: a project that isn't there needs none.

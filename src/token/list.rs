@@ -11,9 +11,9 @@ use super::store::{Metadata, Project};
 use super::time::Zone;
 use crate::check::age;
 use crate::cli::token::{ListArgs, ListFormat};
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::report::{Colour, Report, Shown, join, shown_json};
+use crate::run::Start;
 use crate::table::{self, Table, broken, left};
 use crate::vault::{self, ParseError};
 
@@ -56,8 +56,9 @@ pub(super) enum Kind {
 ///
 /// # Errors
 /// Where the store can't be read.
-pub(super) fn list(args: &ListArgs, environment: &Environment, report: Report) -> Result<(), Error> {
-    let access = super::access(&args.options, environment, report)?;
+pub(super) fn list(args: &ListArgs, start: &Start) -> Result<(), Error> {
+    let (environment, report) = (&start.environment, start.report);
+    let access = super::access(&args.options, start)?;
     let project = Project::new(&access, report)?;
     let tokens = listed(&project.read()?).map_err(|error| project.wrong(error))?;
     match args.format {

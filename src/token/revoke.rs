@@ -7,9 +7,9 @@ use super::list::{Kind, Listed, listed};
 use super::store::{Change, Failed, Made, Metadata, Project, Step};
 use super::time::Zone;
 use crate::cli::token::RevokeArgs;
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::report::{Report, Shown, join};
+use crate::run::Start;
 use crate::settings::Access;
 use crate::terminal::Terminal;
 use crate::vault::Name;
@@ -18,7 +18,8 @@ use crate::vault::Name;
 ///
 /// # Errors
 /// Why nothing was revoked, or which ids no token has.
-pub(super) fn revoke(args: &RevokeArgs, environment: &Environment, report: Report) -> Result<(), Error> {
+pub(super) fn revoke(args: &RevokeArgs, start: &Start) -> Result<(), Error> {
+    let (environment, report) = (&start.environment, start.report);
     let mut ids: Vec<String> = Vec::new();
     for id in &args.ids {
         if id.starts_with("redenv_sk_") {
@@ -28,7 +29,7 @@ pub(super) fn revoke(args: &RevokeArgs, environment: &Environment, report: Repor
             ids.push(id.clone());
         }
     }
-    let access = super::access(&args.options, environment, report)?;
+    let access = super::access(&args.options, start)?;
     let terminal = match Terminal::open() {
         _ if args.yes => None,
         Some(terminal) => Some(terminal),

@@ -18,6 +18,7 @@ use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
+use zeroize::Zeroizing;
 
 use super::Error;
 
@@ -27,7 +28,7 @@ pub(crate) struct CertificateFile {
     /// The path, for messages.
     pub(crate) path: String,
     /// Its content.
-    pub(crate) pem: Vec<u8>,
+    pub(crate) pem: Zeroizing<Vec<u8>>,
 }
 
 /// A certificate file that can't be used.

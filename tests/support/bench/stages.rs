@@ -55,7 +55,7 @@ fn fetch(request: &Request<'_>) -> Vec<u8> {
     let token = SecretText::new(setting("UPSTASH_REDIS_TOKEN"));
     let path = setting("REDENV_CA_FILE");
     let pem = fs::read(&path).unwrap();
-    let network = Network { proxy: None, roots: vec![CertificateFile { path, pem }] };
+    let network = Network { proxy: None, roots: vec![CertificateFile { path, pem: pem.into() }] };
     let client = Upstash::new(&address, &token, &network).unwrap();
     let deadline = Deadline::new(Instant::now(), Duration::from_secs(60));
     client.pipeline(&request.commands(), deadline, Patience::UntilDeadline, &mut |_| {}).unwrap()

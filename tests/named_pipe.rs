@@ -1,0 +1,74 @@
+//! A file of settings that is a pipe is waited for until the deadline, and no longer.
+
+use crate::support::launcher::{Launcher, launcher};
+use crate::support::project::{Project, TOKEN_KEY};
+use crate::support::vault::{Certificate, Vault};
+
+fn vault() -> Vault {
+    Vault::of(&Project::new("acme").secret("development", "A", "1"))
+}
+
+fn launch(vault: &Vault) -> Launcher {
+    launcher(vault).program(["sh", "-c", "echo $A"])
+}
+
+fn key_from_a_pipe(vault: &Vault) -> Launcher {
+    launch(vault).env_remove("REDENV_TOKEN_KEY").env("REDENV_TOKEN_KEY_FILE", "pipe")
+}
+
+#[track_caller]
+fn assert_overdue(launch: Launcher, what: &str) {
+    let error = format!("error: {what} can't be read: it did not come to an end within 300ms");
+    let hint = "hint: a pipe ends when all who write to it have closed it; --timeout (REDENV_TIMEOUT) gives more time";
+    launch.run().assert_failed(125, &[&error, hint]);
+}
+
+#[test]
+fn one_that_nobody_writes_to_ends_with_the_deadline() {
+    let vault = vault();
+    let tls = Vault::builder().project(&Project::new("acme")).tls(Certificate::Valid).start();
+    for (launch, what) in [
+        (key_from_a_pipe(&vault), "REDENV_TOKEN_KEY_FILE: pipe"),
+        (launch(&vault).env("REDENV_ENV_FILE", "pipe"), "pipe"),
+        (launch(&tls).env("REDENV_CA_FILE", "pipe"), "REDENV_CA_FILE: pipe"),
+        (launch(&tls).env("SSL_CERT_FILE", "pipe"), "SSL_CERT_FILE: pipe"),
+    ] {
+        assert_overdue(launch.env("REDENV_TIMEOUT", "300ms").after("mkfifo pipe"), what);
+    }
+    assert_eq!(vault.requests().len() + tls.requests().len(), 0);
+}
+
+#[test]
+fn one_whose_writer_does_not_close_it_ends_with_the_deadline() {
+    let vault = vault();
+    let launch = key_from_a_pipe(&vault).env("REDENV_TIMEOUT", "300ms");
+    let writer = format!("mkfifo pipe; (printf {TOKEN_KEY}; sleep 20) >pipe 2>/dev/null </dev/null &");
+    assert_overdue(launch.after(&writer), "REDENV_TOKEN_KEY_FILE: pipe");
+}
+
+#[test]
+fn one_whose_writer_takes_its_time_is_waited_for() {
+    let vault = vault();
+    let writer = format!("mkfifo pipe; (sleep 0.5; echo {TOKEN_KEY} >pipe) &");
+    key_from_a_pipe(&vault).after(&writer).run().assert_ran("1\n");
+}
+
+#[test]
+fn the_deadline_may_be_the_env_files() {
+    let vault = vault();
+    let launch = key_from_a_pipe(&vault).file(".env.local", "REDENV_TIMEOUT=300ms\n");
+    assert_overdue(launch.after("mkfifo pipe"), "REDENV_TOKEN_KEY_FILE: pipe");
+}
+
+#[test]
+fn a_file_of_certificates_without_an_end_is_refused() {
+    let tls = Vault::builder().project(&Project::new("acme")).tls(Certificate::Valid).start();
+    let launch = launch(&tls).env("REDENV_CA_FILE", "/dev/zero");
+    launch.run().assert_failed(
+        125,
+        &[
+            "error: REDENV_CA_FILE: /dev/zero can't be read: it is longer than 16 MiB",
+            "hint: correct the path, or leave it out: the bundled certificates are enough for Upstash",
+        ],
+    );
+}
