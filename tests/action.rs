@@ -28,6 +28,7 @@ impl Runner {
         fs::write(&binary, "#!/bin/sh\necho redenv-run 1.2.3\n").unwrap();
         fs::set_permissions(&binary, Permissions::from_mode(0o755)).unwrap();
         fs::create_dir_all(runner.release("")).unwrap();
+        fs::create_dir(runner.path("job")).unwrap();
         runner.sh(&format!("tar -czf release/v1.2.3/{ARCHIVE} -C content $(ls content)"));
         runner.sh(&format!("cd release/v1.2.3 && sha256sum {ARCHIVE} >SHA256SUMS"));
         runner
@@ -49,7 +50,7 @@ impl Runner {
     fn step(&self, script: &str, environment: &[(&str, &str)]) -> Ended {
         let action = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/actions/redenv-run");
         let mut command = Command::new(action.join(script));
-        command.env_clear().current_dir(self.directory.path());
+        command.env_clear().current_dir(self.path("job"));
         command.env("PATH", std::env::var_os("PATH").unwrap());
         command.env("RUNNER_TEMP", self.path("temp"));
         command.env("GITHUB_OUTPUT", self.path("output")).env("GITHUB_PATH", self.path("added-to-path"));
@@ -58,9 +59,9 @@ impl Runner {
     }
 
     fn plan(&self, version: &str, reference: &str, system: (&str, &str)) -> Ended {
-        let environment = [("VERSION", version), ("ACTION_REF", reference)];
+        let environment = [("VERSION", version), ("ACTION_REF", reference), ("SHA256", "")];
         let system = [("RUNNER_OS", system.0), ("RUNNER_ARCH", system.1)];
-        self.step("plan", &[environment, system].concat())
+        self.step("plan", &[&environment[..], &system].concat())
     }
 
     fn install(&self, sha256: &str) -> Ended {
@@ -112,14 +113,8 @@ fn the_archive_follows_from_the_version_and_the_runner() {
 
 #[test]
 fn what_is_no_version_and_a_system_without_a_release_are_named() {
-    let version = |text| {
-        format!(
-            "::error title=redenv-run::'{text}' is no version: \
-             set the input version, or use the action at a tag such as v0.1.0\n"
-        )
-    };
+    let version = |text| format!("::error title=redenv-run::'{text}' is no version, such as 0.1.0\n");
     for (given, reference, system, error) in [
-        ("", "main", ("Linux", "X64"), version("main")),
         ("../1.2.3", "", ("Linux", "X64"), version("../1.2.3")),
         ("latest", "v1.2.3", ("Linux", "X64"), version("latest")),
         (
@@ -135,13 +130,82 @@ fn what_is_no_version_and_a_system_without_a_release_are_named() {
     }
 }
 
+impl Runner {
+    /// The binary is the one file that was added to PATH, and the outputs tell of it.
+    #[track_caller]
+    fn assert_installed(&self, ended: &Ended) {
+        assert_eq!(ended, &(true, "redenv-run 1.2.3\n".to_owned()));
+        let bin = self.path("temp/redenv-run/bin");
+        assert_eq!(self.added_to_path(), format!("{}\n", bin.display()));
+        assert_eq!(self.installed(), ["redenv-run"]);
+        assert_eq!(self.outputs()["path"], bin.join("redenv-run").to_str().unwrap());
+        assert_eq!(self.outputs()["version"], "1.2.3");
+    }
+
+    /// The step that installs, at a reference that is no release. The action's repository holds sources that are
+    /// quickly built.
+    fn build(&self, environment: &[(&str, &str)]) -> Ended {
+        for (name, content) in [
+            ("Cargo.toml", "[package]\nname = 'redenv-run'\nversion = '1.2.3'\nedition = '2024'\n"),
+            ("Cargo.lock", "version = 4\n[[package]]\nname = 'redenv-run'\nversion = '1.2.3'\n"),
+            ("src/main.rs", r#"fn main() { println!("redenv-run {}", env!("CARGO_PKG_VERSION")) }"#),
+            (".github/actions/redenv-run/action.yml", ""),
+        ] {
+            let path = self.path("repository").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let action = self.path("repository/.github/actions/redenv-run");
+        let own = [("GITHUB_ACTION_PATH", action.to_str().unwrap()), ("ARCHIVE", "")];
+        // Where cargo, and rustup below it, have what is theirs.
+        let theirs = ["HOME", "CARGO_HOME", "RUSTUP_HOME"];
+        let theirs: Vec<_> =
+            theirs.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?))).collect();
+        let theirs: Vec<_> = theirs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.step("install", &[&own, &theirs[..], environment].concat())
+    }
+}
+
 #[test]
-fn the_binary_is_installed_into_the_path() {
+fn the_binary_of_a_release_is_installed_into_the_path() {
     let runner = Runner::new();
-    assert_eq!(runner.install(""), (true, "redenv-run 1.2.3\n".to_owned()));
-    let bin = runner.path("temp/redenv-run/bin");
-    assert_eq!(runner.added_to_path(), format!("{}\n", bin.display()));
-    assert_eq!(runner.outputs()["path"], bin.join("redenv-run").to_str().unwrap());
+    runner.assert_installed(&runner.install(""));
+}
+
+#[test]
+fn what_is_no_release_is_built_of_the_actions_own_sources() {
+    for reference in ["main", "08c6903cd8c0fde910a37f88322edcfb5dd907a8", ""] {
+        let runner = Runner::new();
+        assert_eq!(runner.plan("", reference, ("Linux", "X64")), (true, String::new()));
+        assert_eq!(runner.outputs(), BTreeMap::from([("archive".to_owned(), String::new())]));
+        runner.assert_installed(&runner.build(&[]));
+    }
+}
+
+#[test]
+fn the_jobs_checkout_and_settings_have_no_say_in_the_build() {
+    let runner = Runner::new();
+    fs::create_dir(runner.path("job/.cargo")).unwrap();
+    fs::write(runner.path("job/.cargo/config.toml"), "build.rustflags = '--nonsense'\n").unwrap();
+    fs::write(runner.path("job/rust-toolchain"), "nonsense\n").unwrap();
+    let settings = [("RUSTFLAGS", "--nonsense"), ("CARGO_BUILD_TARGET", "nonsense")];
+    runner.assert_installed(&runner.build(&settings));
+}
+
+#[test]
+fn a_build_that_cannot_be_done_is_named() {
+    let runner = Runner::new();
+    let error = "::error title=redenv-run::cargo is missing to build redenv-run with: \
+        set version to install a release's archive\n";
+    runner.sh("mkdir tools && for tool in mkdir rm; do ln -s $(command -v $tool) tools; done");
+    let tools = runner.path("tools");
+    assert_eq!(runner.build(&[("PATH", tools.to_str().unwrap())]), (false, error.to_owned()));
+    assert_eq!(runner.added_to_path(), "");
+    // Not taken for a checksum of what is built.
+    let sha256 = "0".repeat(64);
+    let given = [("VERSION", ""), ("ACTION_REF", "main"), ("SHA256", sha256.as_str())];
+    let error = "::error title=redenv-run::sha256 is an archive's: set version too\n";
+    assert_eq!(runner.step("plan", &given), (false, error.to_owned()));
 }
 
 #[test]

@@ -9,20 +9,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::docker::LAUNCHER;
 use crate::support::name_server::NameServer;
 use crate::support::namespace::{Process, Root, in_a_network_of_its_own};
 use crate::support::project::Project;
 use crate::support::vault::{Certificate, Vault};
 
 pub const HOST: &str = "vault.test";
-
-/// What `scripts/build-static` makes of the sources as they are now.
-pub static LAUNCHER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/build-static");
-    let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "scripts/build-static failed");
-    String::from_utf8(output.stdout).unwrap().trim_end().into()
-});
 
 pub static PROBE: LazyLock<PathBuf> = LazyLock::new(|| {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/probe.c");
