@@ -5,7 +5,7 @@ const port = Number(process.env.PORT ?? 8080);
 
 if (process.argv.includes("--health")) {
   http
-    .get({ port, timeout: 2000 }, (response) => process.exit(response.statusCode === 200 ? 0 : 1))
+    .get({ host: "127.0.0.1", port, timeout: 2000 }, (response) => process.exit(response.statusCode === 200 ? 0 : 1))
     .on("error", () => process.exit(1));
 } else {
   const server = http.createServer((_, response) => response.end(`${process.env.GREETING}\n`));
