@@ -23,7 +23,7 @@ use crate::memory_file::MemoryFiles;
 use crate::output::print;
 use crate::program::Program;
 use crate::report::{Colour, Report, Shown, join};
-use crate::select::{self, Selected};
+use crate::select::{self, References, Selected};
 use crate::settings::{Settings, Store};
 use crate::stages::{Stages, milliseconds};
 use crate::token;
@@ -210,10 +210,26 @@ fn secrets(settings: &Settings, at: Instant, report: Report, stages: &mut Stages
             }
         }
     };
-    for (name, why) in &obtained.selected.skipped {
-        report.warning(&format!("started without {}: {why}", Shown(name)));
-    }
+    tell_skipped(&obtained.selected, settings.selection.references, report);
     Ok(obtained)
+}
+
+/// What `--skip-broken` left out, and where its lack shows.
+fn tell_skipped(selected: &Selected, references: References, report: Report) {
+    for (name, why) in &selected.skipped {
+        let referring = selected.referring_to(name);
+        let kept = match references {
+            References::Expand if !referring.is_empty() => {
+                format!(
+                    "; ${{{}}} stays unexpanded in {}",
+                    Shown(name),
+                    join(referring.into_iter().map(Shown))
+                )
+            }
+            _ => String::new(),
+        };
+        report.warning(&format!("started without {}: {why}{kept}", Shown(name)));
+    }
 }
 
 /// The raw reply of the store. The derivation is started from what a long one begins with.

@@ -72,6 +72,17 @@ pub(crate) struct Selected {
     pub(crate) skipped: BTreeMap<String, Broken>,
 }
 
+impl Selected {
+    /// The names whose values hold a reference to one that was skipped, as it stands.
+    pub(crate) fn referring_to<'s>(&'s self, skipped: &str) -> Vec<&'s str> {
+        // What isn't such a name can't be referred to.
+        let name = skipped.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let reference = format!("${{{skipped}}}");
+        let holds = |secret: &Secret| name && secret.value.expose().contains(&reference);
+        self.secrets.iter().filter(|(_, secret)| holds(secret)).map(|(name, _)| name.as_str()).collect()
+    }
+}
+
 /// Why a selection can't be made.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SelectError {

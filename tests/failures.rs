@@ -425,7 +425,7 @@ fn skip_broken_starts_without_what_cannot_be_opened() {
             format!(
                 "redenv-run: warning: started without EMPTY: its history has no version\n\
                  redenv-run: warning: started without FOREIGN: {DAMAGED}\n\
-                 redenv-run: warning: started without NUL: its value holds a NUL byte\n\
+                 redenv-run: warning: started without NUL: its value holds a NUL byte; ${{NUL}} stays unexpanded in GOOD\n\
                  redenv-run: warning: started without UTF_8: its value is not UTF-8\n"
             )
         );

@@ -85,7 +85,7 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
         assert_eq!(
             outcome.stderr,
             format!(
-                "redenv-run: warning: started without CORRUPTED: {DAMAGED}\n\
+                "redenv-run: warning: started without CORRUPTED: {DAMAGED}; ${{CORRUPTED}} stays unexpanded in REF_CORRUPTED\n\
                  redenv-run: warning: started without CORRUPTED_OLD_OK: {DAMAGED}\n\
                  redenv-run: warning: started without EMPTY_ARRAY: its history has no version\n\
                  redenv-run: warning: started without NOT_ARRAY: its history is not an array\n"

@@ -224,6 +224,16 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
         "redenv-run: warning: started without BAD_KEY: its sealed value doesn't open: damaged, or sealed for another project\n\
          redenv-run: warning: started without BAD_NUL: its value holds a NUL byte\n"
     );
+    // What refers to it further off has the reference too.
+    let outcome = run(&vault, &["--skip-broken", "--only", "GOOD,REFERS,REFERS_FURTHER"]);
+    assert!(outcome.stdout.contains("REFERS=to ${BAD_KEY}\0"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("REFERS_FURTHER=further to ${BAD_KEY}\0"), "{}", outcome.stdout);
+    let warning = "redenv-run: warning: started without BAD_KEY: its sealed value doesn't open: damaged, or \
+        sealed for another project; ${BAD_KEY} stays unexpanded in REFERS and REFERS_FURTHER\n";
+    assert_eq!(outcome.stderr, warning);
+    // That is what --raw is for.
+    let raw = run(&vault, &["--skip-broken", "--raw", "--only", "BAD_KEY,REFERS"]);
+    assert!(raw.stderr.ends_with("sealed for another project\n"), "{}", raw.stderr);
     let quiet = run(&vault, &["-q", "--skip-broken"]).environment();
     assert!(!quiet.keys().any(|name| name.starts_with("BAD_")), "{quiet:?}");
     // What was skipped can't be required.
