@@ -31,6 +31,7 @@ mod mask;
 mod memory;
 mod memory_file;
 mod named_pipe;
+mod on_your_machine;
 mod process_one;
 mod project_file;
 mod proxy;
