@@ -31,6 +31,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use tls::CertificateFile;
 
 use crate::deadline::Deadline;
+use crate::report::{Report, Shown};
 use crate::secret::SecretText;
 
 /// The most that is read of an answer.
@@ -93,6 +94,16 @@ pub(crate) struct Retry<'a> {
     pub(crate) reason: &'a Transient,
     /// How long until the next one.
     pub(crate) wait: Duration,
+}
+
+impl Retry<'_> {
+    /// Tells of it where details are asked for.
+    pub(crate) fn tell(&self, host: &str, report: Report) {
+        let Self { attempt, reason, wait } = self;
+        report.detail(|| {
+            format!("attempt {attempt} at {} failed: {reason}; again in {} ms", Shown(host), wait.as_millis())
+        });
+    }
 }
 
 impl Upstash {

@@ -20,7 +20,6 @@ use crate::crypto::{Salt, random_bytes};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::report::Report;
-use crate::run;
 use crate::settings::Access;
 use crate::upstash::{self, Patience, Progress, StoreError, Upstash};
 use crate::vault::{ALGORITHM, KDF, Name, ParseError};
@@ -193,7 +192,7 @@ impl<'a> Project<'a> {
         let mut observe = |progress: Progress<'_>| {
             if let Progress::Retry(retry) = progress {
                 *attempts += 1;
-                run::tell_retry(&retry, host, self.report);
+                retry.tell(host, self.report);
             }
         };
         let store = |error| Error::Store { host: host.to_owned(), error };
