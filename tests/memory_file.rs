@@ -169,14 +169,14 @@ fn names_are_those_that_command_sees() {
         &["error: --file: no secret is named KEY", "hint: `redenv-run check` lists the names"],
     );
     // The same name twice is one file.
-    run(&["--file", "KEY,KEY"], "ls -l /proc/$$/fd | grep -c memfd:").assert_ran("1\n");
+    run(&["--file", "KEY,KEY"], "ls -l /proc/self/fd | grep -c memfd:").assert_ran("1\n");
 }
 
 #[test]
 fn a_preserved_variable_stays_what_it_is() {
     let vault = vault();
     let preserved = launcher(&vault).env("KEY", "/etc/mine").args(["--preserve-env", "--file", "KEY"]);
-    let script = "echo \"$KEY\"; ls -l /proc/$$/fd | grep -c memfd: || true";
+    let script = "echo \"$KEY\"; ls -l /proc/self/fd | grep -c memfd: || true";
     preserved.program(["sh", "-c", script]).run().assert_ran("/etc/mine\n0\n");
 }
 
