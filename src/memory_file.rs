@@ -24,8 +24,10 @@ pub(crate) enum MemoryFileError {
     #[cfg_attr(target_os = "linux", expect(dead_code, reason = "Linux has them"))]
     NotLinux,
     /// There is no `/proc` through which a program could open it.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has memory files"))]
     NoProc,
     /// The system refused.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has memory files"))]
     Refused { name: String, error: io::Error },
 }
 
