@@ -79,7 +79,7 @@ pub(crate) fn write(
         if !brief.is_empty() {
             short.push(name.clone());
         }
-        for mask in masks.iter().copied().chain(Some(value).filter(|_| whole)) {
+        for mask in masks.iter().copied().chain(whole.then_some(value)) {
             let line = Zeroizing::new(format!("::add-mask::{}\n", escaped(mask).as_str()));
             out.write_all(line.as_bytes()).map_err(MaskError::Write)?;
         }
