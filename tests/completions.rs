@@ -60,7 +60,7 @@ fn bash_offers_commands_and_options() {
 #[test]
 fn bash_offers_commands_and_files_behind_the_dashes() {
     assert_eq!(offered_by_bash(&["redenv-run", "--", "mkfif"]), ["mkfifo"]);
-    assert_eq!(offered_by_bash(&["redenv-run", "-p", "acme", "--", "/bin/mkfif"]), ["/bin/mkfifo"]);
+    assert_eq!(offered_by_bash(&["redenv-run", "-p", "acme", "--", "/bin/ech"]), ["/bin/echo"]);
     assert_eq!(offered_by_bash(&["redenv-run", "check", "--", "mkfif"]), ["mkfifo"]);
     // Where nothing is offered bash takes files, as it was told.
     for typed in ["", "--pr", "ch"] {

@@ -1,9 +1,11 @@
 //! COMMAND's own status is the launcher's; when it did not run, 125, 126 or 127 says why.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::support::launcher::{Launcher, bare_launcher, launcher};
 use crate::support::project::Project;
@@ -38,6 +40,20 @@ fn a_signal_that_ends_command_ends_the_launcher() {
         assert_eq!((outcome.code(), outcome.status.signal()), (None, Some(number)), "{name}");
         assert_eq!(outcome.stderr, "", "{name}");
     }
+}
+
+#[test]
+fn a_signal_during_the_fetch_ends_the_launcher_as_it_ends_any_program() {
+    let vault = vault();
+    vault.set_delay(Duration::from_secs(30));
+    let mut launch = launcher(&vault).program(["echo", "started"]);
+    let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = command.spawn().unwrap();
+    vault.wait_for_requests(1);
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.signal(), output.stdout), (Some(15), Vec::new()));
 }
 
 /// Not found, or not executable: said before a single request, though every setting is right.
@@ -163,10 +179,11 @@ fn an_empty_entry_of_path_is_the_working_directory() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_program_that_is_being_written_is_126() {
     let vault = vault();
     let (launch, path) = write(launcher(&vault), "tool", fs::read("/bin/true").unwrap(), 0o755);
-    let writing = OpenOptions::new().append(true).open(&path).unwrap();
+    let writing = fs::OpenOptions::new().append(true).open(&path).unwrap();
     let error = format!("error: {} can't be executed: text file busy", path.display());
     launch.program([path.to_str().unwrap()]).run().assert_failed(126, &[&error]);
     drop(writing);
@@ -195,6 +212,7 @@ fn a_script_whose_interpreter_is_missing_is_127_and_names_it() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_program_whose_loader_is_missing_is_127() {
     let vault = vault();
     // The path of the loader is in the first page of a dynamic program, ld-linux or ld-musl.

@@ -1,6 +1,8 @@
 //! Every way in which a vault, a token or a store can be wrong has its own words, and a way out.
 
+#[cfg(target_os = "linux")]
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 
 use crate::support::launcher::{Launcher, launcher, said};
@@ -393,6 +395,19 @@ fn a_system_that_gives_no_thread_is_told_with_what_to_do() {
     limited("https://vault.example").run().assert_failed(125, &[request, hint]);
     let derivation = "error: the system gives no thread for the key derivation";
     limited(&vault.url()).run().assert_failed(125, &[derivation, hint]);
+}
+
+#[test]
+#[cfg(not(target_os = "linux"))]
+fn a_system_without_memory_files_is_told() {
+    let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
+    launcher(&vault).args(["--file", "A"]).program(["true"]).run().assert_failed(
+        125,
+        &[
+            "error: --file: this system has no memory files",
+            "hint: it works on Linux alone; elsewhere give the program the value itself",
+        ],
+    );
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+#[cfg(target_os = "linux")]
 use std::os::unix::ffi::OsStrExt;
 
 use crate::support::launcher::launcher;
 use crate::support::project::Project;
+#[cfg(target_os = "linux")]
 use crate::support::python;
 use crate::support::vault::Vault;
 
@@ -14,6 +16,7 @@ fn vault() -> Vault {
 }
 
 /// Starts what comes behind it with exactly these entries as its environment, as no shell would.
+#[cfg(target_os = "linux")]
 const EXECVE: &str = "
 import ctypes, sys
 def strings(items):
@@ -27,6 +30,7 @@ ctypes.CDLL(None).execve(arguments[0], strings(arguments), strings(entries))
 
 /// COMMAND's environment, entry by entry, when the launcher is started with exactly `entries` and
 /// its own settings.
+#[cfg(target_os = "linux")]
 fn entries_after(vault: &Vault, entries: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut launch = launcher(vault).program(["/bin/cat", "/proc/self/environ"]);
     let settings: Vec<Vec<u8>> = launch
@@ -51,11 +55,13 @@ fn entries_after(vault: &Vault, entries: &[&[u8]]) -> Vec<Vec<u8>> {
     entries
 }
 
+#[cfg(target_os = "linux")]
 fn shown(entries: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<String> {
     entries.into_iter().map(|entry| entry.as_ref().escape_ascii().to_string()).collect()
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn inherited_variables_arrive_byte_for_byte() {
     let inherited: &[&[u8]] = &[
         b"BYTES=\xff\xfe",
@@ -74,12 +80,14 @@ fn inherited_variables_arrive_byte_for_byte() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn odd_entries_never_break_the_launcher() {
     let inherited: &[&[u8]] = &[b"NO_EQUALS_SIGN", b"", b"=", b"=nameless", b"\xff", b"GOOD=1"];
     assert_eq!(shown(entries_after(&vault(), inherited)), ["GOOD=1", "GREETING=hello"]);
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn of_duplicates_the_last_one_stays_and_a_secret_replaces_all() {
     let inherited: &[&[u8]] =
         &[b"TWICE=first", b"GREETING=old", b"TWICE=second", b"GREETING=older", b"TWICE=third"];
@@ -87,6 +95,7 @@ fn of_duplicates_the_last_one_stays_and_a_secret_replaces_all() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_duplicate_of_an_own_variable_does_not_reach_command() {
     let inherited: &[&[u8]] = &[b"REDENV_TOKEN_KEY=one", b"REDENV_TOKEN_KEY=another", b"X=1"];
     assert_eq!(shown(entries_after(&vault(), inherited)), ["GREETING=hello", "X=1"]);

@@ -2,11 +2,15 @@
 //! processes, not in a file; and COMMAND's arguments are nobody's business either.
 
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::process::Stdio;
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use crate::failures::{CANARY, FAILURES};
-use crate::support::launcher::{Launcher, Outcome, launcher};
+#[cfg(target_os = "linux")]
+use crate::support::launcher::Launcher;
+use crate::support::launcher::{Outcome, launcher};
 use crate::support::project::{Project, TOKEN_KEY};
 use crate::support::vault::{Certificate, Vault};
 
@@ -130,6 +134,7 @@ fn a_launch_that_works_says_names_alone_at_any_verbosity() {
 
 /// The arguments and the environment that other processes of this user see in `/proc`.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_list_of_processes_shows_what_was_typed() {
     let vault = Vault::of(&Project::new("acme").secret("development", "CANARY", CANARY));
     vault.set_delay(Duration::from_secs(30));
@@ -149,6 +154,7 @@ fn a_list_of_processes_shows_what_was_typed() {
 }
 
 /// The system calls of a launch up to its exec, one per line, as strace writes them.
+#[cfg(target_os = "linux")]
 fn trace(launcher: Launcher) -> Vec<String> {
     let launch = launcher.program(["true"]);
     // The launcher's own directory goes away with it.
@@ -177,6 +183,7 @@ fn trace(launcher: Launcher) -> Vec<String> {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_launch_forbids_dumps_of_itself_before_it_has_anything_to_hide() {
     let vault = Vault::of(&Project::new("acme").secret("development", "CANARY", CANARY));
     let calls = trace(launcher(&vault));
@@ -186,6 +193,7 @@ fn a_launch_forbids_dumps_of_itself_before_it_has_anything_to_hide() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_launch_writes_no_file_and_starts_no_process() {
     let vault = Vault::builder()
         .project(&Project::new("acme").secret("development", "CANARY", CANARY))

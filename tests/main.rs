@@ -28,16 +28,20 @@ mod launch;
 mod leaks;
 mod many;
 mod mask;
+#[cfg(target_os = "linux")]
 mod memory;
+#[cfg(target_os = "linux")]
 mod memory_file;
 mod named_pipe;
 mod on_your_machine;
+#[cfg(target_os = "linux")]
 mod process_one;
 mod project_file;
 mod proxy;
 mod retries;
 mod selection;
 mod settings;
+#[cfg(target_os = "linux")]
 mod signals;
 mod support;
 mod tls;

@@ -133,6 +133,7 @@ fn a_project_file_that_is_no_plain_file_is_refused_and_not_read() {
 }
 
 /// Obeys permissions also where the tests run as root.
+#[cfg(target_os = "linux")]
 fn obedient(launch: Launcher) -> Launcher {
     if rustix::process::geteuid().is_root() {
         launch.through(["setpriv", "--bounding-set=-dac_override,-dac_read_search"])
@@ -142,6 +143,7 @@ fn obedient(launch: Launcher) -> Launcher {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_directory_that_cannot_be_searched_has_no_project_file() {
     let vault = vault();
     let json = |environment: &str| format!(r#"{{"name": "acme", "environment": "{environment}"}}"#);

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+#[cfg(target_os = "linux")]
 use crate::support::isolated::isolated;
 use crate::support::launcher::{Launcher, Outcome, launcher};
 use crate::support::project::Project;
@@ -216,6 +217,7 @@ fn waits_are_random_under_a_ceiling_that_doubles() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_host_that_nobody_knows_is_given_up_after_three_attempts() {
     // No name server, but the C library's own word that nobody knows the name.
     let vault = Vault::of(&project());

@@ -72,19 +72,6 @@ fn a_signal_that_process_1_was_told_to_ignore_is_ignored_during_the_fetch() {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"started\n"[..]));
 }
 
-#[test]
-fn elsewhere_a_signal_during_the_fetch_ends_the_launcher_as_it_ends_any_program() {
-    use std::os::unix::process::ExitStatusExt;
-    let vault = vault();
-    vault.set_delay(Duration::from_secs(30));
-    let mut launch = launcher(&vault).program(["echo", "started"]);
-    let child = start(&mut launch);
-    vault.wait_for_requests(1);
-    kill("TERM", &child.id().to_string());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.signal(), output.stdout), (Some(15), Vec::new()));
-}
-
 fn start(launch: &mut Launcher) -> Child {
     let command = launch.command().stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

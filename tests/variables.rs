@@ -28,6 +28,7 @@ const CASES: &[Case] = &[
         "echo \"$API_FLAG\"",
         ["inherited", "vault"],
     ),
+    #[cfg(target_os = "linux")]
     (
         &["--file", "API_KEY"],
         ["REDENV_FILE", "API_KEY"],

@@ -74,7 +74,10 @@ impl Launcher {
 
     /// Runs it in a session without a terminal, wherever the tests themselves run.
     pub fn without_terminal(mut self) -> Outcome {
-        let output = self.wrapped("setsid", &["-w"]).stdin(Stdio::null()).output().unwrap();
+        const SCRIPT: &str = "import os, sys; os.setsid(); os.execv(sys.argv[1], sys.argv[1:])";
+        // macOS has no program `setsid`.
+        let mut command = self.wrapped("python3", &["-I", "-c", SCRIPT]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
         Outcome {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),

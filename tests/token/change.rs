@@ -1,7 +1,6 @@
 //! A change is one compare-and-set: of two at once none is lost, nor an answer believed that never came.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::thread;
 use std::time::Duration;
 
@@ -130,12 +129,13 @@ fn what_fails_after_a_lost_answer_says_that_the_change_may_have_been_made() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_key_that_cannot_be_printed_is_said_to_be_lost() {
     let (vault, _redis) = vault();
     let mut launcher = token(&vault, &["create", "-n", "x"]);
     launcher =
         launcher.file("password", fixtures::master_password()).env("REDENV_MASTER_PASSWORD_FILE", "password");
-    let full = File::options().write(true).open("/dev/full").unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = launcher.command().stdout(full).output().unwrap();
     let added = ids(&vault).into_iter().find(|id| id != CI && id != WEB).unwrap();
     let expected = format!(
