@@ -264,6 +264,10 @@ fn from_io(error: &io::Error) -> Error {
     }
     match error.kind() {
         io::ErrorKind::InvalidData => Error::Http,
+        // What macOS says when a time-out is set on a connection that was reset.
+        io::ErrorKind::InvalidInput if cfg!(target_os = "macos") => {
+            Error::Transient(Transient::Connection(io::ErrorKind::ConnectionReset))
+        }
         kind => Error::Transient(Transient::Connection(kind)),
     }
 }
