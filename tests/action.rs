@@ -58,18 +58,68 @@ impl Runner {
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
+    /// The action's own directory where a job uses it at this reference, in a repository with sources of version
+    /// 1.2.3 that are quickly built. Without a reference it is of the job's checkout.
+    fn action(&self, reference: &str) -> PathBuf {
+        let repository = match reference {
+            "" => self.path("job"),
+            _ => self.path("_actions/acme/redenv-run").join(reference),
+        };
+        for (name, content) in [
+            ("Cargo.toml", "[package]\nname = 'redenv-run'\nversion = \"1.2.3\"\nedition = '2024'\n"),
+            ("Cargo.lock", "version = 4\n[[package]]\nname = 'redenv-run'\nversion = '1.2.3'\n"),
+            ("src/main.rs", r#"fn main() { println!("redenv-run {}", env!("CARGO_PKG_VERSION")) }"#),
+            (".github/actions/redenv-run/action.yml", ""),
+        ] {
+            let path = repository.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        repository.join(".github/actions/redenv-run")
+    }
+
     fn plan(&self, version: &str, reference: &str, system: (&str, &str)) -> Ended {
-        let environment = [("VERSION", version), ("ACTION_REF", reference), ("SHA256", "")];
-        let system = [("RUNNER_OS", system.0), ("RUNNER_ARCH", system.1)];
-        self.step("plan", &[&environment[..], &system].concat())
+        self.plan_with(version, reference, system, "")
+    }
+
+    fn plan_with(&self, version: &str, reference: &str, system: (&str, &str), sha256: &str) -> Ended {
+        let environment = [("VERSION", version), ("SHA256", sha256)];
+        let action = self.action(reference);
+        // Of an action around this one, where there is one.
+        let runner = [
+            ("GITHUB_ACTION_PATH", action.to_str().unwrap()),
+            ("GITHUB_ACTION_REPOSITORY", "acme/outer"),
+            ("GITHUB_ACTION_REF", "v9.9.9"),
+            ("GITHUB_SERVER_URL", "https://github.example"),
+            ("GITHUB_REPOSITORY", "acme/job"),
+            ("RUNNER_OS", system.0),
+            ("RUNNER_ARCH", system.1),
+        ];
+        self.step("plan", &[&environment[..], &runner].concat())
     }
 
     fn install(&self, sha256: &str) -> Ended {
-        let releases = format!("file://{}", self.path("release").display());
+        let url = self.url();
         let file = self.cached();
-        let environment = [("RELEASES", releases.as_str()), ("VERSION", "1.2.3"), ("ARCHIVE", ARCHIVE)];
-        let file = [("FILE", file.to_str().unwrap()), ("SHA256", sha256)];
-        self.step("install", &[&environment[..], &file].concat())
+        let environment = [("URL", url.as_str()), ("ARCHIVE", ARCHIVE), ("SHA256", sha256)];
+        self.step("install", &[&environment[..], &[("FILE", file.to_str().unwrap())]].concat())
+    }
+
+    /// Where the release is, as `plan` would say it.
+    fn url(&self) -> String {
+        format!("file://{}", self.path("release/v1.2.3").display())
+    }
+
+    /// The step that installs, where it has to build.
+    fn build(&self, reference: &str, environment: &[(&str, &str)]) -> Ended {
+        let action = self.action(reference);
+        let own = [("GITHUB_ACTION_PATH", action.to_str().unwrap()), ("ARCHIVE", "")];
+        // Where cargo, and rustup below it, have what is theirs.
+        let theirs = ["HOME", "CARGO_HOME", "RUSTUP_HOME"];
+        let theirs: Vec<_> =
+            theirs.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?))).collect();
+        let theirs: Vec<_> = theirs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.step("install", &[&own, &theirs[..], environment].concat())
     }
 
     /// What a step gave to later ones.
@@ -97,18 +147,30 @@ impl Runner {
 
 #[test]
 fn the_archive_follows_from_the_version_and_the_runner() {
-    for (version, reference, system, expected) in [
-        ("1.2.3", "main", ("Linux", "X64"), "redenv-run-1.2.3-x86_64-unknown-linux-gnu.tar.gz"),
-        ("v1.2.3", "", ("Linux", "ARM64"), "redenv-run-1.2.3-aarch64-unknown-linux-gnu.tar.gz"),
-        ("", "v1.2.3", ("macOS", "X64"), "redenv-run-1.2.3-x86_64-apple-darwin.tar.gz"),
-        ("1.2.3-rc.1", "v9.9.9", ("macOS", "ARM64"), "redenv-run-1.2.3-rc.1-aarch64-apple-darwin.tar.gz"),
+    for (version, reference, system, expected, target) in [
+        ("", "v1.2.3", ("macOS", "X64"), "1.2.3", "x86_64-apple-darwin"),
+        ("1.2.3", "main", ("Linux", "X64"), "1.2.3", "x86_64-unknown-linux-gnu"),
+        ("v1.0.0", "v1.2.3", ("Linux", "ARM64"), "1.0.0", "aarch64-unknown-linux-gnu"),
+        ("1.2.3-rc.1", "a/branch", ("macOS", "ARM64"), "1.2.3-rc.1", "aarch64-apple-darwin"),
     ] {
         let runner = Runner::new();
         assert_eq!(runner.plan(version, reference, system), (true, String::new()));
         let outputs = runner.outputs();
-        assert_eq!(outputs["archive"], expected);
-        assert_eq!(outputs["file"], runner.path("temp/redenv-run-archive").join(expected).to_str().unwrap());
+        let archive = format!("redenv-run-{expected}-{target}.tar.gz");
+        assert_eq!(outputs["archive"], archive);
+        // Of the action's own repository, whatever is around it.
+        let releases = "https://github.example/acme/redenv-run/releases/download";
+        assert_eq!(outputs["url"], format!("{releases}/v{expected}"));
+        assert_eq!(outputs["file"], runner.path("temp/redenv-run-archive").join(archive).to_str().unwrap());
     }
+}
+
+#[test]
+fn in_the_jobs_own_checkout_a_release_is_the_jobs_repositorys() {
+    let runner = Runner::new();
+    assert!(runner.plan("1.2.3", "", ("Linux", "X64")).0);
+    let url = "https://github.example/acme/job/releases/download/v1.2.3";
+    assert_eq!(runner.outputs()["url"], url);
 }
 
 #[test]
@@ -141,29 +203,6 @@ impl Runner {
         assert_eq!(self.outputs()["path"], bin.join("redenv-run").to_str().unwrap());
         assert_eq!(self.outputs()["version"], "1.2.3");
     }
-
-    /// The step that installs, at a reference that is no release. The action's repository holds sources that are
-    /// quickly built.
-    fn build(&self, environment: &[(&str, &str)]) -> Ended {
-        for (name, content) in [
-            ("Cargo.toml", "[package]\nname = 'redenv-run'\nversion = '1.2.3'\nedition = '2024'\n"),
-            ("Cargo.lock", "version = 4\n[[package]]\nname = 'redenv-run'\nversion = '1.2.3'\n"),
-            ("src/main.rs", r#"fn main() { println!("redenv-run {}", env!("CARGO_PKG_VERSION")) }"#),
-            (".github/actions/redenv-run/action.yml", ""),
-        ] {
-            let path = self.path("repository").join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        }
-        let action = self.path("repository/.github/actions/redenv-run");
-        let own = [("GITHUB_ACTION_PATH", action.to_str().unwrap()), ("ARCHIVE", "")];
-        // Where cargo, and rustup below it, have what is theirs.
-        let theirs = ["HOME", "CARGO_HOME", "RUSTUP_HOME"];
-        let theirs: Vec<_> =
-            theirs.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?))).collect();
-        let theirs: Vec<_> = theirs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.step("install", &[&own, &theirs[..], environment].concat())
-    }
 }
 
 #[test]
@@ -174,11 +213,12 @@ fn the_binary_of_a_release_is_installed_into_the_path() {
 
 #[test]
 fn what_is_no_release_is_built_of_the_actions_own_sources() {
-    for reference in ["main", "08c6903cd8c0fde910a37f88322edcfb5dd907a8", ""] {
+    // A tag of another version is one that moves along, or none of ours.
+    for reference in ["main", "08c6903cd8c0fde910a37f88322edcfb5dd907a8", "a/branch", "v1", "v1.2.4", ""] {
         let runner = Runner::new();
         assert_eq!(runner.plan("", reference, ("Linux", "X64")), (true, String::new()));
         assert_eq!(runner.outputs(), BTreeMap::from([("archive".to_owned(), String::new())]));
-        runner.assert_installed(&runner.build(&[]));
+        runner.assert_installed(&runner.build(reference, &[]));
     }
 }
 
@@ -189,7 +229,7 @@ fn the_jobs_checkout_and_settings_have_no_say_in_the_build() {
     fs::write(runner.path("job/.cargo/config.toml"), "build.rustflags = '--nonsense'\n").unwrap();
     fs::write(runner.path("job/rust-toolchain"), "nonsense\n").unwrap();
     let settings = [("RUSTFLAGS", "--nonsense"), ("CARGO_BUILD_TARGET", "nonsense")];
-    runner.assert_installed(&runner.build(&settings));
+    runner.assert_installed(&runner.build("main", &settings));
 }
 
 #[test]
@@ -199,13 +239,12 @@ fn a_build_that_cannot_be_done_is_named() {
         set version to install a release's archive\n";
     runner.sh("mkdir tools && for tool in mkdir rm; do ln -s $(command -v $tool) tools; done");
     let tools = runner.path("tools");
-    assert_eq!(runner.build(&[("PATH", tools.to_str().unwrap())]), (false, error.to_owned()));
+    assert_eq!(runner.build("main", &[("PATH", tools.to_str().unwrap())]), (false, error.to_owned()));
     assert_eq!(runner.added_to_path(), "");
     // Not taken for a checksum of what is built.
     let sha256 = "0".repeat(64);
-    let given = [("VERSION", ""), ("ACTION_REF", "main"), ("SHA256", sha256.as_str())];
     let error = "::error title=redenv-run::sha256 is an archive's: set version too\n";
-    assert_eq!(runner.step("plan", &given), (false, error.to_owned()));
+    assert_eq!(runner.plan_with("", "main", ("Linux", "X64"), &sha256), (false, error.to_owned()));
 }
 
 #[test]
@@ -286,6 +325,7 @@ fn a_checksum_of_the_users_own_is_what_counts() {
         "::error title=redenv-run::{ARCHIVE} has the SHA-256 {right} and not {wrong}: it was not installed\n"
     );
     assert_eq!(runner.install(&wrong), (false, error));
+    assert_eq!(runner.install(&right.to_uppercase()), (true, "redenv-run 1.2.3\n".to_owned()));
     // Not even asked for.
     fs::remove_file(runner.release("SHA256SUMS")).unwrap();
     assert_eq!(runner.install(&right), (true, "redenv-run 1.2.3\n".to_owned()));
@@ -295,10 +335,10 @@ fn a_checksum_of_the_users_own_is_what_counts() {
 fn a_release_without_the_archive_is_named() {
     let runner = Runner::new();
     fs::write(runner.release("SHA256SUMS"), "").unwrap();
-    let error = format!("::error title=redenv-run::SHA256SUMS of version 1.2.3 does not name {ARCHIVE}\n");
+    let sums = format!("{}/SHA256SUMS", runner.url());
+    let error = format!("::error title=redenv-run::{sums} does not name {ARCHIVE}\n");
     assert_eq!(runner.install(""), (false, error));
     fs::remove_file(runner.release("SHA256SUMS")).unwrap();
-    let url = format!("file://{}/v1.2.3/SHA256SUMS", runner.path("release").display());
-    let error = format!("::error title=redenv-run::{url} could not be downloaded\n");
+    let error = format!("::error title=redenv-run::{sums} could not be downloaded\n");
     assert_eq!(runner.install(""), (false, error));
 }
