@@ -63,8 +63,8 @@ fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
     );
     // The content of a malformed line may be a secret.
     for content in [
-        "A=1\n\nhunter2 is secret\n",
-        "A=1\nB=2\nhunter2 'is secret\n",
+        "\n\nhunter2 is secret\n",
+        "A=1\nB=2\nREDENV_TOKEN_KEY 'hunter2 is secret\n",
         "A=1\nB=2\nREDENV_TOKEN_KEY=hunter2 is secret\n",
     ] {
         launcher(&vault).file(".env.local", content).program(["true"]).run().assert_failed(

@@ -461,12 +461,26 @@ fn what_settings_came_from_is_said_when_asked_for() {
 }
 
 #[test]
-fn the_name_that_the_environments_variable_might_have_is_not_passed_over_in_silence() {
+fn a_mistyped_setting_is_not_passed_over_in_silence() {
     let vault = vault();
-    let where_it_is = || launcher(&vault).env("REDENV_ENV", "production");
-    let outcome = where_it_is().program(["printenv", "WHERE"]).run();
-    let warning = "warning: REDENV_ENV is not read: REDENV_ENVIRONMENT names the environment";
-    assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("development\n", said(&[warning])));
-    let launch = where_it_is().env("REDENV_ENVIRONMENT", "production").program(["printenv", "WHERE"]);
-    launch.run().assert_ran("production\n");
+    for (slip, meant) in [
+        ("REDENV_ENV", "REDENV_ENVIRONMENT"),
+        ("REDENV_ENVIROMENT", "REDENV_ENVIRONMENT"),
+        ("REDENV_ENVIROMENT_FILE", "REDENV_ENVIRONMENT_FILE"),
+    ] {
+        let question = format!("is not read: did you mean {meant}?");
+        for launch in [
+            launcher(&vault).env(slip, "production"),
+            launcher(&vault).file(".env.local", format!("{slip}=production\n")),
+        ] {
+            let place = if launch.directory().join(".env.local").exists() { " in .env.local" } else { "" };
+            let outcome = launch.program(["printenv", "WHERE"]).run();
+            let warning = format!("warning: {slip}{place} {question}");
+            assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("development\n", said(&[&warning])));
+        }
+    }
+    // Where what might be meant is there too, it is somebody's own, and is passed on.
+    let launch = launcher(&vault).env("REDENV_ENVIROMENT", "mine").env("REDENV_ENVIRONMENT", "production");
+    let launch = launch.program(["printenv", "WHERE", "REDENV_ENVIROMENT"]);
+    launch.run().assert_ran("production\nmine\n");
 }

@@ -46,6 +46,8 @@ pub(crate) enum Ignored {
     /// A `NAME_FILE` in a file that nobody named: it would make the launcher read any file, and send
     /// what that holds to the database of the same file.
     FileForm(String),
+    /// No variable of the launcher's, but nearly one.
+    Slip { name: String, meant: String },
 }
 
 /// Why an env file can't be read. Never holds a line of it.
@@ -93,23 +95,33 @@ impl EnvFile {
     pub(super) fn ignores_file_form(&self, name: &str) -> bool {
         let is_its = |ignored: &Ignored| match ignored {
             Ignored::FileForm(form) => form.strip_suffix(FILE_SUFFIX) == Some(name),
-            Ignored::ProcessOnly(_) => false,
+            Ignored::ProcessOnly(_) | Ignored::Slip { .. } => false,
         };
         self.ignored.iter().any(is_its)
     }
 
     fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, EnvFileError> {
         let mut file = Self { path: path.into(), choice, ..Self::default() };
+        let malformed = |line| EnvFileError::Malformed { path: path.into(), line };
+        let (mut passed_over, mut assigns) = (None, false);
         for item in Items::of(bytes) {
             let line = item.line;
             let Some((name, value)) = item.assignment else {
-                if is_of_others(item.text) {
-                    continue;
+                if !is_of_others(item.text) {
+                    return Err(malformed(line));
                 }
-                return Err(EnvFileError::Malformed { path: path.into(), line });
+                passed_over = passed_over.or(Some(line));
+                continue;
             };
-            let Some((variable, form)) = variables::find(name) else { continue };
+            assigns = true;
+            let found = variables::find(name);
             let name = String::from_utf8_lossy(name).into_owned();
+            let Some((variable, form)) = found else {
+                if let Some(meant) = variables::meant(&name) {
+                    file.ignored.push(Ignored::Slip { name, meant });
+                }
+                continue;
+            };
             match (variable.sources, form, choice) {
                 (Sources::Process, ..) => file.ignored.push(Ignored::ProcessOnly(name)),
                 (_, Form::File, Choice::Found) => file.ignored.push(Ignored::FileForm(name)),
@@ -120,14 +132,18 @@ impl EnvFile {
                 }
             }
         }
+        // Nothing else is in it: it is no env file.
+        if let Some(line) = passed_over.filter(|_| !assigns) {
+            return Err(malformed(line));
+        }
         Ok(file)
     }
 }
 
-/// Whether what doesn't parse is a variable of another program, such as `TITLE=two words`, which
-/// other readers of the file accept. Not where it takes one of the launcher's with it, as a quote
-/// that isn't closed does.
+/// Whether what doesn't parse is another program's, such as `TITLE=two words` or `title: x`, which other
+/// readers of the file accept, or pass over. Not where it takes one of the launcher's with it, as a
+/// quote that isn't closed does.
 fn is_of_others(text: &[u8]) -> bool {
     let holds = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
-    holds(b"=") && !variables::ALL.iter().any(|variable| holds(variable.name.as_bytes()))
+    !variables::ALL.iter().any(|variable| holds(variable.name.as_bytes()))
 }

@@ -15,6 +15,7 @@ use crate::cli::{EnvFileArgs, EnvironmentArgs, FallbackArgs, NetworkArgs, Select
 use crate::deadline::Deadline;
 use crate::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
 use crate::fallback::FallbackSettings;
+use crate::report::Shown;
 use crate::secret::SecretText;
 use crate::select::{OnBroken, References, Selection};
 use crate::vault::Pin;
@@ -58,20 +59,33 @@ impl<'e> Resolver<'e> {
         this.sources.deadline = Deadline::new(at, span(text));
         this.read.extend(Some(this.sources.file.path.clone()).filter(|path| !path.as_os_str().is_empty()));
         this.tell_ignored();
-        if process.contains_key(OsStr::new("REDENV_ENV")) && !this.sources.is_in_process(var::ENVIRONMENT) {
-            this.warnings.push("REDENV_ENV is not read: REDENV_ENVIRONMENT names the environment".into());
-        }
         Ok(this)
     }
 
+    /// What looks like a setting and isn't taken, such as `REDENV_ENVIROMENT`: without it the launch would
+    /// quietly be another one.
     fn tell_ignored(&mut self) {
+        let process = self.sources.process;
+        let is_set = |name: &str| process.contains_key(OsStr::new(name));
+        for name in process.keys().filter_map(|name| name.to_str()) {
+            // Where the other is set too, this one is somebody's own.
+            if let Some(meant) = var::meant(name).filter(|meant| !is_set(meant)) {
+                self.warnings.push(format!("{} is not read: did you mean {meant}?", Shown(name)));
+            }
+        }
         let EnvFile { path, ignored, .. } = &self.sources.file;
         for ignored in ignored {
-            let (name, who) = match ignored {
-                Ignored::ProcessOnly(name) => (name, "the environment"),
-                Ignored::FileForm(name) => (name, "the environment, or a file that --env-file names,"),
+            let (name, why) = match ignored {
+                Ignored::ProcessOnly(name) => {
+                    (name, "is ignored: only the environment may set it".to_owned())
+                }
+                Ignored::FileForm(name) => {
+                    let who = "the environment, or a file that --env-file names,";
+                    (name, format!("is ignored: only {who} may set it"))
+                }
+                Ignored::Slip { name, meant } => (name, format!("is not read: did you mean {meant}?")),
             };
-            self.warnings.push(format!("{name} in {} is ignored: only {who} may set it", shown(path)));
+            self.warnings.push(format!("{} in {} {why}", Shown(name), shown(path)));
         }
     }
 

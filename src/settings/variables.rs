@@ -123,6 +123,31 @@ pub(crate) fn find(name: &[u8]) -> Option<(Variable, Form)> {
     }
 }
 
+/// Names that seem to be the launcher's own, and what they are meant to be.
+const SLIPS: [(&str, &str); 2] =
+    [("REDENV_ENV", "REDENV_ENVIRONMENT"), ("REDENV_MASTER_PASSWORD", "REDENV_MASTER_PASSWORD_FILE")];
+
+/// The own variable that a name which is none was meant to be: it differs by a slip, or by two where it is
+/// long.
+pub(crate) fn meant(name: &str) -> Option<String> {
+    let own = name.strip_prefix("REDENV_").or_else(|| name.strip_prefix("UPSTASH_REDIS_"))?;
+    if is_own(name) {
+        return None;
+    }
+    if let Some((_, meant)) = SLIPS.iter().find(|(slip, _)| *slip == name) {
+        return Some((*meant).to_owned());
+    }
+    let slips = (own.len() / 4).min(2);
+    let near = |name: &str| {
+        let distances = ALL.iter().map(|variable| (strsim::osa_distance(variable.name, name), variable.name));
+        distances.filter(|(distance, _)| *distance <= slips).min()
+    };
+    match name.strip_suffix(FILE_SUFFIX) {
+        Some(base) => near(base).map(|(_, meant)| format!("{meant}{FILE_SUFFIX}")),
+        None => near(name).map(|(_, meant)| meant.to_owned()),
+    }
+}
+
 /// Whether a variable is one of the launcher's own, a `_FILE` form too.
 pub(crate) fn is_own(name: impl AsRef<OsStr>) -> bool {
     find(name.as_ref().as_bytes()).is_some()
@@ -145,6 +170,29 @@ mod tests {
             ("MY_REDENV_TOKEN_KEY", false),
         ] {
             assert_eq!(is_own(name), own, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_fingers_is_told_from_a_variable_of_others() {
+        for (name, expected) in [
+            ("REDENV_ENVIROMENT", Some("REDENV_ENVIRONMENT")),
+            ("REDENV_ENV", Some("REDENV_ENVIRONMENT")),
+            ("REDENV_PROJET", Some("REDENV_PROJECT")),
+            ("REDENV_TIMEUOT", Some("REDENV_TIMEOUT")),
+            ("REDENV_TOKN_KEY_FILE", Some("REDENV_TOKEN_KEY_FILE")),
+            ("REDENV_MASTER_PASSWORD", Some("REDENV_MASTER_PASSWORD_FILE")),
+            ("UPSTASH_REDIS_RESTURL", Some("UPSTASH_REDIS_REST_URL")),
+            ("REDENV_ENVIRONMENT", None),
+            ("REDENV_TOKEN_KEY_FILE", None),
+            ("REDENV_TOKEN", None),
+            ("REDENV_KEY", None),
+            ("REDENV_", None),
+            ("UPSTASH_REDIS_PORT", None),
+            ("UPSTASH_REDIS_HOST", None),
+            ("MY_REDENV_PROJET", None),
+        ] {
+            assert_eq!(meant(name).as_deref(), expected, "{name}");
         }
     }
 }

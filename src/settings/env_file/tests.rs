@@ -81,7 +81,9 @@ fn a_value_is_what_dotenv_readers_agree_on() {
 #[test]
 fn a_malformed_line_is_named_by_its_number_only() {
     for (text, line) in [
-        ("A=1\n\nhunter2 is secret\n", 3),
+        // Another kind of file.
+        ("\n# a\nhunter2 is secret\n", 3),
+        ("{\n  \"name\": \"hunter2\"\n}\n", 1),
         ("A=1\nREDENV_PROJECT=two words\n", 2),
         ("A=1\r\nexport REDENV_PROJECT = two words\r\n", 2),
         ("A='\n\n'\n# 4\nREDENV_PROJECT='a'#b", 5),
@@ -113,6 +115,8 @@ fn what_other_programs_make_of_their_own_lines_is_theirs() {
         b"G=\"\xff\n\"",
         b"\xff\xfe=\xff \"",
         b"\0=\0",
+        b"title: my app",
+        b"a word or two",
     ] {
         let own = b"REDENV_PROJECT=acme";
         for text in [[own, &b"\n"[..], lines].concat(), [lines, b"\n", own].concat()] {
