@@ -131,7 +131,8 @@ impl Error {
             Self::Store { host, error } => store::store(host, error),
             Self::Reply { host, error } => store::reply(host, error),
             Self::Fallback { path, error, fallback } => {
-                bare(format!("{error}; and the fallback file {path} can't be used: {fallback}"))
+                let message = format!("{error}; and the fallback file {path} can't be used: {fallback}");
+                Told { message, hint: fallback.hint().map(String::from) }
             }
             Self::Derivation(DerivationError::Overdue) => told(
                 "the deadline passed while the token key was derived",

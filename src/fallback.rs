@@ -114,6 +114,15 @@ impl<'a> Fallback<'a> {
         self.found.is_ok()
     }
 
+    /// Of which environments the file is, where these are others than the launch's: to write it takes their
+    /// fallback away.
+    pub(crate) fn others(&self) -> Option<String> {
+        match &self.found {
+            Err(FallbackError::OtherEnvironments(names)) => Some(Shown(&names.join(", ")).to_string()),
+            _ => None,
+        }
+    }
+
     /// The path, for messages.
     pub(crate) fn path(&self) -> String {
         Shown(&self.path.to_string_lossy()).to_string()
@@ -180,6 +189,19 @@ impl<'a> Fallback<'a> {
 }
 
 impl FallbackError {
+    /// What makes the next outage, or this one, another matter.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Absent => "the next launch that reaches the store writes it",
+            Self::OtherProject(_) | Self::OtherEnvironments(_) | Self::OtherToken(_) => {
+                "give each project, environment and token a file of its own"
+            }
+            Self::Stale { .. } => "--max-stale (REDENV_MAX_STALE) says how old it may be",
+            Self::OthersMayWrite => "`chmod go-w` it, unless somebody has written it",
+            _ => return None,
+        })
+    }
+
     /// Whether a file of which this was found may be replaced: it holds nothing that somebody misses.
     fn lets_replace(&self) -> bool {
         match self {

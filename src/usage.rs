@@ -68,7 +68,7 @@ impl UsageError {
         let first = arguments.first().map(|first| first.to_string_lossy()).unwrap_or_default();
         match error.kind() {
             ErrorKind::MissingSubcommand => Self::Other {
-                sentence: "what to do with the tokens is missing".into(),
+                sentence: "`redenv-run token` is given nothing to do".into(),
                 hint: Some(TOKEN.into()),
             },
             ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument if first == "token" => {

@@ -257,8 +257,7 @@ fn whatever_would_keep_command_from_starting_is_125() {
         125,
         &[
             "error: REDENV_TOKEN_ID is not set",
-            "hint: set it in the environment, as NAME_FILE with a file's path, or in .env.local; `redenv-run token \
-             create` makes a token",
+            "hint: export each, name a file with it in NAME_FILE, or write it into .env.local of this directory; `redenv-run token create` makes a token",
         ],
     );
     check(&vault, &["--format", "yaml"]).run().assert_failed(

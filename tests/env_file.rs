@@ -71,7 +71,7 @@ fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
             125,
             &[
                 "error: .env.local is malformed: line 3 is not NAME=VALUE",
-                "hint: --no-env-file starts without it, --env-file names another",
+                "hint: correct that line; --no-env-file starts without the file, --env-file names another",
             ],
         );
     }
@@ -145,7 +145,7 @@ fn lines_of_other_programs_are_theirs_whatever_their_bytes() {
         125,
         &[
             "error: .env.local is malformed: line 2 is not UTF-8",
-            "hint: --no-env-file starts without it, --env-file names another",
+            "hint: correct that line; --no-env-file starts without the file, --env-file names another",
         ],
     );
 }

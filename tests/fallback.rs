@@ -119,7 +119,19 @@ impl Place {
     fn assert_unusable_for(&self, down: &Vault, launch: Launcher, why: &str) {
         let file = self.file().display().to_string();
         let error = format!("error: {}; and the fallback file {file} can't be used: {why}", outage(down));
-        launch.run().assert_failed(125, &[&error]);
+        let hint = match why {
+            "it is not there yet" => Some("hint: the next launch that reaches the store writes it"),
+            "others may write it" => Some("hint: `chmod go-w` it, unless somebody has written it"),
+            _ if ["it is of project ", "it is of environment ", "it is of token "]
+                .iter()
+                .any(|of| why.starts_with(of)) =>
+            {
+                Some("hint: give each project, environment and token a file of its own")
+            }
+            _ => None,
+        };
+        let lines: Vec<&str> = [error.as_str()].into_iter().chain(hint).collect();
+        launch.run().assert_failed(125, &lines);
     }
 
     /// COMMAND started with fetched secrets, and a line says why the file is not up to date.

@@ -240,7 +240,7 @@ fn everything_that_is_missing_is_said_at_once() {
         125,
         &[
             "error: REDENV_TOKEN_ID, REDENV_TOKEN_KEY, UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set",
-            "hint: set it in the environment, as NAME_FILE with a file's path, or in .env.local; `redenv-run token create` makes a token",
+            "hint: export each, name a file with it in NAME_FILE, or write it into .env.local of this directory; `redenv-run token create` makes a token",
         ],
     );
     // Beside what is wrong, whose hint is the next step.
@@ -266,8 +266,18 @@ const SLIPS: &[(&str, &str, &str, &str)] = &[
     ("REDENV_TOKEN_ID", TOKEN_KEY, "REDENV_TOKEN_ID holds a token key", SWAPPED),
     ("REDENV_TOKEN_KEY", TOKEN_ID, "REDENV_TOKEN_KEY holds a token id", SWAPPED),
     ("REDENV_TOKEN_KEY", "tok_abc", "REDENV_TOKEN_KEY holds a token id", SWAPPED),
-    ("REDENV_TOKEN_ID", "", "REDENV_TOKEN_ID is empty", "give REDENV_TOKEN_ID a value, or unset it"),
-    ("REDENV_TOKEN_KEY", "", "REDENV_TOKEN_KEY is empty", "give REDENV_TOKEN_KEY a value, or unset it"),
+    (
+        "REDENV_TOKEN_ID",
+        "",
+        "REDENV_TOKEN_ID is empty",
+        "give REDENV_TOKEN_ID a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork",
+    ),
+    (
+        "REDENV_TOKEN_KEY",
+        "",
+        "REDENV_TOKEN_KEY is empty",
+        "give REDENV_TOKEN_KEY a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork",
+    ),
     ("REDENV_PROJECT", "", "REDENV_PROJECT is empty", "give REDENV_PROJECT a value, or unset it"),
     ("REDENV_ENVIRONMENT", "", "REDENV_ENVIRONMENT is empty", "give REDENV_ENVIRONMENT a value, or unset it"),
     (
@@ -276,12 +286,17 @@ const SLIPS: &[(&str, &str, &str, &str)] = &[
         "REDENV_ENVIRONMENT is empty",
         "give REDENV_ENVIRONMENT a value, or unset it",
     ),
-    ("UPSTASH_REDIS_URL", "", "UPSTASH_REDIS_URL is empty", "give UPSTASH_REDIS_URL a value, or unset it"),
+    (
+        "UPSTASH_REDIS_URL",
+        "",
+        "UPSTASH_REDIS_URL is empty",
+        "give UPSTASH_REDIS_URL a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork",
+    ),
     (
         "UPSTASH_REDIS_TOKEN",
         "",
         "UPSTASH_REDIS_TOKEN is empty",
-        "give UPSTASH_REDIS_TOKEN a value, or unset it",
+        "give UPSTASH_REDIS_TOKEN a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork",
     ),
     (
         "REDENV_TOKEN_KEY",

@@ -195,9 +195,16 @@ fn open(
 
 /// Keeps the reply for an outage. What goes wrong with that is no reason not to start.
 fn keep(fallback: Fallback<'_>, sealed: &SealedVault<'_>, pek: &Key, deadline: Deadline, report: Report) {
-    let path = fallback.path();
+    let (path, others) = (fallback.path(), fallback.others());
     match fallback.write(sealed, pek, deadline) {
-        Ok(()) => report.detail(|| format!("wrote the fallback file {path}")),
+        Ok(()) => {
+            report.detail(|| format!("wrote the fallback file {path}"));
+            if let Some(others) = others {
+                report.warning(&format!(
+                    "the fallback file {path} was of environment {others}, which has none now: give each its own"
+                ));
+            }
+        }
         Err(error) => report.warning(&format!("the fallback file {path} is not up to date: {error}")),
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::env_file::EnvFileError;
 use super::project_file::{Member, ProjectFileError};
 use super::small_file::FileError;
+use super::variables as var;
 use crate::report::{Shown, join};
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
@@ -124,8 +125,12 @@ impl Problem {
             Self::Missing("REDENV_PROJECT") => {
                 "give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above".into()
             }
-            Self::Missing(_) => {
-                "set it in the environment, as NAME_FILE with a file's path, or in .env.local; `redenv-run token create` makes a token".into()
+            Self::Missing(name) => {
+                let next = match *name {
+                    "REDENV_TOKEN_ID" | "REDENV_TOKEN_KEY" => "`redenv-run token create` makes a token",
+                    _ => "the database's page in Upstash's console has its URL and tokens",
+                };
+                format!("export each, name a file with it in NAME_FILE, or write it into .env.local of this directory; {next}")
             }
             Self::IgnoredFileForm { name, .. } => {
                 format!("set {name} there or in the environment, or name the file with --env-file")
@@ -135,6 +140,9 @@ impl Problem {
             }
             Self::BothForms(name) => format!("unset {name} or {name}_FILE"),
             Self::Empty(name) if name.starts_with("--") => format!("give {name} a value, or leave it out"),
+            Self::Empty(name) if self.is_of_the_four() => {
+                format!("give {name} a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork")
+            }
             Self::Empty(name) => format!("give {name} a value, or unset it"),
             Self::Space(name) | Self::Quotes(name) => {
                 format!("remove them: the value of {name} is taken as it stands (docker's --env-file keeps quotes)")
@@ -151,6 +159,9 @@ impl Problem {
             Self::NotLiteral { member, .. } => {
                 let (key, flag) = (member.key(), member.flag());
                 format!("a project file is read, not run: give the {key} with {flag}")
+            }
+            Self::EnvFile(EnvFileError::Malformed { .. } | EnvFileError::NotUtf8 { .. }) => {
+                "correct that line; --no-env-file starts without the file, --env-file names another".into()
             }
             Self::EnvFile(_) => "--no-env-file starts without it, --env-file names another".into(),
             Self::Proxy(BadProxy::Kind { .. }) => {
@@ -173,14 +184,17 @@ pub(crate) struct SettingsError(pub(crate) Vec<Problem>);
 impl SettingsError {
     /// One sentence: what is missing first, then the rest.
     pub(crate) fn message(&self) -> String {
-        let missing: Vec<&str> = self.0.iter().filter_map(Problem::missing).collect();
+        let names = |of: fn(&Problem) -> Option<&str>| self.0.iter().filter_map(of).collect::<Vec<_>>();
         let mut parts = Vec::new();
-        match missing.len() {
-            0 => {}
-            1 => parts.push(format!("{} is not set", missing[0])),
-            _ => parts.push(format!("{} are not set", join(missing))),
+        for (names, what) in [(names(Problem::missing), "not set"), (names(Problem::empty), "empty")] {
+            match names.len() {
+                0 => {}
+                1 => parts.push(format!("{} is {what}", names[0])),
+                _ => parts.push(format!("{} are {what}", join(names))),
+            }
         }
-        parts.extend(self.0.iter().filter(|problem| problem.missing().is_none()).map(Problem::message));
+        let others = self.0.iter().filter(|problem| problem.missing().or(problem.empty()).is_none());
+        parts.extend(others.map(Problem::message));
         parts.join("; ")
     }
 
@@ -192,11 +206,25 @@ impl SettingsError {
 }
 
 impl Problem {
-    fn missing(&self) -> Option<&'static str> {
+    fn missing(&self) -> Option<&str> {
         match self {
             Self::Missing(name) => Some(name),
             _ => None,
         }
+    }
+
+    fn empty(&self) -> Option<&str> {
+        match self {
+            Self::Empty(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it is empty, and one of those without which there is no launch.
+    fn is_of_the_four(&self) -> bool {
+        let name = self.empty().unwrap_or_default();
+        let variables = [&[var::TOKEN_ID, var::TOKEN_KEY], &var::URL, &var::TOKEN];
+        variables.iter().copied().flatten().any(|variable| variable.name == name)
     }
 }
 

@@ -213,7 +213,7 @@ fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(
     }
     if format == CreateFormat::Env && io::stderr().is_terminal() {
         report.warning(
-            "UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN are needed too: they stand on the database's page in Upstash's console, where a launch does with the read-only token",
+            "UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN are needed too: the database's page in Upstash's console has them, and a launch does with the read-only token",
         );
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{PEK, Place, made, now, parts, project};
-use crate::support::launcher::launcher;
+use crate::support::launcher::{launcher, said};
 use crate::support::project::{Project, TOKEN_ID};
 use crate::support::vault::{Response, Vault};
 
@@ -163,6 +163,12 @@ fn a_file_of_another_project_is_left_alone_and_one_of_another_environment_replac
     place.go_down();
     place.assert_unusable(production(), "it is of environment development");
     place.come_back();
+    let outcome = production().run();
+    let warning = format!(
+        "warning: the fallback file {} was of environment development, which has none now: give each its own",
+        place.file().display()
+    );
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("good evening\n", said(&[&warning])));
     production().run().assert_ran("good evening\n");
     place.go_down();
     place.assert_started_from_file(&production().run(), "good evening\n");
@@ -195,7 +201,8 @@ fn only_a_fresh_file_is_used() {
     for (max_stale, most) in [("24h", "1day"), ("1h", "1h")] {
         let outcome = with(max_stale).run();
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
-        let (age, most) = ("can't be used: it is 1day 1h ", format!("old, and {most} is the most\n"));
+        let hint = "redenv-run: hint: --max-stale (REDENV_MAX_STALE) says how old it may be\n";
+        let (age, most) = ("can't be used: it is 1day 1h ", format!("old, and {most} is the most\n{hint}"));
         assert!(outcome.stderr.contains(age) && outcome.stderr.ends_with(&most), "{}", outcome.stderr);
     }
     place.assert_started_from_file(&with("2days").run(), "hello world\n");

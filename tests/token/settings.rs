@@ -128,7 +128,7 @@ fn what_token_takes_is_said_where_it_is_given_something_else() {
     let usage =
         "redenv-run: hint: redenv-run token create -n NAME | list | revoke ID...; --help tells more\n";
     for (arguments, stderr) in [
-        (vec![], format!("redenv-run: error: what to do with the tokens is missing\n{usage}")),
+        (vec![], format!("redenv-run: error: `redenv-run token` is given nothing to do\n{usage}")),
         (vec!["foo"], format!("redenv-run: error: `redenv-run token` does not take foo\n{usage}")),
         (
             vec!["lst"],
