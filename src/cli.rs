@@ -354,7 +354,8 @@ Settings without an option, from the environment or .env.local:
 Every option has a variable, REDENV_ and its name: --max-stale is
 REDENV_MAX_STALE, --raw is REDENV_RAW=1; only --env is REDENV_ENVIRONMENT.
 With _FILE behind it, a variable names a file that holds the value. An option
-beats a variable, which beats .env.local, which beats redenv.config.*.
+beats a variable, which beats .env.local, which beats redenv.config.*. Of the
+options .env.local can set --project, --env, --timeout and --allow-http.
 
 --pristine leaves PATH HOME USER LOGNAME SHELL TERM TZ LANG LC_* TMPDIR PWD.
 

@@ -246,8 +246,12 @@ fn is_list(option: &Arg) -> bool {
     option.get_value_delimiter().is_some()
 }
 
-/// The command that a word is one slip away from: `make` is not `mask`.
+/// The command that a word is one slip away from: `make` is not `mask`. Of `help` and `version` the option,
+/// as these words are commands elsewhere.
 fn nearest_subcommand(word: &str) -> Option<String> {
+    if ["help", "version"].contains(&word) {
+        return Some(format!("--{word}"));
+    }
     let command = Cli::command();
     let mut names = command.get_subcommands().map(clap::Command::get_name);
     names.find(|name| strsim::osa_distance(name, word) == 1).map(String::from)

@@ -128,7 +128,7 @@ fn the_examples_service_greets_is_healthy_and_ends_on_term() {
     let vault = Vault::of(&project);
     let script = example("server.js");
     let script = script.to_str().unwrap();
-    let mut launcher = launcher(&vault).env("PORT", "0").program(["node", script]);
+    let mut launcher = launcher(&vault).env("LISTEN_PORT", "0").program(["node", script]);
     let service = launcher.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut service = service.unwrap();
     let mut line = String::new();
@@ -143,7 +143,7 @@ fn the_examples_service_greets_is_healthy_and_ends_on_term() {
 
     let health = |port: &str| {
         let mut check = Command::new("node");
-        check.env("PORT", port).arg(script).arg("--health").status().unwrap().code()
+        check.env("LISTEN_PORT", port).arg(script).arg("--health").status().unwrap().code()
     };
     assert_eq!(
         instruction("HEALTHCHECK").split_once(" CMD ").unwrap().1,

@@ -178,6 +178,11 @@ fn a_mistyped_option_or_command_gets_the_nearest_right_one() {
             "`--` is missing before COMMAND",
             "redenv-run -- chekc, or did you mean `redenv-run check`?",
         ),
+        (
+            &["help"],
+            "`--` is missing before COMMAND",
+            "redenv-run -- help, or did you mean `redenv-run --help`?",
+        ),
         (&["--pristine", "--pristine", "--", "env"], "--pristine is given twice", ""),
         (&["-v", "-q", "--", "env"], "--verbose and --quiet exclude each other", ""),
         (&["--scope", "A_", "--scope", "B_", "--", "env"], "--scope is given twice", ""),

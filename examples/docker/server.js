@@ -1,7 +1,8 @@
 // A service for an example: it greets with a secret.
 const http = require("node:http");
 
-const port = Number(process.env.PORT ?? 8080);
+// Not PORT: a secret of that name would move the service and not its health check, which is given no secrets.
+const port = Number(process.env.LISTEN_PORT ?? 8080);
 
 if (process.argv.includes("--health")) {
   http
