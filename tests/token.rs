@@ -24,7 +24,7 @@ const CI: &str = "stk_ZKqhDH5sy2yjU7i7";
 const WEB: &str = "stk_kQuCkPK6bAXdb2cN";
 const EPHEMERAL: &str = "stk_eph_dump_dev@acme.example";
 
-/// What the official clients wrote, in a real Redis: memory runs no scripts.
+/// What the official clients wrote, in a real Redis, which runs the launcher's script itself.
 fn vault() -> (Vault, RedisServer) {
     vault_with(Vault::builder())
 }

@@ -41,6 +41,9 @@ const MANY: usize = usize::MAX;
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
+/// The launcher's script, the only one that is run: a Lua of its own would be most of the vault.
+const COMPARE_AND_SET: &str = include_str!("../../../src/token/compare_and_set.lua");
+
 impl Memory {
     /// Why Redis would not even queue this command.
     pub fn refusal(command: &Command) -> Option<String> {
@@ -91,12 +94,60 @@ impl Memory {
             ("EXISTS", keys) => count(keys, |key| self.entries.contains_key(*key)),
             ("HSET", [key, pairs @ ..]) => self.hset(key, pairs)?,
             ("HDEL", [key, fields @ ..]) => self.hdel(key, fields)?,
-            ("EVAL", _) => {
-                return Err("ERR EVAL needs a real Redis: start the vault with --redis".to_owned());
-            }
+            ("EVAL", [script, numkeys, words @ ..]) => self.eval(script, numkeys, words)?,
             (_, [key, fields @ ..]) => self.read_hash(&name, key, fields)?,
             (_, []) => unreachable!("{name} has no key; COMMANDS asks for one"),
         })
+    }
+
+    fn eval(&mut self, script: &str, numkeys: &str, words: &[&str]) -> Result<Reply, String> {
+        match numkeys.parse::<i64>() {
+            Err(_) => return Err("ERR value is not an integer or out of range".to_owned()),
+            Ok(..0) => return Err("ERR Number of keys can't be negative".to_owned()),
+            Ok(keys) if usize::try_from(keys).is_ok_and(|keys| keys > words.len()) => {
+                return Err("ERR Number of keys can't be greater than number of args".to_owned());
+            }
+            Ok(_) => {}
+        }
+        if script != COMPARE_AND_SET {
+            return Err(
+                "ERR in memory the local vault runs no script but redenv-run's: start it with --redis"
+                    .to_owned(),
+            );
+        }
+        match (numkeys, words) {
+            ("1", [key, encrypted_pek, service_tokens, new, gone @ ..]) => {
+                self.compare_and_set(key, [encrypted_pek, service_tokens], new, gone)
+            }
+            _ => Err("ERR in memory the local vault runs redenv-run's script with one key and three arguments or more"
+                .to_owned()),
+        }
+    }
+
+    /// What the script does, step by step.
+    fn compare_and_set(
+        &mut self,
+        key: &str,
+        read: [&str; 2],
+        service_tokens: &str,
+        gone: &[&str],
+    ) -> Result<Reply, String> {
+        // Of a call that fails in its first line, Redis tells the script's digest and that line.
+        let at = |error| format!("{error} script: {}, on @user_script:1.", digest(COMPARE_AND_SET));
+        let fields = ["encryptedPEK", "serviceTokens"];
+        let now = self.read_hash("HMGET", key, &fields).map_err(at)?;
+        let Reply::Array(now) = now else { unreachable!("HMGET gives an array") };
+        let is = |now: &Reply, read: &str| *now == text(read) || (*now == Reply::Nil && read.is_empty());
+        if !now.iter().zip(read).all(|(now, read)| is(now, read)) {
+            return Ok(Reply::Integer(0));
+        }
+        if service_tokens != read[1] {
+            self.hset(key, &["serviceTokens", service_tokens])?;
+        }
+        if !gone.is_empty() {
+            self.hdel(key, gone)?;
+        }
+        Ok(Reply::Integer(1))
     }
 
     fn read_hash(&self, name: &str, key: &str, fields: &[&str]) -> Result<Reply, String> {
@@ -145,6 +196,12 @@ impl Memory {
         }
         Ok(removed)
     }
+}
+
+/// SHA-1 in hexadecimal, by which Redis knows a script.
+fn digest(script: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, script.as_bytes());
+    base16ct::lower::encode_string(digest.as_ref())
 }
 
 fn wrong_number(name: &str) -> String {
