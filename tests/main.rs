@@ -26,6 +26,7 @@ mod interop;
 mod known_salt;
 mod launch;
 mod leaks;
+mod local_vault;
 mod many;
 mod mask;
 #[cfg(target_os = "linux")]

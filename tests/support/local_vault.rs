@@ -15,12 +15,13 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use project::Project;
+use project::{MASTER_PASSWORD, Project};
 use vault::{Certificate, Vault};
 
 /// Serves Upstash's REST API on 127.0.0.1 until it is killed. Once it listens,
 /// it prints the settings of a client as shell lines.
 #[derive(Parser)]
+#[command(after_help = AFTER_HELP)]
 struct Options {
     /// Listen on port N rather than on one that is free
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -34,10 +35,10 @@ struct Options {
     /// Load a JSON file of hashes: {key: {field: text}}
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
-    /// Make a project of N secrets and print its service token
+    /// Make a project of N secrets; print its service token and master password
     #[arg(long, value_name = "N", conflicts_with = "dump")]
     secrets: Option<usize>,
-    /// Serve the example project `shop` and print its service token
+    /// Serve the example project `shop`; print its service token and master password
     #[arg(long, conflicts_with_all = ["dump", "secrets"])]
     example: bool,
     /// Give each of those secrets M versions
@@ -65,6 +66,10 @@ struct Options {
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
 }
+
+const AFTER_HELP: &str = "\
+The settings can be sourced; behind them `# master password: ...` is for `redenv-run token create`.
+It and `token revoke` work in memory, too: of scripts, only theirs; a client's own script takes --redis.";
 
 fn main() -> io::Result<()> {
     let options = Options::parse();
@@ -129,9 +134,14 @@ fn print_settings(vault: &Vault, url: String, ca_file: Option<PathBuf>) -> io::R
         settings.push(("REDENV_TOKEN_KEY", credentials.token_key.clone()));
         settings.push(("REDENV_TOKEN_SALT", credentials.salt.clone()));
     }
-    let mut stdout = io::stdout().lock();
-    for (name, value) in settings {
-        writeln!(stdout, "export {name}='{}'", value.replace('\'', r"'\''"))?;
+    let export = |(name, value): &(&str, String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
+    let mut lines: Vec<String> = settings.iter().map(export).collect();
+    // The last: who leaves the quotes of `eval "$(...)"` out still gets what is before it.
+    if vault.credentials().is_some() {
+        lines.push(format!("# master password: {MASTER_PASSWORD}"));
     }
+    // In one write, so that who waits for a line has all of them.
+    let mut stdout = io::stdout().lock();
+    stdout.write_all((lines.join("\n") + "\n").as_bytes())?;
     stdout.flush()
 }

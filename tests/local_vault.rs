@@ -1,0 +1,81 @@
+//! The local vault as its users start it: what it prints is enough for all that the launcher does.
+
+use std::env;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+
+use crate::support::launcher::bare_launcher;
+
+/// A local vault that listens; it is killed when it is dropped.
+struct Serving {
+    process: Child,
+    settings: String,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn local_vault(arguments: &[&str]) -> Command {
+    let tests = env::current_exe().unwrap();
+    let program = tests.ancestors().nth(2).unwrap().join("examples/local-vault");
+    assert!(program.exists(), "cargo build --example local-vault makes it, and so does cargo test");
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Once it listens, it writes all of its lines at once.
+fn serve(arguments: &[&str]) -> Serving {
+    let mut process = local_vault(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut settings = vec![0; 4096];
+    let length = process.stdout.as_mut().unwrap().read(&mut settings).unwrap();
+    settings.truncate(length);
+    Serving { process, settings: String::from_utf8(settings).unwrap() }
+}
+
+/// `$0` is the launcher.
+const LIFE_OF_A_TOKEN: &str = r#"
+set -e
+eval "$(cat settings)"
+. ./settings
+sed -n 's/^# master password: //p' settings >password
+export REDENV_MASTER_PASSWORD_FILE=password
+"$0" token create -n mine --format env >mine.env
+. ./mine.env
+"$0" -- printenv "$NAME"
+"$0" token list --format json | grep -c '"name": *"mine"'
+"$0" token revoke --yes "$REDENV_TOKEN_ID" | grep -c '^Revoked: stk_.* (mine)$'
+"$0" -- true || echo "exit status $?"
+"#;
+
+#[test]
+fn a_token_is_made_used_and_revoked_with_what_it_prints() {
+    for (arguments, name, value) in [
+        (&["--example"][..], "DB_USER", "shop"),
+        (&["--secrets", "3"], "SECRET_00001", "value 1 of secret 1, of a usual length"),
+    ] {
+        let vault = serve(arguments);
+        let launcher = bare_launcher().file("settings", &vault.settings).env("NAME", name);
+        let outcome = launcher.through(["sh", "-c", LIFE_OF_A_TOKEN]).run();
+        let expected = format!("{value}\n1\n1\nexit status 125\n");
+        assert_eq!((outcome.code(), outcome.stdout), (Some(0), expected), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("it was revoked"), "{}", outcome.stderr);
+        let (lines, comment) = vault.settings.trim_end().rsplit_once('\n').unwrap();
+        assert!(comment.starts_with("# master password: "), "{comment}");
+        assert!(lines.lines().all(|line| line.starts_with("export ")), "{lines}");
+    }
+}
+
+#[test]
+fn its_help_says_where_the_master_password_is_and_which_scripts_run() {
+    let output = local_vault(&["--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["# master password: ", "a client's own script takes --redis"] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+}
