@@ -1,10 +1,14 @@
-//! The local vault as its users start it: what it prints is enough for all that the launcher does.
+//! The local vault as its users start it: what it prints is enough for all that the launcher does, and
+//! what a Redis holds is safe from it.
 
 use std::env;
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
+use crate::support::fixtures;
 use crate::support::launcher::bare_launcher;
+use crate::support::redis_server::RedisServer;
+use crate::support::vault::Vault;
 
 /// A local vault that listens; it is killed when it is dropped.
 struct Serving {
@@ -35,6 +39,12 @@ fn serve(arguments: &[&str]) -> Serving {
     let length = process.stdout.as_mut().unwrap().read(&mut settings).unwrap();
     settings.truncate(length);
     Serving { process, settings: String::from_utf8(settings).unwrap() }
+}
+
+fn refused(arguments: &[&str]) -> Output {
+    let output = local_vault(arguments).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &[][..]));
+    output
 }
 
 /// `$0` is the launcher.
@@ -71,11 +81,59 @@ fn a_token_is_made_used_and_revoked_with_what_it_prints() {
 }
 
 #[test]
+fn a_redis_that_holds_the_project_keeps_it_unless_it_is_to_be_overwritten() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    drop(serve(&["--example", "--redis", &url]));
+    let behind = Vault::builder().redis(&url).start();
+    behind.hset("meta@shop", "serviceTokens", r#"{"stk_theirs":{}}"#);
+    behind.hset("production:shop", "THEIRS", "[]");
+    behind.hset("production:other", "THEIRS", "[]");
+    behind.hdel("development:shop", "GREETING");
+    let tokens = || behind.hget("meta@shop", "serviceTokens").unwrap();
+
+    let output = refused(&["--example", "--redis", &url]);
+    let message = "\
+        local-vault: error: the Redis already holds development:shop, meta@shop, production:shop\n\
+        local-vault: hint: --overwrite replaces them; --redis alone serves them as they are\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), message);
+    assert_eq!(tokens(), r#"{"stk_theirs":{}}"#);
+    assert_eq!(behind.hget("development:shop", "GREETING"), None);
+
+    drop(serve(&["--redis", &url]));
+    assert_eq!(tokens(), r#"{"stk_theirs":{}}"#);
+
+    drop(serve(&["--example", "--overwrite", "--redis", &url]));
+    assert!(tokens().starts_with(r#"{"stk_a1B2c3D4e5F6g7H8":"#));
+    assert!(behind.hget("development:shop", "GREETING").is_some());
+    assert_eq!(behind.hget("production:shop", "THEIRS"), None, "replaced, not mixed");
+    assert!(behind.hget("production:other", "THEIRS").is_some());
+}
+
+#[test]
+fn a_dump_and_a_made_project_are_refused_alike() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let behind = Vault::builder().redis(&url).start();
+    behind.hset("development:synthetic", "A", "[]");
+    behind.hset("meta@acme-api", "kdf", "pbkdf2");
+    let dump = fixtures::dump();
+    for (arguments, held) in
+        [(["--secrets", "1"], "development:synthetic"), (["--dump", dump.to_str().unwrap()], "meta@acme-api")]
+    {
+        let output = refused(&[&arguments[..], &["--redis", &url]].concat());
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.contains(&format!(" already holds {held}\n")), "{message}");
+    }
+    assert_eq!(behind.hget("meta@synthetic", "kdf"), None, "none of it was written");
+}
+
+#[test]
 fn its_help_says_where_the_master_password_is_and_which_scripts_run() {
     let output = local_vault(&["--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in ["# master password: ", "a client's own script takes --redis"] {
+    for part in ["# master password: ", "--overwrite", "a client's own script takes --redis"] {
         assert!(help.contains(part), "{part}: {help}");
     }
 }

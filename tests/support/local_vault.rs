@@ -11,6 +11,7 @@ mod vault;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ struct Options {
     /// Keep everything in the Redis at URL, not in memory
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
+    /// Replace what that Redis already holds of the dump or project
+    #[arg(long, requires = "redis")]
+    overwrite: bool,
     /// Serve HTTPS, with a certificate made for this run
     #[arg(long, requires = "ca_out")]
     tls: bool,
@@ -71,13 +75,20 @@ const AFTER_HELP: &str = "\
 The settings can be sourced; behind them `# master password: ...` is for `redenv-run token create`.
 It and `token revoke` work in memory, too: of scripts, only theirs; a client's own script takes --redis.";
 
-fn main() -> io::Result<()> {
+fn main() -> io::Result<ExitCode> {
     let options = Options::parse();
     let project = match options.secrets {
         Some(number) => Some(Project::synthetic(number, options.versions)),
         None => options.example.then(example::project),
     };
-    let vault = start(&options, project.as_ref());
+    let vault = match start(&options, project.as_ref()) {
+        Ok(vault) => vault,
+        Err(held) => {
+            eprintln!("local-vault: error: the Redis already holds {}", held.join(", "));
+            eprintln!("local-vault: hint: --overwrite replaces them; --redis alone serves them as they are");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     if let Some(file) = &options.ca_out {
         fs::copy(vault.ca_file(), file)?;
     }
@@ -96,8 +107,9 @@ fn main() -> io::Result<()> {
     }
 }
 
-fn start(options: &Options, project: Option<&Project>) -> Vault {
-    let mut builder = Vault::builder().port(options.port);
+/// The error is the keys that are there already.
+fn start(options: &Options, project: Option<&Project>) -> Result<Vault, Vec<String>> {
+    let mut builder = Vault::builder().port(options.port).overwrite(options.overwrite);
     if let Some(token) = &options.token {
         builder = builder.token(token);
     }
@@ -116,10 +128,10 @@ fn start(options: &Options, project: Option<&Project>) -> Vault {
     if options.tls {
         builder = options.name.iter().fold(builder.tls(Certificate::Valid), |b, name| b.name(name));
     }
-    let vault = builder.start();
+    let vault = builder.try_start()?;
     vault.set_delay(Duration::from_millis(options.delay_ms));
     vault.set_rate(options.rate);
-    vault
+    Ok(vault)
 }
 
 fn print_settings(vault: &Vault, url: String, ca_file: Option<PathBuf>) -> io::Result<()> {

@@ -56,6 +56,7 @@ pub struct Builder {
     token: Option<String>,
     read_only_token: Option<String>,
     redis: Option<String>,
+    overwrite: bool,
     hashes: Vec<Hashes>,
     credentials: Option<Credentials>,
     certificate: Option<Certificate>,
@@ -82,6 +83,12 @@ impl Builder {
     /// Keeps everything in the Redis at `url` rather than in memory.
     pub fn redis(mut self, url: &str) -> Self {
         self.redis = Some(url.to_owned());
+        self
+    }
+
+    /// Replaces what the store already holds of what is loaded.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
         self
     }
 
@@ -120,15 +127,25 @@ impl Builder {
         self
     }
 
-    /// Panics when the port is taken or no Redis answers.
+    /// Panics when the port is taken, no Redis answers, or it already holds what is to be loaded.
     pub fn start(self) -> Vault {
+        self.try_start().unwrap_or_else(|held| panic!("the Redis already holds {}", held.join(", ")))
+    }
+
+    /// As [`Builder::start`], with the keys that are not to be overwritten as the error.
+    pub fn try_start(self) -> Result<Vault, Vec<String>> {
         let store = self.redis.as_deref().map_or_else(Store::memory, Store::redis);
-        for hashes in &self.hashes {
-            store.load(hashes);
+        let held = store.held(&self.hashes);
+        if !held.is_empty() && !self.overwrite {
+            return Err(held);
         }
         let listener = TcpListener::bind(("127.0.0.1", self.port))
             .unwrap_or_else(|error| panic!("port {} can't be listened on: {error}", self.port));
         let address = listener.local_addr().unwrap();
+        store.remove(held);
+        for hashes in &self.hashes {
+            store.load(hashes);
+        }
         let tokens = Tokens {
             full: self.token.unwrap_or_else(|| "AXlocalVaultTokenForTestsOnly==".to_owned()),
             read_only: self.read_only_token,
@@ -146,7 +163,7 @@ impl Builder {
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || accept(&listener, &accepting));
-        Vault { shared, address, credentials: self.credentials }
+        Ok(Vault { shared, address, credentials: self.credentials })
     }
 }
 

@@ -42,6 +42,19 @@ impl Store {
         Self::Redis(Mutex::new(connection))
     }
 
+    /// The keys of `hashes` that are there already.
+    pub fn held(&self, hashes: &[Hashes]) -> Vec<String> {
+        let keys = hashes.iter().flat_map(BTreeMap::keys);
+        let held = |key: &&String| self.run(&vec!["EXISTS".to_owned(), (*key).clone()]) != Reply::Integer(0);
+        keys.filter(held).cloned().collect()
+    }
+
+    pub fn remove(&self, keys: Vec<String>) {
+        if !keys.is_empty() {
+            self.run(&[vec!["DEL".to_owned()], keys].concat());
+        }
+    }
+
     /// Puts every field of `hashes` into the store, over what is there.
     pub fn load(&self, hashes: &Hashes) {
         for (key, fields) in hashes {
