@@ -9,6 +9,7 @@ mod check;
 mod command_line;
 mod completions;
 mod deadline;
+mod demo;
 #[cfg(target_os = "linux")]
 mod docker;
 mod env_file;

@@ -4,11 +4,8 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::project;
+use crate::support::example;
 use crate::support::vault::Vault;
-
-#[path = "support/example.rs"]
-mod example;
 
 #[test]
 fn the_transcript_in_the_readme_is_what_the_launcher_prints() {

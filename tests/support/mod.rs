@@ -2,6 +2,7 @@
 //! to start, and the real clients and the real Redis to compare with.
 #![allow(dead_code, reason = "each is for the tests to come, and local-vault uses a part")]
 
+pub mod example;
 pub mod fixtures;
 pub mod isolated;
 pub mod launcher;
