@@ -1,13 +1,12 @@
 //! `--help` is one page, of every command, on which everything can be found, and the man pages have the
 //! same.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::CommandFactory;
-use tempfile::TempDir;
 
 use crate::support::launcher::{bare_launcher, launcher};
+use crate::support::manual;
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
@@ -70,16 +69,84 @@ fn the_page_of_each_command_names_its_options() {
     }
 }
 
+/// Each page of the manual by its name.
+fn manual_pages() -> BTreeMap<String, String> {
+    manual::pages(cli::Cli::command()).into_iter().collect()
+}
+
+fn manual_name(command: &[&str]) -> String {
+    [&["redenv-run"], command].concat().join("-")
+}
+
+fn unescaped(roff: &str) -> String {
+    let signs = [
+        ("\\fB", ""),
+        ("\\fI", ""),
+        ("\\fR", ""),
+        ("\\-", "-"),
+        ("\\*(Aq", "'"),
+        ("\\(aq", "'"),
+        ("\\(ti", "~"),
+        ("\\&", ""),
+        ("\\e", "\\"),
+    ];
+    signs.iter().fold(roff.to_owned(), |text, (escaped, sign)| text.replace(escaped, sign))
+}
+
+#[test]
+fn a_man_page_is_named_after_its_command_and_has_no_section_without_a_meaning() {
+    let pages = manual_pages();
+    for command in COMMANDS.iter().chain(&[&["token"][..]]) {
+        let name = manual_name(command);
+        let page = &pages[&name];
+        let title = format!(".TH {name} 1  \"redenv-run {}\"", env!("CARGO_PKG_VERSION"));
+        assert!(page.contains(&title), "{name}: {}", page.lines().nth(2).unwrap());
+        let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+        assert_eq!(sections[..3], ["NAME", "SYNOPSIS", "DESCRIPTION"], "{name}");
+        assert_eq!(sections.last(), Some(&"EXAMPLES"), "{name}");
+        assert!(!sections.contains(&"EXTRA"), "{name}");
+        let status = help(command).contains("\nExit status: ");
+        assert_eq!(sections.contains(&"EXIT STATUS"), status, "{name}");
+    }
+    for name in ["redenv-run", "redenv-run-token-create"] {
+        assert!(pages[name].contains("\n.SH ENVIRONMENT\n"), "{name}");
+    }
+    assert_eq!(pages.len(), COMMANDS.len() + 1);
+}
+
+#[test]
+fn the_man_pages_have_all_that_the_help_ends_with_and_its_examples_as_they_are_typed() {
+    let pages = manual_pages();
+    for command in COMMANDS.iter().chain(&[&["token"][..]]) {
+        let name = manual_name(command);
+        let page = &pages[&name];
+        // What is hyphenated or filled can't be copied.
+        assert!(page.find("\n.nh\n").unwrap() < page.find("\n.SH ").unwrap(), "{name}");
+        let unfilled: Vec<&str> =
+            page.split("\n.nf\n").skip(1).map(|rest| rest.split("\n.fi\n").next().unwrap()).collect();
+        let unfilled = unescaped(&unfilled.join("\n"));
+        let help = help(command);
+        let examples = help.split_once("\nExample").unwrap().1.trim_end();
+        for line in examples.lines().skip(1) {
+            assert!(unfilled.lines().any(|typed| typed == line.trim_start()), "{name}: {line}: {unfilled}");
+        }
+        let words: Vec<String> =
+            unescaped(page).to_lowercase().split_whitespace().map(String::from).collect();
+        let last_option = help.rfind("Print this page").unwrap();
+        for word in help[last_option..].split_once("\n\n").unwrap().1.to_lowercase().split_whitespace() {
+            let heading = word.strip_suffix([':', ',']).unwrap_or(word);
+            assert!(words.iter().any(|w| w == word || w == heading), "{name}: {word}");
+        }
+    }
+}
+
 #[test]
 fn the_man_pages_have_the_options_of_the_help_with_the_same_words() {
-    let directory = TempDir::new().unwrap();
-    clap_mangen::generate_to(cli::Cli::command(), directory.path()).unwrap();
+    let pages = manual_pages();
     for command in COMMANDS {
-        let name = [&["redenv-run"], command].concat().join("-");
-        let roff = fs::read_to_string(directory.path().join(format!("{name}.1"))).unwrap();
+        let name = manual_name(command);
         // An option is a paragraph of its own: its names, then its words.
-        let roff = roff.replace("\\-", "-").replace("\\fB", "").replace("\\fI", "").replace("\\fR", "");
-        let roff = roff.replace("\\*(Aq", "'");
+        let roff = unescaped(&pages[&name]);
         let paragraphs: Vec<(&str, &str)> =
             roff.split(".TP\n").skip(1).filter_map(|paragraph| paragraph.split_once('\n')).collect();
         let page = help(command);

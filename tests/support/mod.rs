@@ -6,6 +6,7 @@ pub mod example;
 pub mod fixtures;
 pub mod isolated;
 pub mod launcher;
+pub mod manual;
 #[cfg(target_os = "linux")]
 pub mod name_server;
 #[cfg(target_os = "linux")]
