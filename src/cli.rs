@@ -341,8 +341,14 @@ Examples, steps of a workflow:
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
+  mkdir -p ~/.local/share/bash-completion/completions
   redenv-run completions bash > ~/.local/share/bash-completion/completions/redenv-run
+
+  mkdir -p ~/.zfunc
   redenv-run completions zsh > ~/.zfunc/_redenv-run
+  # in .zshrc: fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit
+
+  mkdir -p ~/.config/fish/completions
   redenv-run completions fish > ~/.config/fish/completions/redenv-run.fish";
 
 const AFTER_HELP: &str = "\
