@@ -1,16 +1,27 @@
 //! `completions`: what a shell needs to complete the launcher's commands and options.
+//!
+//! `clap_complete` generates it. Behind `--` of a launch or of `check` it would offer the launcher's own,
+//! or nothing: there COMMAND is completed as if it stood alone.
 
 use clap::CommandFactory;
-use clap_complete::generate;
+use clap_complete::Generator;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
 use crate::cli::{Cli, CompletionsArgs, Shell};
 use crate::error::Error;
 use crate::output;
 
-/// What bash does behind `--`: COMMAND is completed, and then files, which it takes where it is offered
-/// nothing. The generated script would offer the launcher's own options.
-const BEHIND_DASHES: &str = r#"    COMPREPLY=()
+/// What is replaced, everywhere, by what.
+type Edits = &'static [(&'static str, &'static str)];
+
+/// COMMAND is completed, and then files, which bash takes where it is offered nothing.
+const BASH: Edits = &[
+    // clap_complete 4.6 writes a `-` in the program's name in two ways, and no command would have
+    // completions.
+    ("redenv__subcmd__run", "redenv__run"),
+    (
+        "    COMPREPLY=()\n    if",
+        r#"    COMPREPLY=()
     local at
     for ((at = 1; at < COMP_CWORD; at++)); do
         if [[ ${COMP_WORDS[at]} == -- ]]; then
@@ -18,25 +29,47 @@ const BEHIND_DASHES: &str = r#"    COMPREPLY=()
             return 0
         fi
     done
-"#;
+    if"#,
+    ),
+];
+
+const ZSH: Edits = &[
+    (
+        "\n_redenv-run() {\n",
+        r"
+_redenv-run() {
+    local at=${words[(i)--]}
+    if (( at < CURRENT )) && [[ $words[2] == (-*|check) ]]; then
+        shift $at words
+        (( CURRENT -= at ))
+        _normal -p redenv-run
+        return
+    fi
+",
+    ),
+    // COMMAND, which `print` takes out, is counted before the subcommand.
+    ("$line[2]", "$line[1]"),
+];
 
 /// Prints the completions of a shell.
 ///
 /// # Errors
 /// [`Error::Output`] where stdout can't be written to.
 pub(crate) fn print(args: &CompletionsArgs) -> Result<(), Error> {
-    let (mut bytes, mut command) = (Vec::new(), Cli::command());
-    match args.shell {
-        Shell::Bash => generate(Bash, &mut command, "redenv-run", &mut bytes),
-        Shell::Zsh => generate(Zsh, &mut command, "redenv-run", &mut bytes),
-        Shell::Fish => generate(Fish, &mut command, "redenv-run", &mut bytes),
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    if args.shell != Shell::Bash {
-        return output::print(&text);
-    }
-    // clap_complete 4.6 writes a `-` in the program's name in two ways, and no command would have
-    // completions.
-    let text = text.replace("redenv__subcmd__run", "redenv__run");
-    output::print(&text.replacen("    COMPREPLY=()\n", BEHIND_DASHES, 1))
+    let (generator, edits): (&dyn Generator, Edits) = match args.shell {
+        Shell::Bash => (&Bash, BASH),
+        Shell::Zsh => (&Zsh, ZSH),
+        Shell::Fish => (&Fish, &[]),
+    };
+    let mut command = Cli::command().bin_name("redenv-run");
+    command.build();
+    let mut bytes = Vec::new();
+    generator.generate(&command, &mut bytes);
+    // Without the dashes COMMAND is refused.
+    let text: String = String::from_utf8_lossy(&bytes)
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("::command -- "))
+        .collect();
+    let text = edits.iter().fold(text, |text, (old, new)| text.replace(old, new));
+    output::print(&text)
 }

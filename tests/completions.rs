@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::support::launcher::bare_launcher;
+use crate::support::typed::{Cases, Home};
 
 fn completions(shell: &str) -> String {
     let outcome = bare_launcher().args(["completions", shell]).run();
@@ -75,6 +76,46 @@ fn bash_offers_commands_and_files_behind_the_dashes() {
     assert!(told.contains(" -o default "), "{told}");
     // `--` itself is still an option's beginning.
     assert!(offered_by_bash(&["redenv-run", "--"]).contains(&"--project".to_owned()));
+}
+
+/// What is completed behind the dashes; behind those of `mask` nothing is taken.
+const BEHIND: Cases = &[
+    ("redenv-run -- frobn", "redenv-run -- frobnicate "),
+    ("redenv-run -p acme -- frobn", "redenv-run -p acme -- frobnicate "),
+    ("redenv-run check -- frobn", "redenv-run check -- frobnicate "),
+    ("redenv-run -- frobnicate al", "redenv-run -- frobnicate alpha "),
+    ("redenv-run check --raw -- frobnicate al", "redenv-run check --raw -- frobnicate alpha "),
+    ("redenv-run -- frobnicate 'a b' -- al", "redenv-run -- frobnicate 'a b' -- alpha "),
+    ("redenv-run -- ls noex", "redenv-run -- ls noexec "),
+    ("redenv-run mask -- frobn", "redenv-run mask -- frobn"),
+];
+
+#[test]
+fn zsh_completes_commands_and_options() {
+    Home::new().assert_zsh(&[
+        ("redenv-run to", "redenv-run token "),
+        ("redenv-run --vers", "redenv-run --version "),
+        ("redenv-run check --for", "redenv-run check --format="),
+        ("redenv-run check --format j", "redenv-run check --format json "),
+        ("redenv-run mask --excl", "redenv-run mask --exclude="),
+        ("redenv-run token cr", "redenv-run token create "),
+        ("redenv-run token create --for", "redenv-run token create --format="),
+        ("redenv-run token create --format e", "redenv-run token create --format env "),
+        ("redenv-run completions z", "redenv-run completions zsh "),
+        // A program is refused without the dashes.
+        ("redenv-run frobn", "redenv-run frobn"),
+        ("redenv-run check frobn", "redenv-run check frobn"),
+    ]);
+}
+
+#[test]
+fn zsh_completes_behind_the_dashes_as_without_the_launcher() {
+    Home::new().assert_zsh(BEHIND);
+    Home::new().assert_zsh(&[
+        ("rr frobn", "rr frobnicate "),
+        ("rr frobnicate al", "rr frobnicate alpha "),
+        ("rr ls noex", "rr ls noexec "),
+    ]);
 }
 
 #[test]

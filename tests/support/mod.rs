@@ -19,4 +19,5 @@ pub mod server;
 pub mod shell;
 pub mod stores;
 pub mod terminal;
+pub mod typed;
 pub mod vault;

@@ -1,0 +1,101 @@
+//! Shells that are typed into, in a home in which `completions --help` was followed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use super::launcher::bare_launcher;
+
+/// A home with the completions of all shells and the program `frobnicate`; the working directory has
+/// the file `noexec`.
+pub struct Home {
+    directory: TempDir,
+}
+
+/// What is typed, up to a tab, and what it becomes.
+pub type Cases<'a> = &'a [(&'a str, &'a str)];
+
+/// Types into the shell `$1`; Ctrl-X and r notes the line, of which nothing is left then.
+const DRIVER: &str = r#"
+zmodload zsh/zpty
+zpty shell $1
+zpty -r shell seen '*ready*'
+for line in "${@:2}"; do zpty -w -n shell "$line"$'\t\030r'; done
+zpty -w -n shell $'exit\r'
+while zpty -r shell seen; do :; done
+"#;
+
+const ZSHRC: &str = r"
+_frobnicate() { compadd alpha beta }
+compdef _frobnicate frobnicate
+alias rr='redenv-run --'
+report() { print -r -- $BUFFER >>~/lines; BUFFER= }
+zle -N report
+bindkey '^Xr' report
+PS1=ready
+";
+
+impl Home {
+    pub fn new() -> Self {
+        let home = Self { directory: TempDir::new().unwrap() };
+        for directory in ["bin", "work"] {
+            fs::create_dir(home.path().join(directory)).unwrap();
+        }
+        fs::write(home.path().join("work/noexec"), "").unwrap();
+        for program in ["frobnicate", "tokenise"] {
+            let path = home.path().join("bin").join(program);
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let page = bare_launcher().args(["completions", "--help"]).run().stdout;
+        let examples = page.split_once("\nExamples:\n").unwrap().1;
+        let output = home.command("sh").args(["-ec", examples]).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let zshrc = examples.lines().find_map(|line| line.trim().strip_prefix("# in .zshrc: ")).unwrap();
+        // Neither a question nor a file, whomever the directories of zsh belong to.
+        home.write(".zshrc", &zshrc.replace("; compinit", "; compinit -u -D"), ZSHRC);
+        home
+    }
+
+    #[track_caller]
+    pub fn assert_zsh(&self, cases: Cases) {
+        self.assert("zsh -d -i", cases);
+    }
+
+    #[track_caller]
+    fn assert(&self, shell: &str, cases: Cases) {
+        let (typed, expected): (Vec<&str>, Vec<&str>) = cases.iter().copied().unzip();
+        let output = self.command("zsh").args(["-fc", DRIVER, "zsh", shell]).args(typed).output().unwrap();
+        stdout(&output);
+        let lines = fs::read_to_string(self.path().join("lines")).unwrap();
+        fs::remove_file(self.path().join("lines")).unwrap();
+        assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let launcher = Path::new(env!("CARGO_BIN_EXE_redenv-run")).parent().unwrap().to_owned();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path: Vec<PathBuf> =
+            [self.path().join("bin"), launcher].into_iter().chain(std::env::split_paths(&path)).collect();
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", std::env::join_paths(path).unwrap());
+        command.env("HOME", self.path()).env("TERM", "vt100").current_dir(self.path().join("work"));
+        command
+    }
+
+    fn write(&self, name: &str, first: &str, then: &str) {
+        fs::write(self.path().join(name), [first, "\n", then].concat()).unwrap();
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
