@@ -14,7 +14,8 @@ use crate::output;
 /// What is replaced, everywhere, by what.
 type Edits = &'static [(&'static str, &'static str)];
 
-/// COMMAND is completed, and then files, which bash takes where it is offered nothing.
+/// bash-completion, by the name that its function has or had, knows what COMMAND takes. Without it COMMAND
+/// gets files, which bash takes where it is offered nothing.
 const BASH: Edits = &[
     // clap_complete 4.6 writes a `-` in the program's name in two ways, and no command would have
     // completions.
@@ -22,9 +23,16 @@ const BASH: Edits = &[
     (
         "    COMPREPLY=()\n    if",
         r#"    COMPREPLY=()
-    local at
+    local at offset
     for ((at = 1; at < COMP_CWORD; at++)); do
         if [[ ${COMP_WORDS[at]} == -- ]]; then
+            [[ ${COMP_WORDS[1]} == -* || ${COMP_WORDS[1]} == check ]] || return 0
+            for offset in _comp_command_offset _command_offset; do
+                if declare -F $offset >/dev/null; then
+                    $offset $((at + 1))
+                    return 0
+                fi
+            done
             ((at + 1 == COMP_CWORD)) && COMPREPLY=($(compgen -c -- "$2"))
             return 0
         fi

@@ -78,7 +78,7 @@ fn bash_offers_commands_and_files_behind_the_dashes() {
     assert!(offered_by_bash(&["redenv-run", "--"]).contains(&"--project".to_owned()));
 }
 
-/// What is completed behind the dashes; behind those of `mask` nothing is taken.
+/// What all shells complete behind the dashes; behind those of `mask` nothing is taken.
 const BEHIND: Cases = &[
     ("redenv-run -- frobn", "redenv-run -- frobnicate "),
     ("redenv-run -p acme -- frobn", "redenv-run -p acme -- frobnicate "),
@@ -116,6 +116,32 @@ fn zsh_completes_behind_the_dashes_as_without_the_launcher() {
         ("rr frobnicate al", "rr frobnicate alpha "),
         ("rr ls noex", "rr ls noexec "),
     ]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn bash_completes_behind_the_dashes_with_bash_completion() {
+    let home = Home::new();
+    let with = |setup: &str| format!("source /usr/share/bash-completion/bash_completion\n{setup}");
+    home.assert_bash(&with(""), BEHIND);
+    // Its name since 2.12.
+    let renamed = "declare -F _comp_command_offset || eval \"_comp$(declare -f _command_offset)\"
+                   unset -f _command_offset";
+    home.assert_bash(&with(renamed), &BEHIND[..6]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn bash_completes_behind_the_dashes_without_bash_completion() {
+    let setup = "source ~/.local/share/bash-completion/completions/redenv-run";
+    let cases = &[
+        ("redenv-run to", "redenv-run token "),
+        ("redenv-run -- frobn", "redenv-run -- frobnicate "),
+        ("redenv-run check -- frobn", "redenv-run check -- frobnicate "),
+        ("redenv-run -- ls noex", "redenv-run -- ls noexec "),
+        ("redenv-run -- frobnicate al", "redenv-run -- frobnicate al"),
+    ];
+    Home::new().assert_bash(setup, cases);
 }
 
 #[test]

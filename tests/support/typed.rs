@@ -38,6 +38,14 @@ bindkey '^Xr' report
 PS1=ready
 ";
 
+const BASHRC: &str = r#"
+complete -W 'alpha beta' frobnicate
+alias rr='redenv-run --'
+report() { printf '%s\n' "$READLINE_LINE" >>~/lines; READLINE_LINE=; }
+bind -x '"\C-xr": report'
+PS1=ready
+"#;
+
 impl Home {
     pub fn new() -> Self {
         let home = Self { directory: TempDir::new().unwrap() };
@@ -63,6 +71,13 @@ impl Home {
     #[track_caller]
     pub fn assert_zsh(&self, cases: Cases) {
         self.assert("zsh -d -i", cases);
+    }
+
+    /// After bash has done `setup`.
+    #[track_caller]
+    pub fn assert_bash(&self, setup: &str, cases: Cases) {
+        self.write(".bashrc", setup, BASHRC);
+        self.assert("bash -i", cases);
     }
 
     #[track_caller]
