@@ -59,15 +59,45 @@ _redenv-run() {
     ("$line[2]", "$line[1]"),
 ];
 
+const FISH: Edits = &[
+    (
+        "    set -e cmd[1]\n",
+        "    contains -- -- $cmd
+    and return 1
+    set -e cmd[1]
+",
+    ),
+    // The value that is being typed is not among the words, and an option without its own is an error.
+    ("-- $cmd 2>", "-- $cmd '' 2>"),
+    ("if set -q argv[1]", r#"if test -n "$argv[1]""#),
+];
+
+/// Files are offered where an option takes one, and where COMMAND does.
+const FISH_MORE: &str = r#"complete -c redenv-run -f
+complete -c redenv-run -n "__fish_redenv_run_using_subcommand completions" -a "bash zsh fish"
+
+function __fish_redenv_run_command
+    set -l words (commandline -opc)
+    set -l at (contains -i -- -- $words)
+    and string match -qr '^(-|check$)' -- $words[2]
+    or return
+    set -e words[1..$at]
+    set words (string escape -- $words)
+    set -l word (commandline -ct)
+    complete -C "$words $word"
+end
+complete -c redenv-run -a "(__fish_redenv_run_command)"
+"#;
+
 /// Prints the completions of a shell.
 ///
 /// # Errors
 /// [`Error::Output`] where stdout can't be written to.
 pub(crate) fn print(args: &CompletionsArgs) -> Result<(), Error> {
-    let (generator, edits): (&dyn Generator, Edits) = match args.shell {
-        Shell::Bash => (&Bash, BASH),
-        Shell::Zsh => (&Zsh, ZSH),
-        Shell::Fish => (&Fish, &[]),
+    let (generator, edits, more): (&dyn Generator, _, _) = match args.shell {
+        Shell::Bash => (&Bash, BASH, ""),
+        Shell::Zsh => (&Zsh, ZSH, ""),
+        Shell::Fish => (&Fish, FISH, FISH_MORE),
     };
     let mut command = Cli::command().bin_name("redenv-run");
     command.build();
@@ -79,5 +109,5 @@ pub(crate) fn print(args: &CompletionsArgs) -> Result<(), Error> {
         .filter(|line| !line.contains("::command -- "))
         .collect();
     let text = edits.iter().fold(text, |text, (old, new)| text.replace(old, new));
-    output::print(&text)
+    output::print(&(text + more))
 }

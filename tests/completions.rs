@@ -145,6 +145,37 @@ fn bash_completes_behind_the_dashes_without_bash_completion() {
 }
 
 #[test]
+fn fish_offers_commands_and_options() {
+    let home = Home::new();
+    for (line, offered) in [
+        ("redenv-run to", &["token"][..]),
+        ("redenv-run --ver", &["--verbose", "--version"]),
+        ("redenv-run check --for", &["--format"]),
+        ("redenv-run token cr", &["create"]),
+        ("redenv-run token create --format e", &["env"]),
+        ("redenv-run completions z", &["zsh"]),
+        ("redenv-run --env-file noex", &["noexec"]),
+        // A file is refused without the dashes.
+        ("redenv-run noex", &[]),
+        ("redenv-run check noex", &[]),
+    ] {
+        assert_eq!(home.fish(line), offered, "{line}");
+    }
+}
+
+#[test]
+fn fish_offers_behind_the_dashes_what_it_does_without_the_launcher() {
+    let home = Home::new();
+    for (typed, line) in BEHIND {
+        let last = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
+        let offered = if typed == line { Vec::new() } else { vec![last(line.trim_end())] };
+        assert_eq!(home.fish(typed), offered, "{typed}");
+    }
+    assert_eq!(home.fish("redenv-run -- mk"), home.fish("mk"));
+    assert_eq!(home.fish("rr frobnicate al"), ["alpha"]);
+}
+
+#[test]
 fn zsh_and_fish_accept_theirs() {
     let zsh = sourced(
         "zsh",

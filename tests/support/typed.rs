@@ -46,6 +46,11 @@ bind -x '"\C-xr": report'
 PS1=ready
 "#;
 
+const FISH: &str = r"
+complete -c frobnicate -f -a 'alpha beta'
+alias rr='redenv-run --'
+";
+
 impl Home {
     pub fn new() -> Self {
         let home = Self { directory: TempDir::new().unwrap() };
@@ -65,6 +70,7 @@ impl Home {
         let zshrc = examples.lines().find_map(|line| line.trim().strip_prefix("# in .zshrc: ")).unwrap();
         // Neither a question nor a file, whomever the directories of zsh belong to.
         home.write(".zshrc", &zshrc.replace("; compinit", "; compinit -u -D"), ZSHRC);
+        home.write(".config/fish/config.fish", "", FISH);
         home
     }
 
@@ -78,6 +84,13 @@ impl Home {
     pub fn assert_bash(&self, setup: &str, cases: Cases) {
         self.write(".bashrc", setup, BASHRC);
         self.assert("bash -i", cases);
+    }
+
+    /// What fish offers for this line, without the descriptions.
+    pub fn fish(&self, line: &str) -> Vec<String> {
+        let output = self.command("fish").args(["-c", "complete -C $argv[1]", line]).output().unwrap();
+        let offered = stdout(&output);
+        offered.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
     }
 
     #[track_caller]
