@@ -127,7 +127,7 @@ fn the_man_pages_have_all_that_the_help_ends_with_and_its_examples_as_they_are_t
         let unfilled = unescaped(&unfilled.join("\n"));
         let help = help(command);
         let examples = help.split_once("\nExample").unwrap().1.trim_end();
-        for line in examples.lines().skip(1) {
+        for line in examples.lines().skip(1).filter(|line| !line.is_empty()) {
             assert!(unfilled.lines().any(|typed| typed == line.trim_start()), "{name}: {line}: {unfilled}");
         }
         let words: Vec<String> =

@@ -4,6 +4,7 @@
 use std::env;
 use std::io::Read;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::support::fixtures;
 use crate::support::launcher::bare_launcher;
@@ -42,7 +43,9 @@ fn serve(arguments: &[&str]) -> Serving {
 }
 
 fn refused(arguments: &[&str]) -> Output {
-    let output = local_vault(arguments).output().unwrap();
+    // One that isn't refused serves for ever.
+    let mut command = assert_cmd::Command::from_std(local_vault(arguments));
+    let output = command.timeout(Duration::from_secs(30)).output().unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &[][..]));
     output
 }

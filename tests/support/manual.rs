@@ -76,6 +76,8 @@ impl Sections {
                     None => examples.trim_start_matches(":\n").to_owned(),
                 };
                 sections.examples.push(examples);
+            } else if paragraph.starts_with("  ") && !sections.examples.is_empty() {
+                sections.examples.push(paragraph.to_owned());
             } else if names_a_variable(paragraph) {
                 sections.environment.push(paragraph.to_owned());
             } else {
