@@ -285,6 +285,50 @@ impl<'e> Resolver<'e> {
 
 /// A span of time over zero: seconds, or `10s`, `500ms`, `24h`.
 fn span(text: &str) -> Option<Duration> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.or_else(|| humantime::parse_duration(text).ok()).filter(|span| !span.is_zero())
+    seconds(text).or_else(|| humantime::parse_duration(text).ok()).filter(|span| !span.is_zero())
+}
+
+/// Seconds, with a decimal point or without. To read them as a float would bring 16 KB of tables along.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    let nanoseconds = format!("{part:0<9}");
+    Some(Duration::new(whole.parse().ok()?, nanoseconds[..9].parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_seconds_or_has_its_unit() {
+        for (text, milliseconds) in [
+            ("10", Some(10_000)),
+            ("0.5", Some(500)),
+            ("2.0009999999999", Some(2000)),
+            ("0.0019999999999", Some(1)),
+            ("007", Some(7000)),
+            ("10s", Some(10_000)),
+            ("1500ms", Some(1500)),
+            ("1m 30s", Some(90_000)),
+            ("0", None),
+            ("0.0", None),
+            ("0s", None),
+            ("", None),
+            (".", None),
+            ("1.", None),
+            (".5", None),
+            ("-1", None),
+            ("+1", None),
+            ("1e3", None),
+            ("1.5.5", None),
+            ("ten", None),
+            ("18446744073709551616", None),
+        ] {
+            assert_eq!(span(text).map(|span| span.as_millis()), milliseconds, "{text}");
+        }
+    }
 }
