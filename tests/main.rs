@@ -45,6 +45,7 @@ mod selection;
 mod settings;
 #[cfg(target_os = "linux")]
 mod signals;
+mod slips;
 mod support;
 mod tls;
 mod token;

@@ -37,11 +37,10 @@ fn main() {
     let environments = [Name::new("development").unwrap()];
     let token_id = setting("REDENV_TOKEN_ID");
     let request = Request { project: &project, environments: &environments, token_id: &token_id };
-    let answer = fetch(&request);
     match env::args().nth(1).as_deref() {
-        Some("fetch") => println!("{}", answer.len()),
-        Some("open") => println!("{}", open(&answer, &request).as_secs_f64()),
-        Some("value") => println!("{}", value(&answer).as_secs_f64()),
+        Some("fetch") => println!("{}", fetch(&request).len()),
+        Some("open") => println!("{}", open(&request).as_secs_f64()),
+        Some("value") => println!("{}", value(&fetch(&request)).as_secs_f64()),
         _ => panic!("fetch, open or value?"),
     }
 }
@@ -61,12 +60,14 @@ fn fetch(request: &Request<'_>) -> Vec<u8> {
     client.pipeline(&request.commands(), deadline, Patience::UntilDeadline, &mut |_| {}).unwrap()
 }
 
-fn open(answer: &[u8], request: &Request<'_>) -> Duration {
-    // The key is derived while nothing is parsed yet, from the salt that is known beforehand.
+fn open(request: &Request<'_>) -> Duration {
+    // The key is derived before, from the salt that is known: the answer is parsed as soon as it is there, as in
+    // a launch and as `value` does it, and not when the caches have lost it.
     let salt = Salt::from_hex(&setting("REDENV_TOKEN_SALT")).unwrap();
     let token_key = Key::derive(&SecretText::new(setting("REDENV_TOKEN_KEY")), &salt);
+    let answer = fetch(request);
     let start = Instant::now();
-    let sealed = vault::parse(answer, request).unwrap();
+    let sealed = vault::parse(&answer, request).unwrap();
     let pek = sealed.open_pek(&token_key).unwrap();
     let opened = sealed.open(&pek, &BTreeMap::new()).unwrap();
     let took = start.elapsed();

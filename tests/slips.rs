@@ -1,0 +1,188 @@
+//! The usual slips in settings: each is named, with what was meant.
+
+use crate::settings::vault;
+use crate::support::launcher::{launcher, said};
+use crate::support::project::{TOKEN_ID, TOKEN_KEY};
+
+const COPY: &str = "copy the REST URL from the database's page in the console: https://<name>.upstash.io";
+const SWAPPED: &str = "the id (stk_...) and the key (redenv_sk_...) seem to be swapped";
+
+/// A variable, a value that is a usual slip, and the error and the hint that it gets.
+const SLIPS: &[(&str, &str, &str, &str)] = &[
+    ("REDENV_TOKEN_ID", TOKEN_KEY, "REDENV_TOKEN_ID holds a token key", SWAPPED),
+    ("REDENV_TOKEN_KEY", TOKEN_ID, "REDENV_TOKEN_KEY holds a token id", SWAPPED),
+    ("REDENV_TOKEN_KEY", "tok_abc", "REDENV_TOKEN_KEY holds a token id", SWAPPED),
+    (
+        "REDENV_TOKEN_ID",
+        "",
+        "REDENV_TOKEN_ID is empty",
+        "give REDENV_TOKEN_ID a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork",
+    ),
+    (
+        "REDENV_TOKEN_KEY",
+        "",
+        "REDENV_TOKEN_KEY is empty",
+        "give REDENV_TOKEN_KEY a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork",
+    ),
+    ("REDENV_PROJECT", "", "REDENV_PROJECT is empty", "give REDENV_PROJECT a value, or unset it"),
+    ("REDENV_ENVIRONMENT", "", "REDENV_ENVIRONMENT is empty", "give REDENV_ENVIRONMENT a value, or unset it"),
+    (
+        "REDENV_ENVIRONMENT",
+        "a,,b",
+        "REDENV_ENVIRONMENT is empty",
+        "give REDENV_ENVIRONMENT a value, or unset it",
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "",
+        "UPSTASH_REDIS_URL is empty",
+        "give UPSTASH_REDIS_URL a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork",
+    ),
+    (
+        "UPSTASH_REDIS_TOKEN",
+        "",
+        "UPSTASH_REDIS_TOKEN is empty",
+        "give UPSTASH_REDIS_TOKEN a value: a secret that isn't set where it is from arrives empty, as all do in a pull request from a fork",
+    ),
+    (
+        "REDENV_TOKEN_KEY",
+        "redenv_sk_x ",
+        "REDENV_TOKEN_KEY has white space around its value",
+        "remove them: the value of REDENV_TOKEN_KEY is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "REDENV_TOKEN_ID",
+        "stk_x\r",
+        "REDENV_TOKEN_ID has white space around its value",
+        "remove them: the value of REDENV_TOKEN_ID is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "UPSTASH_REDIS_TOKEN",
+        "'AXabc='",
+        "UPSTASH_REDIS_TOKEN has quotes around its value",
+        "remove them: the value of UPSTASH_REDIS_TOKEN is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "\"https://x.upstash.io\"",
+        "UPSTASH_REDIS_URL has quotes around its value",
+        "remove them: the value of UPSTASH_REDIS_URL is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "REDENV_PROJECT",
+        "\"acme\"",
+        "REDENV_PROJECT has quotes around its value",
+        "remove them: the value of REDENV_PROJECT is taken as it stands (docker's --env-file keeps quotes)",
+    ),
+    (
+        "UPSTASH_REDIS_TOKEN",
+        "Bearer AXabc=",
+        "UPSTASH_REDIS_TOKEN begins with `Bearer `",
+        "give the token alone",
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "redis://default:hunter2@x.upstash.io:6379",
+        "UPSTASH_REDIS_URL is the address of the Redis protocol",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "rediss://default:hunter2@x.upstash.io:6379",
+        "UPSTASH_REDIS_URL is the address of the Redis protocol",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://x.upstash.io:6379",
+        "UPSTASH_REDIS_URL has the port of the Redis protocol (host x.upstash.io)",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://console.upstash.com/redis/1234?teamid=0",
+        "UPSTASH_REDIS_URL is the address of Upstash's console",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://console.upstash.com/redis/1234",
+        "UPSTASH_REDIS_URL is the address of Upstash's console",
+        COPY,
+    ),
+    ("UPSTASH_REDIS_URL", "x.upstash.io", "UPSTASH_REDIS_URL has no https:// before it", COPY),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://default:hunter2@x.upstash.io",
+        "UPSTASH_REDIS_URL has a user name or password in it",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "https://x.upstash.io?token=hunter2",
+        "UPSTASH_REDIS_URL has a `?` or `#` in it",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "ftp://x.upstash.io",
+        "UPSTASH_REDIS_URL is a URL of another scheme than https",
+        COPY,
+    ),
+    (
+        "UPSTASH_REDIS_URL",
+        "http://x.upstash.io",
+        "UPSTASH_REDIS_URL is http to x.upstash.io, where the token could be read on the way",
+        "use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the way there is safe",
+    ),
+    (
+        "REDENV_TOKEN_SALT",
+        "0001",
+        "REDENV_TOKEN_SALT is not 32 hex digits",
+        "`token create --format env` prints it; without it the launch only takes longer",
+    ),
+    (
+        "REDENV_TIMEOUT",
+        "soon",
+        "REDENV_TIMEOUT is no span of time over zero",
+        "give it like 10s, 500ms or 24h",
+    ),
+    ("REDENV_ALLOW_HTTP", "maybe", "REDENV_ALLOW_HTTP is neither 1 nor 0", "set it to 1 or 0"),
+    ("REDENV_KEEP_TOKEN", "maybe", "REDENV_KEEP_TOKEN is neither 1 nor 0", "set it to 1 or 0"),
+];
+
+#[test]
+fn every_recognisable_slip_gets_its_own_hint() {
+    let vault = vault();
+    for (name, value, error, hint) in SLIPS {
+        let outcome = launcher(&vault).env(name, value).program(["true"]).run();
+        let expected = format!("redenv-run: error: {error}\nredenv-run: hint: {hint}\n");
+        assert_eq!((outcome.code(), outcome.stderr), (Some(125), expected), "{name}={value}");
+    }
+    assert_eq!(vault.connections(), 0);
+}
+
+#[test]
+fn a_mistyped_setting_is_not_passed_over_in_silence() {
+    let vault = vault();
+    for (slip, meant) in [
+        ("REDENV_ENV", "REDENV_ENVIRONMENT"),
+        ("REDENV_ENVIROMENT", "REDENV_ENVIRONMENT"),
+        ("REDENV_ENVIROMENT_FILE", "REDENV_ENVIRONMENT_FILE"),
+    ] {
+        let question = format!("is not read: did you mean {meant}?");
+        for launch in [
+            launcher(&vault).env(slip, "production"),
+            launcher(&vault).file(".env.local", format!("{slip}=production\n")),
+        ] {
+            let place = if launch.directory().join(".env.local").exists() { " in .env.local" } else { "" };
+            let outcome = launch.program(["printenv", "WHERE"]).run();
+            let warning = format!("warning: {slip}{place} {question}");
+            assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("development\n", said(&[&warning])));
+        }
+    }
+    // Where what might be meant is there too, it is somebody's own, and is passed on.
+    let launch = launcher(&vault).env("REDENV_ENVIROMENT", "mine").env("REDENV_ENVIRONMENT", "production");
+    let launch = launch.program(["printenv", "WHERE", "REDENV_ENVIROMENT"]);
+    launch.run().assert_ran("production\nmine\n");
+}
