@@ -114,9 +114,8 @@ impl<'a> Fallback<'a> {
         self.found.is_ok()
     }
 
-    /// Of which environments the file is, where these are others than the launch's: to write it takes their
-    /// fallback away.
-    pub(crate) fn others(&self) -> Option<String> {
+    /// The environments that lose their fallback when this launch writes the file.
+    pub(crate) fn displaced_environments(&self) -> Option<String> {
         match &self.found {
             Err(FallbackError::OtherEnvironments(names)) => Some(Shown(&names.join(", ")).to_string()),
             _ => None,

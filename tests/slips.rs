@@ -181,6 +181,16 @@ fn a_mistyped_setting_is_not_passed_over_in_silence() {
             assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("development\n", said(&[&warning])));
         }
     }
+    // Where it is missed, it is what is told.
+    let place = [("REDENV_TOKN_KEY", TOKEN_KEY, ""), ("REDENV_TOKN_KEY_FILE", "key", "_FILE")];
+    for (slip, value, suffix) in place {
+        let error = format!("error: REDENV_TOKEN_KEY is not set, but {slip} is");
+        let hint = format!("hint: did you mean REDENV_TOKEN_KEY{suffix}?");
+        let launch = || launcher(&vault).env_remove("REDENV_TOKEN_KEY").program(["true"]);
+        launch().env(slip, value).run().assert_failed(125, &[&error, &hint]);
+        let launch = launch().file(".env.local", format!("{slip}={value}\n"));
+        launch.run().assert_failed(125, &[&error, &hint]);
+    }
     // Where what might be meant is there too, it is somebody's own, and is passed on.
     let launch = launcher(&vault).env("REDENV_ENVIROMENT", "mine").env("REDENV_ENVIRONMENT", "production");
     let launch = launch.program(["printenv", "WHERE", "REDENV_ENVIROMENT"]);

@@ -195,13 +195,13 @@ fn open(
 
 /// Keeps the reply for an outage. What goes wrong with that is no reason not to start.
 fn keep(fallback: Fallback<'_>, sealed: &SealedVault<'_>, pek: &Key, deadline: Deadline, report: Report) {
-    let (path, others) = (fallback.path(), fallback.others());
+    let (path, displaced) = (fallback.path(), fallback.displaced_environments());
     match fallback.write(sealed, pek, deadline) {
         Ok(()) => {
             report.detail(|| format!("wrote the fallback file {path}"));
-            if let Some(others) = others {
+            if let Some(displaced) = displaced {
                 report.warning(&format!(
-                    "the fallback file {path} was of environment {others}, which has none now: give each its own"
+                    "the fallback file {path} was of environment {displaced}, which has none now: give each its own"
                 ));
             }
         }

@@ -18,6 +18,8 @@ pub(crate) enum Problem {
     Missing(&'static str),
     /// It is needed, and only its `NAME_FILE` is there, in an env file that nobody named.
     IgnoredFileForm { name: &'static str, path: PathBuf },
+    /// It is needed and not set anywhere, and a variable is that was meant to be it, or its `NAME_FILE`.
+    Mistyped { name: &'static str, slip: String, meant: String },
     /// The process' environment has its other half, which it has to come from the same place as.
     OtherSource { name: &'static str, other: String },
     /// `NAME` and `NAME_FILE` at once.
@@ -71,6 +73,7 @@ impl Problem {
             Self::IgnoredFileForm { name, path } => {
                 format!("{name} is not set, and {name}_FILE in {} is ignored", shown(path))
             }
+            Self::Mistyped { name, slip, .. } => format!("{name} is not set, but {} is", Shown(slip)),
             Self::OtherSource { name, other } => {
                 format!("{name} is not set in the environment, where {other} is from")
             }
@@ -135,6 +138,7 @@ impl Problem {
             Self::IgnoredFileForm { name, .. } => {
                 format!("set {name} there or in the environment, or name the file with --env-file")
             }
+            Self::Mistyped { meant, .. } => format!("did you mean {meant}?"),
             Self::OtherSource { .. } => {
                 "the database's URL and token have to come from the same place, so that a file can't send your token elsewhere".into()
             }

@@ -30,6 +30,8 @@ pub(super) struct Resolver<'e> {
 }
 
 impl<'e> Resolver<'e> {
+    /// Reads the env file, if any; what looks like a setting and isn't is warned of.
+    ///
     /// # Errors
     /// [`SettingsError`]: the env file can't be used.
     pub(super) fn new(
@@ -39,10 +41,10 @@ impl<'e> Resolver<'e> {
         at: Instant,
     ) -> Result<Self, SettingsError> {
         // As far as it is known already; what is wrong with it is told where it is taken for good.
-        let span = |text: Option<&str>| text.and_then(span).unwrap_or(DEFAULT_TIMEOUT);
+        let deadline = |text: Option<&str>| Deadline::new(at, text.and_then(span).unwrap_or(DEFAULT_TIMEOUT));
         let text = process.get(OsStr::new(var::TIMEOUT.name)).and_then(|text| text.to_str());
         let text = network.timeout.as_deref().or(text);
-        let sources = Sources { process, file: EnvFile::default(), deadline: Deadline::new(at, span(text)) };
+        let sources = Sources { process, file: EnvFile::default(), deadline: deadline(text) };
         let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new(), read: Vec::new() };
         let file = if args.no_env_file {
             Ok(EnvFile::default())
@@ -56,7 +58,7 @@ impl<'e> Resolver<'e> {
         // Without the file nearly every other setting would seem to be missing.
         this.sources.file = file.map_err(|error| SettingsError(vec![Problem::EnvFile(error)]))?;
         let text = text.or_else(|| this.sources.file.get(var::TIMEOUT.name).map(SecretText::expose));
-        this.sources.deadline = Deadline::new(at, span(text));
+        this.sources.deadline = deadline(text);
         this.read.extend(Some(this.sources.file.path.clone()).filter(|path| !path.as_os_str().is_empty()));
         this.tell_ignored();
         Ok(this)
@@ -182,10 +184,26 @@ impl<'e> Resolver<'e> {
     pub(super) fn missing(&mut self, spellings: &[Variable]) {
         let file = &self.sources.file;
         let ignored = spellings.iter().find(|variable| file.ignores_file_form(variable.name));
-        self.problem(match ignored {
-            Some(variable) => Problem::IgnoredFileForm { name: variable.name, path: file.path.clone() },
-            None => Problem::Missing(spellings[0].name),
+        let mistyped = self.slips().find(|(_, meant)| {
+            let meant = meant.strip_suffix(var::FILE_SUFFIX).unwrap_or(meant);
+            spellings.iter().any(|variable| variable.name == meant)
         });
+        self.problem(match (ignored, mistyped) {
+            (Some(variable), _) => Problem::IgnoredFileForm { name: variable.name, path: file.path.clone() },
+            (None, Some((slip, meant))) => Problem::Mistyped { name: spellings[0].name, slip, meant },
+            (None, None) => Problem::Missing(spellings[0].name),
+        });
+    }
+
+    /// The variables that are nearly settings, in the environment and in the env file, and what was meant.
+    fn slips(&self) -> impl Iterator<Item = (String, String)> {
+        let names = self.sources.process.keys().filter_map(|name| name.to_str());
+        let in_process = names.filter_map(|name| Some((name.to_owned(), var::meant(name)?)));
+        let in_file = self.sources.file.ignored.iter().filter_map(|ignored| match ignored {
+            Ignored::Slip { name, meant } => Some((name.clone(), meant.clone())),
+            _ => None,
+        });
+        in_process.chain(in_file)
     }
 
     pub(super) fn without_slips(&mut self, found: Found) -> Option<Found> {
