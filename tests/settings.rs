@@ -176,7 +176,10 @@ fn a_file_that_holds_no_value_is_an_error() {
         .run()
         .assert_failed(
             125,
-            &["error: REDENV_TOKEN_KEY_FILE: /no/such/file can't be read: no such file or directory"],
+            &[
+                "error: REDENV_TOKEN_KEY_FILE: /no/such/file can't be read: no such file or directory",
+                "hint: check the path, and that the user this runs as may read the file",
+            ],
         );
 }
 

@@ -125,6 +125,9 @@ impl Problem {
                 "a pipe ends when all who write to it have closed it; --timeout (REDENV_TIMEOUT) gives more time"
                     .into()
             }
+            Self::Unreadable { error: FileError::Io(_), .. } => {
+                "check the path, and that the user this runs as may read the file".into()
+            }
             Self::Missing("REDENV_PROJECT") => {
                 "give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above".into()
             }
