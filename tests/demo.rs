@@ -1,27 +1,17 @@
 //! `scripts/demo` shows a launch and the life of a token, on a terminal and in a pipe.
 
-use std::env;
-use std::path::Path;
-use std::process::Command;
-
 use crate::support::example;
+use crate::support::launcher::script;
 use crate::support::project::MASTER_PASSWORD;
 use crate::support::vault::Vault;
 
 #[test]
 fn it_goes_from_the_launch_to_a_revoked_token_without_an_escape_in_a_pipe() {
     let vault = Vault::of(&example::project());
-    let credentials = vault.credentials().unwrap();
     let directory = tempfile::TempDir::new().unwrap();
     let password = directory.path().join("password");
     std::fs::write(&password, MASTER_PASSWORD).unwrap();
-    let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/demo"));
-    script.env_clear().env("PATH", env::var_os("PATH").unwrap());
-    script.env("LAUNCHER", env!("CARGO_BIN_EXE_redenv-run")).env("REDENV_MASTER_PASSWORD_FILE", &password);
-    script.env("UPSTASH_REDIS_URL", vault.url()).env("UPSTASH_REDIS_TOKEN", vault.token());
-    script.env("REDENV_PROJECT", &credentials.project).env("REDENV_TOKEN_ID", &credentials.token_id);
-    script.env("REDENV_TOKEN_KEY", &credentials.token_key).env("REDENV_TOKEN_SALT", &credentials.salt);
-    let output = script.output().unwrap();
+    let output = script("demo", &vault).env("REDENV_MASTER_PASSWORD_FILE", &password).output().unwrap();
     let (stdout, stderr) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{stdout}{stderr}");

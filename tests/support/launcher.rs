@@ -96,6 +96,18 @@ pub fn bare_launcher() -> Launcher {
     Launcher { command, directory, stdin: Vec::new() }
 }
 
+/// A script of the project that is given the launcher and the settings of `vault`, and nothing to build.
+pub fn script(name: &str, vault: &Vault) -> Command {
+    let credentials = vault.credentials().unwrap();
+    let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name));
+    script.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    script.env("LAUNCHER", env!("CARGO_BIN_EXE_redenv-run"));
+    script.env("UPSTASH_REDIS_URL", vault.url()).env("UPSTASH_REDIS_TOKEN", vault.token());
+    script.env("REDENV_PROJECT", &credentials.project).env("REDENV_TOKEN_ID", &credentials.token_id);
+    script.env("REDENV_TOKEN_KEY", &credentials.token_key).env("REDENV_TOKEN_SALT", &credentials.salt);
+    script
+}
+
 impl Launcher {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
