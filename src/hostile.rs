@@ -11,12 +11,13 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-use crate::crypto::Key;
-use crate::environment::{self, Environment, Policy, is_reserved};
-use crate::error::Error;
-use crate::launch;
+use crate::child::environment::{self, Environment, Policy, is_reserved};
+use crate::child::exec;
+use crate::commands::error::Error;
 use crate::secret::SecretText;
-use crate::select::{self, OnBroken, Selection};
+use crate::ui::failure::Failure;
+use crate::vault::crypto::Key;
+use crate::vault::select::{self, OnBroken, Selection};
 use crate::vault::{self, Name, Pin, Request};
 
 const TOKEN_ID: &str = "stk_a1B2c3D4e5F6g7H8";
@@ -60,7 +61,7 @@ fn environment(body: &[u8], broken: OnBroken) -> Result<Environment, Error> {
     let inherited = inherited.map(|(name, value)| (OsString::from(name), OsString::from(value))).into();
     let child = environment::build(inherited, &selected.secrets, &Policy::default());
     let child = child.map_err(Error::Environment)?;
-    launch::check_sizes(&child.environment, 0).map_err(Error::Launch)?;
+    exec::check_sizes(&child.environment, 0).map_err(Error::Launch)?;
     Ok(child.environment)
 }
 
@@ -79,7 +80,7 @@ fn survive(body: &[u8]) {
                 }
             }
             Err(error) => {
-                let text = error.message() + &error.hint().unwrap_or_default();
+                let text = error.to_string() + &error.hint().unwrap_or_default();
                 assert!(!text.chars().any(char::is_control), "{text:?}");
                 assert!(!text.contains(VALUE), "{text}");
             }
@@ -326,6 +327,6 @@ fn references_that_multiply_are_refused_before_they_fill_the_memory() {
         fields.push(field(&format!("X{n}"), &format!("${{X{0}}}${{X{0}}}", n - 1)));
     }
     let result = environment(reply_of(&fields.join(",")).as_bytes(), OnBroken::Refuse);
-    let message = result.err().unwrap().message();
+    let message = result.err().unwrap().to_string();
     assert!(message.starts_with("the references in X") && !message.contains(VALUE), "{message}");
 }

@@ -6,35 +6,17 @@
 #[cfg(not(unix))]
 compile_error!("redenv-run becomes the program it starts, which only Unix systems can do");
 
-mod check;
+mod child;
 mod cli;
-mod completions;
-mod crypto;
+mod commands;
 mod deadline;
-mod derivation;
-mod environment;
-mod error;
-mod expand;
-mod fallback;
 mod guard;
 #[cfg(test)]
 mod hostile;
-mod launch;
-mod mask;
-mod memory_file;
-mod output;
-mod program;
-mod report;
-mod run;
 mod secret;
-mod select;
 mod settings;
-mod stages;
-mod table;
-mod terminal;
-mod token;
+mod ui;
 mod upstash;
-mod usage;
 mod vault;
 
 use std::alloc::System;
@@ -46,12 +28,13 @@ use std::time::Instant;
 
 use zeroizing_alloc::ZeroAlloc;
 
+use child::environment::Environment;
 use cli::Cli;
-use environment::Environment;
-use error::Error;
-use report::{Report, Verbosity};
-use run::Start;
-use usage::UsageError;
+use commands::Start;
+use commands::error::Error;
+use commands::usage::UsageError;
+use ui::failure::{FAILED, Failure};
+use ui::report::{Report, Verbosity};
 
 /// Wipes every block of the heap when it is freed: also those that the HTTP client, the parser of the
 /// environment or a growing buffer leave behind. Only what was never freed is still there at the end.
@@ -74,7 +57,7 @@ fn end_on_panic(panic: &panic::PanicHookInfo<'_>) {
         format!("{file}:{}", place.line())
     });
     failed(&Error::Internal { place }, Report::new(Verbosity::Normal));
-    process::exit(error::FAILED.into());
+    process::exit(FAILED.into());
 }
 
 fn start(at: Instant) -> ExitCode {
@@ -95,15 +78,15 @@ fn start(at: Instant) -> ExitCode {
     let mut environment = Environment::new();
     environment.extend(env::vars_os());
     let report = Report::new(settings::verbosity(cli.output(), &environment));
-    match run::run(cli, Start { at, environment, report }) {
+    match commands::run(cli, Start { at, environment, report }) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error, report),
+        Err(error) => failed(&*error, report),
     }
 }
 
-fn failed(error: &Error, report: Report) -> ExitCode {
-    report.error(&error.message(), error.hint().as_deref());
-    error.status()
+fn failed(error: &dyn Failure, report: Report) -> ExitCode {
+    report.error(&error.to_string(), error.hint().as_deref());
+    error.exit_code().into()
 }
 
 #[cfg(test)]

@@ -18,18 +18,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::child::environment::{Environment, Policy};
 use crate::cli::token::TokenOptions;
 use crate::cli::{LaunchArgs, OutputArgs, ProjectArgs};
-use crate::crypto::Salt;
-use crate::environment::{Environment, Policy};
-use crate::fallback::FallbackSettings;
-use crate::report::Verbosity;
 use crate::secret::SecretText;
-use crate::select::Selection;
+use crate::ui::report::Verbosity;
 use crate::upstash::{Address, Network};
+use crate::vault::crypto::Salt;
+use crate::vault::fallback::FallbackSettings;
+use crate::vault::select::Selection;
 use crate::vault::{Name, Pin};
 
-pub(crate) use problem::{Problem, SettingsError, reason};
+pub(crate) use problem::{Problem, SettingsError};
 
 use resolver::Resolver;
 use variables as var;

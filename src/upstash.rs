@@ -31,8 +31,8 @@ pub(crate) use proxy::Proxy;
 pub(crate) use tls::CertificateFile;
 
 use crate::deadline::Deadline;
-use crate::report::{Report, Shown};
 use crate::secret::SecretText;
+use crate::ui::report::{Report, Shown};
 
 /// The most that is read of an answer.
 const LIMIT: usize = 64 * 1024 * 1024;

@@ -4,9 +4,14 @@
 //! element is looked at unless a pin asks for more. Nothing is decrypted here but in
 //! [`SealedVault::open`].
 
+pub(crate) mod crypto;
+pub(crate) mod derivation;
+mod expand;
+pub(crate) mod fallback;
 mod history;
 mod json;
 mod reply;
+pub(crate) mod select;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,9 +26,9 @@ use serde_json::value::RawValue;
 pub(crate) use history::{History, HistoryError, Pin, Version};
 pub(crate) use reply::{ParseError, moment, parse, salt_in};
 
-use crate::crypto::{Key, OpenError, Salt};
-use crate::report;
 use crate::secret::SecretText;
+use crate::ui::report;
+use crate::vault::crypto::{Key, OpenError, Salt};
 
 /// Iterations, hash and key size are constants: a project that says otherwise is refused.
 pub(crate) const KDF: &str = "pbkdf2";

@@ -1,13 +1,12 @@
 //! What can be wrong with the settings, and what to do about it. Never a value.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::env_file::EnvFileError;
 use super::project_file::{Member, ProjectFileError};
 use super::small_file::FileError;
 use super::variables as var;
-use crate::report::{Shown, join};
+use crate::ui::report::{Shown, join};
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
 
@@ -242,17 +241,6 @@ fn unreadable(name: &str, path: &Path, error: &FileError) -> String {
 /// A path, safe to show.
 pub(super) fn shown(path: &Path) -> String {
     Shown(&path.to_string_lossy()).to_string()
-}
-
-/// An I/O error without Rust's "(os error 2)".
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let end = text.find(" (os error").unwrap_or(text.len());
-    let mut text = text[..end].to_owned();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    text
 }
 
 fn address(problem: &BadAddress) -> String {

@@ -11,14 +11,14 @@ use super::problem::{Problem, SettingsError, shown};
 use super::source::{Found, Sources};
 use super::variables::{self as var, Variable};
 use super::{DEFAULT_MAX_STALE, DEFAULT_TIMEOUT, boolean, flag_of};
+use crate::child::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
 use crate::cli::{EnvFileArgs, EnvironmentArgs, FallbackArgs, NetworkArgs, SelectionArgs};
 use crate::deadline::Deadline;
-use crate::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
-use crate::fallback::FallbackSettings;
-use crate::report::Shown;
 use crate::secret::SecretText;
-use crate::select::{OnBroken, References, Selection};
+use crate::ui::report::Shown;
 use crate::vault::Pin;
+use crate::vault::fallback::FallbackSettings;
+use crate::vault::select::{OnBroken, References, Selection};
 
 /// Looks settings up one by one and gathers what is wrong.
 pub(super) struct Resolver<'e> {

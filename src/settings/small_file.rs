@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::problem::reason;
 use crate::deadline::Deadline;
+use crate::ui::report::reason;
 
 /// The most that a file of settings may hold.
 pub(super) const LIMIT: Limit = Limit { mebibytes: 1 };

@@ -7,8 +7,8 @@ use super::env_file::EnvFile;
 use super::problem::Problem;
 use super::small_file::{self, LIMIT};
 use super::variables::{self, FILE_SUFFIX, Variable};
+use crate::child::environment::Environment;
 use crate::deadline::Deadline;
-use crate::environment::Environment;
 use crate::secret::SecretText;
 
 /// Both places, in their order.

@@ -12,9 +12,9 @@ use super::source::{Found, Source};
 use super::variables::{self as var, Variable};
 use super::{DEFAULT_TIMEOUT, ServiceToken, Store};
 use crate::cli::NetworkArgs;
-use crate::crypto::Salt;
 use crate::upstash::address::{BadAddress, PlainHttp, Scheme};
 use crate::upstash::{Address, CertificateFile, Network, Proxy};
+use crate::vault::crypto::Salt;
 
 /// The system's variable for certificates, which other programs obey too.
 const SSL_CERT_FILE: &str = "SSL_CERT_FILE";

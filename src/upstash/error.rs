@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::names::NoThread;
 use super::tls::BadRoots;
 use super::{Address, Proxy};
-use crate::report::Shown;
+use crate::ui::report::Shown;
 
 /// Why there is no answer.
 #[derive(Debug)]

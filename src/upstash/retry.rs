@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use ureq::http::HeaderMap;
 
 use super::{Error, Patience, Progress, Retry, Transient, Upstash};
-use crate::crypto::random_bytes;
 use crate::deadline::Deadline;
+use crate::vault::crypto::random_bytes;
 
 /// The ceiling of the first wait; it doubles with each attempt.
 const FIRST: Duration = Duration::from_millis(100);

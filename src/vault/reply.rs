@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use super::history::History;
 use super::json::{Cursor, Malformed, unescape};
 use super::{ALGORITHM, KDF, Name, Request, SealedEnvironment, SealedVault, TokenEntry};
-use crate::crypto::Salt;
 use crate::upstash::StoreError;
+use crate::vault::crypto::Salt;
 
 /// Why a reply gives no vault. Names fields and places, never what is in them.
 #[derive(Debug, PartialEq, Eq)]

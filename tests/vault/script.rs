@@ -8,7 +8,7 @@ use super::post;
 use crate::support::stores::{Stored, both_stores};
 use crate::support::vault::Vault;
 
-const SCRIPT: &str = include_str!("../../src/token/compare_and_set.lua");
+const SCRIPT: &str = include_str!("../../src/commands/token/compare_and_set.lua");
 const KEY: &str = "meta@shop";
 
 fn ask(vault: &Vault, token: &str, command: &Value) -> (u16, Value) {

@@ -9,15 +9,14 @@
 
 #[path = "../../../src"]
 mod launcher {
-    pub(crate) mod crypto;
     pub(crate) mod deadline;
-    pub(crate) mod report;
     pub(crate) mod secret;
+    pub(crate) mod ui;
     pub(crate) mod upstash;
     pub(crate) mod vault;
 }
 // Where these modules look for each other.
-pub(crate) use launcher::{crypto, deadline, report, secret, upstash, vault};
+pub(crate) use launcher::{deadline, secret, ui, upstash, vault};
 
 use std::collections::BTreeMap;
 use std::env;
@@ -25,11 +24,11 @@ use std::fs;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crypto::{Key, Salt};
 use deadline::Deadline;
 use secret::SecretText;
 use upstash::address::PlainHttp;
 use upstash::{Address, CertificateFile, Network, Patience, Upstash};
+use vault::crypto::{Key, Salt};
 use vault::{Name, Request};
 
 fn main() {

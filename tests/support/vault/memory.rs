@@ -42,7 +42,7 @@ const MANY: usize = usize::MAX;
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
 /// The launcher's script, the only one that is run: a Lua of its own would be most of the vault.
-const COMPARE_AND_SET: &str = include_str!("../../../src/token/compare_and_set.lua");
+const COMPARE_AND_SET: &str = include_str!("../../../src/commands/token/compare_and_set.lua");
 
 impl Memory {
     /// Why Redis would not even queue this command.

@@ -1,0 +1,197 @@
+//! `check`: what a launch would do, as a table or as JSON. Names, versions, ages and sizes; never
+//! a value.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::child::environment::Child;
+use crate::settings::Settings;
+use crate::ui::report::{Colour, Shown, shown_json};
+use crate::ui::stages::{Stages, milliseconds};
+use crate::ui::table::{Table, left, right};
+use crate::vault::Name;
+use crate::vault::select::Selected;
+
+/// Everything that is told of a launch that would work.
+#[derive(Serialize, Debug)]
+pub(crate) struct Checked<'s> {
+    project: &'s str,
+    environments: Vec<&'s str>,
+    secrets: Vec<Row<'s>>,
+    skipped: Vec<Skipped<'s>>,
+    removed: &'s [String],
+    fallback_age_seconds: Option<u64>,
+    command: Option<String>,
+    stages: Vec<Stage>,
+}
+
+#[derive(Serialize, Debug)]
+struct Row<'s> {
+    name: &'s str,
+    vault_name: &'s str,
+    environment: &'s str,
+    version: Option<u64>,
+    created_at: Option<String>,
+    age_seconds: Option<u64>,
+    size: usize,
+    effect: Effect,
+}
+
+/// What becomes of a secret in COMMAND's environment.
+#[derive(Serialize, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Effect {
+    Added,
+    Replaces,
+    KeptInherited,
+    File,
+}
+
+#[derive(Serialize, Debug)]
+struct Skipped<'s> {
+    name: &'s str,
+    reason: String,
+}
+
+#[derive(Serialize, Debug)]
+struct Stage {
+    name: &'static str,
+    milliseconds: f64,
+    #[serde(skip)]
+    time: Duration,
+}
+
+impl<'s> Checked<'s> {
+    /// Gathers what is told.
+    pub(crate) fn new(
+        settings: &'s Settings,
+        selected: &'s Selected,
+        child: &'s Child,
+        program: Option<&Path>,
+        fallback_age: Option<Duration>,
+        stages: &Stages,
+    ) -> Self {
+        let now = SystemTime::now();
+        let row = |(name, secret): (&'s String, &'s crate::vault::select::Secret)| Row {
+            name,
+            vault_name: &secret.vault_name,
+            environment: secret.environment.as_str(),
+            version: secret.version,
+            created_at: secret.created_at.map(|at| humantime::format_rfc3339_millis(at).to_string()),
+            age_seconds: secret
+                .created_at
+                .and_then(|at| now.duration_since(at).ok())
+                .map(|age| age.as_secs()),
+            size: secret.value.expose().len(),
+            effect: effect(name, settings, child),
+        };
+        Self {
+            project: settings.project.as_str(),
+            environments: settings.environments.iter().map(Name::as_str).collect(),
+            secrets: selected.secrets.iter().map(row).collect(),
+            skipped: selected
+                .skipped
+                .iter()
+                .map(|(name, why)| Skipped { name, reason: why.to_string() })
+                .collect(),
+            removed: &child.removed,
+            fallback_age_seconds: fallback_age.map(|age| age.as_secs()),
+            command: program.map(|path| path.to_string_lossy().into_owned()),
+            stages: stages
+                .iter()
+                .map(|(name, time)| Stage {
+                    name,
+                    milliseconds: (time.as_secs_f64() * 1e6).round() / 1e3,
+                    time,
+                })
+                .collect(),
+        }
+    }
+
+    /// One JSON object, ended by a newline.
+    pub(crate) fn json(&self) -> String {
+        // Strings and numbers alone: nothing in it can fail to serialize.
+        shown_json(&serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// The table and what stands around it.
+    pub(crate) fn text(&self, colour: Colour) -> String {
+        let environments: Vec<String> =
+            self.environments.iter().map(|name| Shown(name).to_string()).collect();
+        let mut table = Table::new([
+            left("NAME"),
+            left("ENVIRONMENT"),
+            right("VERSION"),
+            right("AGE"),
+            right("SIZE"),
+            left(""),
+        ]);
+        for row in &self.secrets {
+            table.row([
+                Shown(row.name).to_string(),
+                Shown(row.environment).to_string(),
+                row.version.map_or_else(|| "?".to_owned(), |version| version.to_string()),
+                row.age_seconds.map_or_else(|| "?".to_owned(), age),
+                row.size.to_string(),
+                row.note(),
+            ]);
+        }
+        let count = self.secrets.len();
+        let mut text = format!(
+            "project {}, environment {}: {count} {}\n\n",
+            Shown(self.project),
+            environments.join(", "),
+            if count == 1 { "secret" } else { "secrets" }
+        );
+        if count > 0 {
+            text.push_str(&table.render(colour, None));
+            text.push('\n');
+        }
+        let command = self.command.as_deref().map(|command| format!("command  {}\n", Shown(command)));
+        let stages: Vec<String> =
+            self.stages.iter().map(|stage| format!("{} {}", stage.name, milliseconds(stage.time))).collect();
+        let stages = format!("stages   {}\n", stages.join(", "));
+        text + command.as_deref().unwrap_or_default()
+            + &stages
+            + &colour.paint("32", "ready to launch")
+            + "\n"
+    }
+}
+
+impl Row<'_> {
+    fn note(&self) -> String {
+        let effect = match self.effect {
+            Effect::Added => "",
+            Effect::Replaces => "replaces the inherited",
+            Effect::KeptInherited => "not injected: the inherited is preserved",
+            Effect::File => "as a file",
+        };
+        let renamed = if self.name == self.vault_name {
+            String::new()
+        } else {
+            format!("from {}", Shown(self.vault_name))
+        };
+        [renamed.as_str(), effect].into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn effect(name: &String, settings: &Settings, child: &Child) -> Effect {
+    if !child.injected.contains(name) {
+        Effect::KeptInherited
+    } else if settings.files.contains(name) {
+        Effect::File
+    } else if child.replaced.contains(name) {
+        Effect::Replaces
+    } else {
+        Effect::Added
+    }
+}
+
+/// An age in its largest unit, such as `3d`.
+pub(crate) fn age(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let (length, unit) = UNITS.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "s"));
+    format!("{}{unit}", seconds / length)
+}

@@ -1,0 +1,175 @@
+//! The one error of the program: what failed, what to do about it, and the exit status.
+
+mod secrets;
+mod store;
+
+use std::fmt;
+
+use crate::child::environment::EnvironmentError;
+use crate::child::exec::LaunchError;
+use crate::child::memory_file::MemoryFileError;
+use crate::child::program::ProgramError;
+use crate::commands::mask::MaskError;
+use crate::commands::token::TokenError;
+use crate::commands::usage::UsageError;
+use crate::settings::SettingsError;
+use crate::ui::failure::{FAILED, Failure};
+use crate::ui::output::OutputError;
+use crate::upstash::{self, StoreError};
+use crate::vault::derivation::DerivationError;
+use crate::vault::fallback::FallbackError;
+use crate::vault::select::SelectError;
+use crate::vault::{KeyError, ParseError, PinError};
+
+/// COMMAND was found and could not be executed.
+const NOT_EXECUTABLE: u8 = 126;
+/// COMMAND or its interpreter was not found.
+const NOT_FOUND: u8 = 127;
+
+/// Why COMMAND did not start.
+#[derive(Debug)]
+pub(crate) enum Error {
+    Usage(UsageError),
+    Settings(SettingsError),
+    Program(ProgramError),
+    Store {
+        host: String,
+        error: upstash::Error,
+    },
+    Reply {
+        host: String,
+        error: ParseError,
+    },
+    /// The store could not be reached, and the fallback file can't stand in for it.
+    Fallback {
+        path: String,
+        error: String,
+        fallback: FallbackError,
+    },
+    Derivation(DerivationError),
+    Key {
+        id: String,
+        error: KeyError,
+    },
+    Pin(PinError),
+    Select(SelectError),
+    Environment(EnvironmentError),
+    MemoryFile(MemoryFileError),
+    Launch(LaunchError),
+    Mask(MaskError),
+    Output(OutputError),
+    /// What `check` found: whatever it is, COMMAND was not to be started.
+    Checked(Box<Error>),
+    Token(TokenError),
+    Internal {
+        place: String,
+    },
+}
+
+const MORE_THREADS: &str = "raise the limit of processes: `ulimit -u`, or the container's limit of pids";
+
+/// What is said of an error.
+struct Told {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// Whether the store could not be reached in time, which a fallback is for.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Store { error: upstash::Error::Overdue { .. } | upstash::Error::Unreachable { .. }, .. }
+        )
+    }
+
+    /// Whether the store says that the token must not be used.
+    pub(crate) fn is_revocation(&self) -> bool {
+        match self {
+            Self::Store { error, .. } => {
+                matches!(error, upstash::Error::Unauthorized | upstash::Error::Forbidden)
+            }
+            Self::Reply { error, .. } => matches!(
+                error,
+                ParseError::NoToken { .. }
+                    | ParseError::Expired { .. }
+                    | ParseError::Store { error: StoreError::WrongPass, .. }
+            ),
+            _ => false,
+        }
+    }
+
+    fn tell(&self) -> Told {
+        match self {
+            Self::Usage(error) => Told { message: error.message(), hint: error.hint() },
+            Self::Settings(error) => Told { message: error.message(), hint: error.hint() },
+            Self::Program(error) => Told { message: error.message(), hint: error.hint() },
+            Self::Store { host, error } => store::store(host, error),
+            Self::Reply { host, error } => store::reply(host, error),
+            Self::Fallback { path, error, fallback } => {
+                let message = format!("{error}; and the fallback file {path} can't be used: {fallback}");
+                Told { message, hint: fallback.hint().map(String::from) }
+            }
+            Self::Derivation(DerivationError::Overdue) => told(
+                "the deadline passed while the token key was derived",
+                "this machine is slow or busy: give more time with --timeout (REDENV_TIMEOUT)",
+            ),
+            Self::Derivation(DerivationError::NoThread) => {
+                told("the system gives no thread for the key derivation", MORE_THREADS)
+            }
+            Self::Key { id, error } => store::key(id, error),
+            Self::Pin(error) => secrets::pin(error),
+            Self::Select(error) => secrets::select(error),
+            Self::Environment(error) => secrets::environment(error),
+            Self::MemoryFile(error) => secrets::memory_file(error),
+            Self::Launch(error) => secrets::launch(error),
+            Self::Mask(error) => secrets::mask(error),
+            Self::Checked(error) => error.tell(),
+            Self::Output(error) => bare(error.to_string()),
+            Self::Token(error) => Told { message: error.message(), hint: error.hint() },
+            Self::Internal { place } => {
+                told(format!("the launcher stopped on a bug of its own at {place}"), "please report it")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.tell().message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<OutputError> for Error {
+    fn from(error: OutputError) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl Failure for Error {
+    fn hint(&self) -> Option<String> {
+        self.tell().hint
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Program(error) | Self::Launch(LaunchError::Program(error)) => match error {
+                ProgramError::NotExecutable { .. } => NOT_EXECUTABLE,
+                _ => NOT_FOUND,
+            },
+            Self::Launch(LaunchError::NoLoader(_) | LaunchError::Vanished(_)) => NOT_FOUND,
+            Self::Launch(LaunchError::NotExecuted { .. }) => NOT_EXECUTABLE,
+            _ => FAILED,
+        }
+    }
+}
+
+fn told(message: impl Into<String>, hint: impl Into<String>) -> Told {
+    Told { message: message.into(), hint: Some(hint.into()) }
+}
+
+fn bare(message: impl Into<String>) -> Told {
+    Told { message: message.into(), hint: None }
+}

@@ -1,0 +1,9 @@
+//! What people see: messages, tables, prompts, suggestions. This room decides how a text looks, never what happens.
+
+pub(crate) mod failure;
+pub(crate) mod output;
+pub(crate) mod prompt;
+pub(crate) mod report;
+pub(crate) mod stages;
+pub(crate) mod table;
+pub(crate) mod word;

@@ -1,0 +1,96 @@
+//! Words of a command line as an error may show them: never the value in one, nor COMMAND's arguments.
+
+use crate::ui::report::Shown;
+
+/// A word in COMMAND's place that only a shell would have taken for more than a name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Slip<'w> {
+    /// `NAME=value`, a variable for COMMAND: its name.
+    Assignment(&'w str),
+    /// A whole command line in one word: its first.
+    Line(&'w str),
+}
+
+impl<'w> Slip<'w> {
+    /// The slip that a word is, if it is one.
+    pub(crate) fn of(word: &'w str) -> Option<Self> {
+        let first = word.split_whitespace().next().unwrap_or_default();
+        match first.split_once('=') {
+            Some((name, _)) if is_variable(name) => Some(Self::Assignment(name)),
+            _ if word.contains(char::is_whitespace) => Some(Self::Line(first)),
+            _ => None,
+        }
+    }
+
+    /// What was meant, as it has to be written in COMMAND's place.
+    pub(crate) fn corrected(&self) -> String {
+        match self {
+            Self::Assignment(name) => format!("env {name}=... COMMAND"),
+            Self::Line(first) => shown(first) + " ...",
+        }
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// A word in COMMAND's place, up to where a value or an argument may begin.
+pub(crate) fn shown(word: &str) -> String {
+    match (Slip::of(word), word.split_once('=')) {
+        (Some(Slip::Line(first)), _) => shown(first) + " ...",
+        // Not in a path, as in `./build=debug/app`.
+        (_, Some((name, _))) if !name.contains('/') => format!("{}=...", Shown(name)),
+        _ => Shown(word).to_string(),
+    }
+}
+
+/// A word as it has to be written for a shell.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./=:,@%+".contains(c);
+    match word {
+        "" => "''".to_owned(),
+        word if word.chars().all(is_plain) => word.to_owned(),
+        word => format!("'{}'", Shown(word).to_string().replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_and_arguments_are_not_shown() {
+        for (word, expected) in [
+            ("node", "node"),
+            ("./build=debug/app", "./build=debug/app"),
+            ("PASS=hunter2", "PASS=..."),
+            ("URL=https://hunter2@host/", "URL=..."),
+            ("--token=hunter2", "--token=..."),
+            ("npm start --token=hunter2", "npm ..."),
+            ("PASS=hunter2 npm start", "PASS=..."),
+            ("--token=hunter2 npm", "--token=... ..."),
+            ("npm\tstart", "npm ..."),
+            ("", "\"\""),
+        ] {
+            assert_eq!(shown(word), expected);
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_a_quoted_word_as_it_was() {
+        for (word, expected) in [
+            ("--env=a,b", "--env=a,b"),
+            ("grüße", "grüße"),
+            ("my shop", "'my shop'"),
+            ("API_*", "'API_*'"),
+            ("~1", "'~1'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}

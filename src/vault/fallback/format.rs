@@ -1,0 +1,118 @@
+//! The format of a fallback file, version 1. Four parts:
+//!
+//! ```text
+//! redenv-run fallback 1
+//! {"project":...,"environments":[...],"token_id":...,"salt":<hex>,"fetched_at":<seconds since 1970>}
+//! <HMAC-SHA256 over the lines above and the reply, 64 hex digits>
+//! <the reply: JSON as the store gives it, the token's entry and the environments, all sealed>
+//! ```
+//!
+//! The MAC is over three parts, the first line, the second, and the reply, each preceded by its length
+//! in 8 bytes, the most significant first; a line's end is part of it. The MAC's key is HKDF-SHA256 of the PEK with the first line as the info: who can't open the
+//! secrets can't make a file, nor change its time or what it is for.
+
+use std::io::{BufRead, Read};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::vault::crypto::{Key, Salt};
+use crate::vault::{Request, SealedVault};
+
+/// How every version's first line begins.
+const MAGIC: &str = "redenv-run fallback ";
+/// The first line of this version, which is also the info of the MAC's key.
+const FIRST_LINE: &str = "redenv-run fallback 1\n";
+/// The most bytes that the first three lines may have.
+const HEADER_LIMIT: u64 = 64 * 1024;
+
+/// What a file says of itself. Nothing of it is to be believed before its MAC is verified.
+#[derive(Serialize, Deserialize, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) project: String,
+    pub(super) environments: Vec<String>,
+    pub(super) token_id: String,
+    salt: String,
+    fetched_at: u64,
+}
+
+/// A header as it stands in a file, with its MAC.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) header: Header,
+    line: String,
+    mac: String,
+}
+
+/// Why a file's beginning is not one of this version.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(super) enum FormatError {
+    /// It is something else altogether.
+    NotFallback,
+    /// It is of another version.
+    OtherVersion,
+    /// It is of this version, and damaged or cut short.
+    Damaged,
+}
+
+impl Header {
+    /// The header of a reply that was fetched now.
+    pub(super) fn new(request: &Request<'_>, salt: Salt) -> Self {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self {
+            project: request.project.as_str().to_owned(),
+            environments: request.environments.iter().map(|name| name.as_str().to_owned()).collect(),
+            token_id: request.token_id.to_owned(),
+            salt: salt.to_string(),
+            fetched_at: now.as_secs(),
+        }
+    }
+
+    /// The salt of the token key.
+    pub(super) fn salt(&self) -> Option<Salt> {
+        Salt::from_hex(&self.salt).ok()
+    }
+
+    /// When the reply was fetched.
+    pub(super) fn fetched_at(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.fetched_at))
+    }
+}
+
+/// The bytes of a file.
+pub(super) fn write(request: &Request<'_>, vault: &SealedVault<'_>, pek: &Key) -> Vec<u8> {
+    // Strings and numbers alone: nothing in it can fail to serialize.
+    let header = serde_json::to_string(&Header::new(request, vault.salt())).unwrap_or_default() + "\n";
+    let reply = vault.to_reply(request);
+    let mac = pek.mac_key(FIRST_LINE.as_bytes()).sign(&[FIRST_LINE.as_bytes(), header.as_bytes(), &reply]);
+    [FIRST_LINE.as_bytes(), header.as_bytes(), mac.as_bytes(), b"\n", &reply].concat()
+}
+
+/// Reads a file's header and leaves the reader at the reply.
+///
+/// # Errors
+/// [`FormatError`]: which format it is not.
+pub(super) fn read_header(file: &mut impl BufRead) -> Result<Signed, FormatError> {
+    let mut lines = file.take(HEADER_LIMIT);
+    let mut line = || {
+        let mut text = String::new();
+        let read = lines.read_line(&mut text);
+        (read.is_ok() && text.ends_with('\n')).then_some(text).ok_or(FormatError::Damaged)
+    };
+    let first = line().map_err(|_| FormatError::NotFallback)?;
+    if first != FIRST_LINE {
+        let other = first.starts_with(MAGIC);
+        return Err(if other { FormatError::OtherVersion } else { FormatError::NotFallback });
+    }
+    let (header_line, mac) = (line()?, line()?);
+    let header = serde_json::from_str(&header_line).map_err(|_| FormatError::Damaged)?;
+    Ok(Signed { header, line: header_line, mac: mac.trim_end().to_owned() })
+}
+
+impl Signed {
+    /// Whether the MAC is this header's and reply's under the PEK.
+    pub(super) fn verify(&self, reply: &[u8], pek: &Key) -> bool {
+        let parts: [&[u8]; 3] = [FIRST_LINE.as_bytes(), self.line.as_bytes(), reply];
+        pek.mac_key(FIRST_LINE.as_bytes()).verify(&parts, &self.mac)
+    }
+}
