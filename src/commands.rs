@@ -1,45 +1,27 @@
-//! One file per command. A command takes its steps from the rooms below; no room below knows a command.
+//! One file per command: each takes its steps from the rooms below, in the order of its `run`.
+//! This room never parses a format, speaks a protocol or decides how a message looks.
 
 pub(crate) mod check;
-pub(crate) mod completions;
+mod completions;
 pub(crate) mod error;
 mod launch;
 pub(crate) mod mask;
 mod secrets;
+pub(crate) mod start;
 mod token;
 pub(crate) mod usage;
 
-use std::time::Instant;
-
-use crate::child::environment::Environment;
 use crate::cli::{Cli, Sub};
 use crate::ui::failure::Failure;
-use crate::ui::report::Report;
-use error::Error;
+use start::Start;
 
-/// What the launcher was started with.
-pub(crate) struct Start {
-    /// When.
-    pub(crate) at: Instant,
-    /// The environment.
-    pub(crate) environment: Environment,
-    /// Where to say things.
-    pub(crate) report: Report,
-}
-
-/// Does what the command line says. A launch comes back only with the reason why it failed.
-///
-/// # Errors
-/// [`Error`]: why COMMAND did not start.
+/// Runs the command that the command line names. A launch returns only when it failed.
 pub(crate) fn run(cli: Cli, start: Start) -> Result<(), Box<dyn Failure>> {
-    let done = match cli.subcommand {
-        None => launch::launch(&cli.launch, cli.command, start).map(|never| match never {}),
-        Some(Sub::Check(args)) => {
-            launch::check(&args, start).map_err(|error| Error::Checked(Box::new(error)))
-        }
-        Some(Sub::Mask(args)) => launch::mask(args, &start),
+    match cli.subcommand {
+        None => launch::run(&cli.launch, &cli.command, start).map(|never| match never {}),
+        Some(Sub::Check(args)) => check::run(&args, start),
+        Some(Sub::Mask(args)) => mask::run(args, &start),
         Some(Sub::Token(args)) => token::run(&args, &start),
-        Some(Sub::Completions(args)) => completions::print(&args),
-    };
-    Ok(done?)
+        Some(Sub::Completions(args)) => completions::run(&args),
+    }
 }

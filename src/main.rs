@@ -30,8 +30,8 @@ use zeroizing_alloc::ZeroAlloc;
 
 use child::environment::Environment;
 use cli::Cli;
-use commands::Start;
 use commands::error::Error;
+use commands::start::Start;
 use commands::usage::UsageError;
 use ui::failure::{FAILED, Failure};
 use ui::report::{Report, Verbosity};

@@ -1,22 +1,87 @@
 //! `check`: what a launch would do, as a table or as JSON. Names, versions, ages and sizes; never
 //! a value.
 
+use std::fmt;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::child::environment::Child;
+use super::error::Error;
+use super::launch::report_child;
+use super::secrets::{self, Obtained};
+use super::start::Start;
+use crate::child::environment::{self, Child};
+use crate::child::exec;
+use crate::child::memory_file::MemoryFiles;
+use crate::child::program::Program;
+use crate::cli::{CheckArgs, CheckFormat};
 use crate::settings::Settings;
+use crate::ui::failure::Failure;
+use crate::ui::output::print;
 use crate::ui::report::{Colour, Shown, shown_json};
 use crate::ui::stages::{Stages, milliseconds};
 use crate::ui::table::{Table, left, right};
 use crate::vault::Name;
-use crate::vault::select::Selected;
+use crate::vault::select::{Secret, Selected};
 
-/// Everything that is told of a launch that would work.
+/// Does everything but the exec, and prints the result.
+pub(super) fn run(args: &CheckArgs, start: Start) -> Result<(), Box<dyn Failure>> {
+    let text = checked(args, start).map_err(NotReady)?;
+    Ok(print(&text)?)
+}
+
+fn checked(args: &CheckArgs, start: Start) -> Result<String, Box<dyn Failure>> {
+    let mut stages = Stages::new(start.at);
+    let settings = secrets::settings(&args.launch, &start)?;
+    let program = match args.command.first() {
+        Some(typed) => Some(Program::find(typed, start.path()).map_err(Error::Program)?),
+        None => None,
+    };
+    stages.end("settings");
+
+    let Obtained { selected, fallback_age } = secrets::obtain(&settings, &start, &mut stages)?;
+
+    let Start { environment, report, .. } = start;
+    let mut child =
+        environment::build(environment, &selected.secrets, &settings.policy).map_err(Error::Environment)?;
+    let _files =
+        MemoryFiles::create(&settings.files, &selected.secrets, &mut child).map_err(Error::MemoryFile)?;
+    report_child(&child, report);
+    let command = program.as_ref().map_or(0, |program| exec::size(program, &args.command[1..]));
+    exec::check_sizes(&child.environment, command).map_err(Error::Launch)?;
+    stages.end("environment");
+
+    let path = program.as_ref().map(|program| program.path.as_path());
+    let checked = Checked::new(&settings, &selected, &child, path, fallback_age, &stages);
+    Ok(match args.format {
+        CheckFormat::Json => checked.json(),
+        CheckFormat::Table => checked.text(Colour::of(&io::stdout())),
+    })
+}
+
+/// Why a launch would fail. The exit code is 125 even where a launch has 126 or 127: `check` itself failed.
+#[derive(Debug)]
+struct NotReady(Box<dyn Failure>);
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for NotReady {}
+
+impl Failure for NotReady {
+    fn hint(&self) -> Option<String> {
+        self.0.hint()
+    }
+}
+
+/// The result of a check.
 #[derive(Serialize, Debug)]
-pub(crate) struct Checked<'s> {
+struct Checked<'s> {
     project: &'s str,
     environments: Vec<&'s str>,
     secrets: Vec<Row<'s>>,
@@ -65,7 +130,7 @@ struct Stage {
 
 impl<'s> Checked<'s> {
     /// Gathers what is told.
-    pub(crate) fn new(
+    fn new(
         settings: &'s Settings,
         selected: &'s Selected,
         child: &'s Child,
@@ -74,7 +139,7 @@ impl<'s> Checked<'s> {
         stages: &Stages,
     ) -> Self {
         let now = SystemTime::now();
-        let row = |(name, secret): (&'s String, &'s crate::vault::select::Secret)| Row {
+        let row = |(name, secret): (&'s String, &'s Secret)| Row {
             name,
             vault_name: &secret.vault_name,
             environment: secret.environment.as_str(),
@@ -111,13 +176,13 @@ impl<'s> Checked<'s> {
     }
 
     /// One JSON object, ended by a newline.
-    pub(crate) fn json(&self) -> String {
+    fn json(&self) -> String {
         // Strings and numbers alone: nothing in it can fail to serialize.
         shown_json(&serde_json::to_string(self).unwrap_or_default())
     }
 
     /// The table and what stands around it.
-    pub(crate) fn text(&self, colour: Colour) -> String {
+    fn text(&self, colour: Colour) -> String {
         let environments: Vec<String> =
             self.environments.iter().map(|name| Shown(name).to_string()).collect();
         let mut table = Table::new([

@@ -8,7 +8,7 @@ use clap_complete::Generator;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
 use crate::cli::{Cli, CompletionsArgs, Shell};
-use crate::commands::error::Error;
+use crate::ui::failure::Failure;
 use crate::ui::output;
 
 /// What is replaced, everywhere, by what.
@@ -90,10 +90,7 @@ complete -c redenv-run -a "(__fish_redenv_run_command)"
 "#;
 
 /// Prints the completions of a shell.
-///
-/// # Errors
-/// [`Error::Output`] where stdout can't be written to.
-pub(crate) fn print(args: &CompletionsArgs) -> Result<(), Error> {
+pub(super) fn run(args: &CompletionsArgs) -> Result<(), Box<dyn Failure>> {
     let (generator, edits, more): (&dyn Generator, _, _) = match args.shell {
         Shell::Bash => (&Bash, BASH, ""),
         Shell::Zsh => (&Zsh, ZSH, ""),

@@ -14,7 +14,6 @@ use crate::commands::token::TokenError;
 use crate::commands::usage::UsageError;
 use crate::settings::SettingsError;
 use crate::ui::failure::{FAILED, Failure};
-use crate::ui::output::OutputError;
 use crate::upstash::{self, StoreError};
 use crate::vault::derivation::DerivationError;
 use crate::vault::fallback::FallbackError;
@@ -57,9 +56,6 @@ pub(crate) enum Error {
     MemoryFile(MemoryFileError),
     Launch(LaunchError),
     Mask(MaskError),
-    Output(OutputError),
-    /// What `check` found: whatever it is, COMMAND was not to be started.
-    Checked(Box<Error>),
     Token(TokenError),
     Internal {
         place: String,
@@ -124,8 +120,6 @@ impl Error {
             Self::MemoryFile(error) => secrets::memory_file(error),
             Self::Launch(error) => secrets::launch(error),
             Self::Mask(error) => secrets::mask(error),
-            Self::Checked(error) => error.tell(),
-            Self::Output(error) => bare(error.to_string()),
             Self::Token(error) => Told { message: error.message(), hint: error.hint() },
             Self::Internal { place } => {
                 told(format!("the launcher stopped on a bug of its own at {place}"), "please report it")
@@ -141,12 +135,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<OutputError> for Error {
-    fn from(error: OutputError) -> Self {
-        Self::Output(error)
-    }
-}
 
 impl Failure for Error {
     fn hint(&self) -> Option<String> {

@@ -16,6 +16,13 @@ use std::os::fd::AsFd;
 use rustix::fs::FileType;
 use zeroize::Zeroizing;
 
+use super::error::Error;
+use super::secrets::{self, Obtained};
+use super::start::Start;
+use crate::cli::{LaunchArgs, MaskArgs};
+use crate::ui::failure::Failure;
+use crate::ui::report::{Shown, join};
+use crate::ui::stages::Stages;
 use crate::vault::select::Secret;
 
 /// Shorter texts aren't masked: `1` or `no` would blacken the whole log.
@@ -41,11 +48,27 @@ pub(crate) enum MaskError {
     Write(io::Error),
 }
 
+/// Prints the workflow commands that mask the secrets.
+pub(super) fn run(args: MaskArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
+    check_output(&io::stdout()).map_err(Error::Mask)?;
+    let MaskArgs { project, env_file, selection, network, fallback, output } = args;
+    let args =
+        LaunchArgs { project, env_file, selection, network, fallback, output, ..LaunchArgs::default() };
+    let settings = secrets::settings(&args, start)?;
+    let Obtained { selected, .. } = secrets::obtain(&settings, start, &mut Stages::new(start.at))?;
+    let short = write(&selected.secrets, &mut io::stdout().lock()).map_err(Error::Mask)?;
+    if !short.is_empty() {
+        let names = join(short.iter().map(|name| Shown(name)));
+        start.report.warning(&format!("not masked where a line is shorter than 4 characters: {names}"));
+    }
+    Ok(())
+}
+
 /// Checks that stdout leads to a runner, not to a screen, a file or nowhere.
 ///
 /// # Errors
 /// [`MaskError::Output`] for a terminal, a regular file or `/dev/null`, which a closed one is too.
-pub(crate) fn check_output(stdout: &(impl AsFd + IsTerminal)) -> Result<(), MaskError> {
+fn check_output(stdout: &(impl AsFd + IsTerminal)) -> Result<(), MaskError> {
     if stdout.is_terminal() {
         return Err(MaskError::Output(BadOutput::Terminal));
     }
@@ -64,10 +87,7 @@ pub(crate) fn check_output(stdout: &(impl AsFd + IsTerminal)) -> Result<(), Mask
 ///
 /// # Errors
 /// [`MaskError::Write`] where stdout can't be written to: the log would show the secrets.
-pub(crate) fn write(
-    secrets: &BTreeMap<String, Secret>,
-    out: &mut impl Write,
-) -> Result<Vec<String>, MaskError> {
+fn write(secrets: &BTreeMap<String, Secret>, out: &mut impl Write) -> Result<Vec<String>, MaskError> {
     let mut short = Vec::new();
     for (name, secret) in secrets {
         let value = secret.value.expose();

@@ -2,11 +2,14 @@
 //!
 //! request -> sealed vault -> token key -> PEK -> opened vault -> selection.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::commands::error::Error;
+use super::error::Error;
+use super::start::Start;
+use crate::cli::LaunchArgs;
 use crate::deadline::Deadline;
 use crate::settings::{Settings, Store};
+use crate::ui::failure::Failure;
 use crate::ui::report::{Report, Shown, join};
 use crate::ui::stages::Stages;
 use crate::upstash::{Patience, Progress, Upstash};
@@ -26,13 +29,27 @@ pub(super) struct Obtained {
     pub(super) fallback_age: Option<Duration>,
 }
 
-/// Fetches, opens and selects.
-pub(super) fn secrets(
+/// Resolves the settings, and prints their warnings.
+pub(super) fn settings(args: &LaunchArgs, start: &Start) -> Result<Settings, Box<dyn Failure>> {
+    let Start { at, environment, report } = start;
+    let settings = Settings::resolve(args, environment, *at).map_err(Error::Settings)?;
+    settings.warnings.iter().for_each(|warning| report.warning(warning));
+    report.detail(|| {
+        let Settings { project, environments, read, .. } = &settings;
+        let files = join(read.iter().map(|path| Shown(&path.to_string_lossy()).to_string()));
+        let files = if read.is_empty() { String::new() } else { format!("; settings also from {files}") };
+        format!("project {project}, environment {}{files}", join(environments))
+    });
+    Ok(settings)
+}
+
+/// Fetches, decrypts and selects.
+pub(super) fn obtain(
     settings: &Settings,
-    at: Instant,
-    report: Report,
+    start: &Start,
     stages: &mut Stages,
-) -> Result<Obtained, Error> {
+) -> Result<Obtained, Box<dyn Failure>> {
+    let (at, report) = (start.at, start.report);
     let Settings { project, environments, token, store, .. } = settings;
     let request = Request { project, environments, token_id: &token.id };
     let deadline = Deadline::new(at, store.timeout);
@@ -59,7 +76,7 @@ pub(super) fn secrets(
                 Some(fallback) if error.is_outage() => {
                     from_fallback(&error, unlock, fallback, report, stages)?
                 }
-                _ => return Err(error),
+                _ => return Err(error.into()),
             }
         }
     };
@@ -131,7 +148,7 @@ fn from_store(
     fallback: Option<Fallback<'_>>,
     report: Report,
     stages: &mut Stages,
-) -> Result<Obtained, Error> {
+) -> Result<Obtained, Box<dyn Failure>> {
     let (settings, deadline) = (unlock.settings, unlock.deadline);
     let host = settings.store.address.host();
     let sealed = vault::parse(body, unlock.request)
@@ -155,7 +172,7 @@ fn from_fallback(
     fallback: Fallback<'_>,
     report: Report,
     stages: &mut Stages,
-) -> Result<Obtained, Error> {
+) -> Result<Obtained, Box<dyn Failure>> {
     let (settings, path) = (unlock.settings, fallback.path());
     let unusable = |fallback| Error::Fallback { path: path.clone(), error: error.to_string(), fallback };
     let stored = fallback.read().map_err(unusable)?;
@@ -185,7 +202,7 @@ fn open(
     pek: &Key,
     settings: &Settings,
     stages: &mut Stages,
-) -> Result<Selected, Error> {
+) -> Result<Selected, Box<dyn Failure>> {
     let opened = sealed.open(pek, &settings.pins).map_err(Error::Pin)?;
     stages.end("open");
     let selected = select::select(opened, &settings.selection).map_err(Error::Select)?;

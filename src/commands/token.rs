@@ -12,9 +12,10 @@ mod store;
 mod time;
 
 use crate::cli::token::{Action, TokenArgs, TokenOptions};
-use crate::commands::Start;
 use crate::commands::error::Error;
+use crate::commands::start::Start;
 use crate::settings::Access;
+use crate::ui::failure::Failure;
 use crate::ui::output::{print, write};
 
 pub(crate) use error::TokenError;
@@ -23,7 +24,7 @@ pub(crate) use error::TokenError;
 ///
 /// # Errors
 /// [`Error`]: why it was not done, or not all of it.
-pub(crate) fn run(args: &TokenArgs, start: &Start) -> Result<(), Error> {
+pub(crate) fn run(args: &TokenArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
     match &args.action {
         Action::Create(args) => create::create(args, start),
         Action::List(args) => list::list(args, start),
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &TokenArgs, start: &Start) -> Result<(), Error> {
 }
 
 /// The project and its store, with their warnings said.
-fn access(options: &TokenOptions, start: &Start) -> Result<Access, Error> {
+fn access(options: &TokenOptions, start: &Start) -> Result<Access, Box<dyn Failure>> {
     let access = Access::resolve(options, &start.environment, start.at).map_err(Error::Settings)?;
     access.warnings.iter().for_each(|warning| start.report.warning(warning));
     Ok(access)

@@ -14,9 +14,10 @@ use super::password::MasterPassword;
 use super::store::{Change, Failed, Made, Metadata, Project, Step};
 use crate::child::environment::Environment;
 use crate::cli::token::{CreateArgs, CreateFormat};
-use crate::commands::Start;
 use crate::commands::error::Error;
+use crate::commands::start::Start;
 use crate::secret::SecretText;
+use crate::ui::failure::Failure;
 use crate::ui::report::{Report, Shown, shown_json};
 use crate::vault::Name;
 use crate::vault::crypto::{Key, NoRandomness, OpenError, Salt, random_bytes};
@@ -62,10 +63,10 @@ struct Entry<'a> {
 ///
 /// # Errors
 /// Why there is none, or why its key is lost.
-pub(super) fn create(args: &CreateArgs, start: &Start) -> Result<(), Error> {
+pub(super) fn create(args: &CreateArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
     let (environment, report) = (&start.environment, start.report);
     if args.name.trim().is_empty() {
-        return Err(Error::Token(TokenError::NoName));
+        return Err(Error::Token(TokenError::NoName).into());
     }
     let access = super::access(&args.options, start)?;
     let password = MasterPassword::find(args.password_stdin, environment)?;
@@ -88,7 +89,7 @@ pub(super) fn create(args: &CreateArgs, start: &Start) -> Result<(), Error> {
         }
         let unchanged = now.sealed_pek().is_ok_and(|pek| pek == (salt, sealed.as_str()));
         if !unchanged {
-            return Err(Error::Token(TokenError::KeyChanged(access.project.clone())));
+            return Err(Error::Token(TokenError::KeyChanged(access.project.clone())).into());
         }
         Ok(Step::Write(Change { service_tokens: tokens.with(&token.id, &entry), ephemeral: Vec::new() }))
     };
@@ -188,7 +189,7 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
 }
 
 /// Prints the token, and on a terminal what to do with it. The key goes to stdout alone.
-fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(), Error> {
+fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(), Box<dyn Failure>> {
     let project = Shown(token.project);
     let (id, key, salt) = (&token.id, token.key.expose(), &token.salt);
     let text = Zeroizing::new(match format {

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::store::{Metadata, Project};
 use super::time::Zone;
 use crate::cli::token::{ListArgs, ListFormat};
-use crate::commands::Start;
 use crate::commands::check::age;
-use crate::commands::error::Error;
+use crate::commands::start::Start;
+use crate::ui::failure::Failure;
 use crate::ui::report::{Colour, Report, Shown, join, shown_json};
 use crate::ui::table::{self, Table, broken, left};
 use crate::vault::{self, ParseError};
@@ -56,7 +56,7 @@ pub(super) enum Kind {
 ///
 /// # Errors
 /// Where the store can't be read.
-pub(super) fn list(args: &ListArgs, start: &Start) -> Result<(), Error> {
+pub(super) fn list(args: &ListArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
     let (environment, report) = (&start.environment, start.report);
     let access = super::access(&args.options, start)?;
     let project = Project::new(&access, report)?;

@@ -10,6 +10,7 @@ use crate::child::environment::Environment;
 use crate::commands::error::Error;
 use crate::secret::SecretText;
 use crate::settings;
+use crate::ui::failure::Failure;
 use crate::ui::prompt::Terminal;
 use crate::vault::Name;
 
@@ -27,15 +28,16 @@ impl MasterPassword {
     ///
     /// # Errors
     /// Where none of them is there, or the one that is there can't be read.
-    pub(super) fn find(stdin: bool, environment: &Environment) -> Result<Self, Error> {
+    pub(super) fn find(stdin: bool, environment: &Environment) -> Result<Self, Box<dyn Failure>> {
         // On a terminal it would be shown while it is typed.
         if stdin && !io::stdin().is_terminal() {
-            return first_line(io::stdin().lock()).map(Self::Given).map_err(Error::Token);
+            return Ok(Self::Given(first_line(io::stdin().lock()).map_err(Error::Token)?));
         }
         if !stdin && let Some(password) = settings::master_password(environment).map_err(Error::Settings)? {
             return Ok(Self::Given(password));
         }
-        Terminal::open().map(Self::Ask).ok_or(Error::Token(TokenError::NoTerminalForPassword))
+        let terminal = Terminal::open().ok_or(Error::Token(TokenError::NoTerminalForPassword))?;
+        Ok(Self::Ask(terminal))
     }
 
     /// The password itself; asks for it where it has to.

@@ -7,9 +7,10 @@ use super::list::{Kind, Listed, listed};
 use super::store::{Change, Failed, Made, Metadata, Project, Step};
 use super::time::Zone;
 use crate::cli::token::RevokeArgs;
-use crate::commands::Start;
 use crate::commands::error::Error;
+use crate::commands::start::Start;
 use crate::settings::Access;
+use crate::ui::failure::Failure;
 use crate::ui::prompt::Terminal;
 use crate::ui::report::{Report, Shown, join};
 use crate::vault::Name;
@@ -18,12 +19,12 @@ use crate::vault::Name;
 ///
 /// # Errors
 /// Why nothing was revoked, or which ids no token has.
-pub(super) fn revoke(args: &RevokeArgs, start: &Start) -> Result<(), Error> {
+pub(super) fn revoke(args: &RevokeArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
     let (environment, report) = (&start.environment, start.report);
     let mut ids: Vec<String> = Vec::new();
     for id in &args.ids {
         if id.starts_with("redenv_sk_") {
-            return Err(Error::Token(TokenError::KeyAsId));
+            return Err(Error::Token(TokenError::KeyAsId).into());
         }
         if !ids.contains(id) {
             ids.push(id.clone());
@@ -33,7 +34,7 @@ pub(super) fn revoke(args: &RevokeArgs, start: &Start) -> Result<(), Error> {
     let terminal = match Terminal::open() {
         _ if args.yes => None,
         Some(terminal) => Some(terminal),
-        None => return Err(Error::Token(TokenError::NoTerminalToConfirm)),
+        None => return Err(Error::Token(TokenError::NoTerminalToConfirm).into()),
     };
     let project = Project::new(&access, report)?;
     let read = project.read()?;
@@ -45,7 +46,7 @@ pub(super) fn revoke(args: &RevokeArgs, start: &Start) -> Result<(), Error> {
         if let Some(terminal) = terminal {
             let question = question(&access.project, &chosen, &unknown, &Zone::local(environment));
             if !terminal.confirm(&question).map_err(|error| Error::Token(TokenError::Terminal(error)))? {
-                return Err(Error::Token(TokenError::Declined));
+                return Err(Error::Token(TokenError::Declined).into());
             }
         }
         let left = remove(&project, read, &known, report)?;
@@ -54,7 +55,7 @@ pub(super) fn revoke(args: &RevokeArgs, start: &Start) -> Result<(), Error> {
     if unknown.is_empty() {
         return Ok(());
     }
-    Err(Error::Token(TokenError::Unknown { project: access.project.clone(), ids: unknown }))
+    Err(Error::Token(TokenError::Unknown { project: access.project.clone(), ids: unknown }).into())
 }
 
 /// What is asked. An id that nobody has may be a slip, and is told while the answer can still be no.
@@ -79,7 +80,12 @@ fn question(project: &Name, chosen: &[&Listed], unknown: &[String], zone: &Zone)
 }
 
 /// Removes these tokens and says how many are left.
-fn remove(project: &Project<'_>, read: Metadata, ids: &[String], report: Report) -> Result<usize, Error> {
+fn remove(
+    project: &Project<'_>,
+    read: Metadata,
+    ids: &[String],
+    report: Report,
+) -> Result<usize, Box<dyn Failure>> {
     let mut left = 0;
     let decide = |now: &Metadata| {
         let tokens = listed(now).map_err(|error| project.wrong(error))?;

@@ -19,6 +19,7 @@ use super::error::TokenError;
 use crate::commands::error::Error;
 use crate::deadline::Deadline;
 use crate::settings::Access;
+use crate::ui::failure::Failure;
 use crate::ui::report::Report;
 use crate::upstash::{self, Patience, Progress, StoreError, Upstash};
 use crate::vault::crypto::{Salt, random_bytes};
@@ -56,7 +57,7 @@ pub(crate) enum Made {
 
 /// A change that failed.
 pub(super) struct Failed {
-    pub(super) error: Error,
+    pub(super) error: Box<dyn Failure>,
     pub(super) made: Made,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Project<'a> {
     pub(super) fn change(
         &self,
         mut read: Metadata,
-        mut decide: impl FnMut(&Metadata) -> Result<Step, Error>,
+        mut decide: impl FnMut(&Metadata) -> Result<Step, Box<dyn Failure>>,
     ) -> Result<(), Failed> {
         let deadline = self.deadline();
         for attempt in 1.. {
@@ -114,9 +115,9 @@ impl<'a> Project<'a> {
             pause(attempt);
             if deadline.remaining().is_zero() {
                 let contended = TokenError::Contended { project: self.name.clone(), made };
-                return Err(Failed { error: Error::Token(contended), made });
+                return Err(Failed { error: Error::Token(contended).into(), made });
             }
-            read = self.read_until(deadline).map_err(|error| Failed { error, made })?;
+            read = self.read_until(deadline).map_err(|error| Failed { error: error.into(), made })?;
         }
         unreachable!("the attempts are counted without end")
     }
@@ -168,16 +169,16 @@ impl<'a> Project<'a> {
         };
         let body = sent.map_err(|error| match error {
             Error::Store { error: upstash::Error::Refused(_, error), .. } => {
-                Failed { error: refused(error), made: unmade }
+                Failed { error: refused(error).into(), made: unmade }
             }
-            error if is_certain(&error) => Failed { error, made: unmade },
-            error => Failed { error, made: Made::Perhaps },
+            error if is_certain(&error) => Failed { error: error.into(), made: unmade },
+            error => Failed { error: error.into(), made: Made::Perhaps },
         })?;
         match answer::<i64>(&body) {
             Ok(Ok(1)) => Ok(Made::Yes),
             Ok(Ok(_)) => Ok(unmade),
-            Ok(Err(error)) => Err(Failed { error: refused(error), made: unmade }),
-            Err(error) => Err(Failed { error: self.wrong(error), made: Made::Perhaps }),
+            Ok(Err(error)) => Err(Failed { error: refused(error).into(), made: unmade }),
+            Err(error) => Err(Failed { error: self.wrong(error).into(), made: Made::Perhaps }),
         }
     }
 
