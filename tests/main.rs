@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod action;
+mod answers;
 #[cfg(target_os = "linux")]
 mod anywhere;
 mod check;

@@ -18,11 +18,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::project::{Credentials, Project};
-use faults::Faults;
+use faults::{Faults, Framing};
 use http::{After, Pace};
 use rest::{LastAnswer, Tokens};
 use store::{Reply, Store};
-use tls::Tls;
+use tls::{Protocols, Tls};
 
 pub use http::{Request, Response};
 pub use store::Hashes;
@@ -60,6 +60,7 @@ pub struct Builder {
     hashes: Vec<Hashes>,
     credentials: Option<Credentials>,
     certificate: Option<Certificate>,
+    protocols: Protocols,
     names: Vec<String>,
 }
 
@@ -121,6 +122,12 @@ impl Builder {
         self
     }
 
+    /// Speaks TLS 1.2 and no newer version.
+    pub fn tls_1_2_only(mut self) -> Self {
+        self.protocols = Protocols::Tls12;
+        self
+    }
+
     /// One more name for the certificate.
     pub fn name(mut self, name: &str) -> Self {
         self.names.push(name.to_owned());
@@ -154,7 +161,7 @@ impl Builder {
             store,
             tokens,
             last_answer: LastAnswer::default(),
-            tls: self.certificate.map(|kind| Tls::new(kind, &self.names)),
+            tls: self.certificate.map(|kind| Tls::new(kind, self.protocols, &self.names)),
             faults: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -276,6 +283,16 @@ impl Vault {
         self.faults(|faults| faults.always = response);
     }
 
+    /// Sends the body of each answer in the response that `framing` makes of it, and closes the connection.
+    pub fn set_framing(&self, framing: Framing) {
+        self.faults(|faults| faults.framing = Some(framing));
+    }
+
+    /// Closes TLS connections without a `close_notify` from now on.
+    pub fn hang_up(&self) {
+        self.faults(|faults| faults.hangs_up = true);
+    }
+
     /// Answers so many requests per second and refuses the rest with 429.
     pub fn set_rate(&self, per_second: Option<u32>) {
         self.faults(|faults| faults.limit(per_second));
@@ -326,6 +343,9 @@ fn serve(shared: &Shared, stream: TcpStream, connection: usize) -> io::Result<()
             let server = server.map_err(io::Error::other)?;
             let mut stream = rustls::StreamOwned::new(server, stream);
             converse(shared, &mut stream, connection)?;
+            if shared.faults.lock().unwrap().hangs_up {
+                return Ok(());
+            }
             stream.conn.send_close_notify();
             stream.flush()
         }
@@ -337,14 +357,17 @@ fn converse(shared: &Shared, mut stream: impl Read + Write, connection: usize) -
     while let Some(request) = http::read_request(&mut stream, &mut unread, connection)? {
         let request = Arc::new(request);
         shared.requests.lock().unwrap().push(Arc::clone(&request));
-        let (instead, lost, delay, pace) = {
+        let (instead, lost, delay, pace, framing) = {
             let mut faults = shared.faults.lock().unwrap();
-            (faults.instead(), faults.loses(&request.body), faults.delay, faults.pace)
+            (faults.instead(), faults.loses(&request.body), faults.delay, faults.pace, faults.framing)
         };
         let answer = || rest::answer(&shared.store, &shared.tokens, &shared.last_answer, &request);
         let mut response = instead.unwrap_or_else(answer);
         if lost {
             response = Response::raw("");
+        }
+        if let Some(framing) = framing {
+            response = response.framed(framing);
         }
         thread::sleep(delay);
         let after = if request.wants_close() { After::Close } else { After::KeepAlive };

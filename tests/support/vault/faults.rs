@@ -13,8 +13,14 @@ pub struct Faults {
     pub always: Option<Response>,
     /// Requests with this in their body are obeyed, and their answers lost: so many of them.
     pub lost: (String, usize),
+    /// Turns the body of each answer into the bytes of a whole HTTP response.
+    pub framing: Option<Framing>,
+    /// Closes TLS connections without a `close_notify`.
+    pub hangs_up: bool,
     rate: Option<Rate>,
 }
+
+pub type Framing = fn(&[u8]) -> Vec<u8>;
 
 struct Rate {
     per_second: u32,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::faults::Framing;
+
 /// A request as it was received.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -50,6 +52,15 @@ impl Response {
     /// none at all makes a server that hangs up.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self { form: Form::Raw(bytes.into()) }
+    }
+
+    /// The same body in an HTTP response of the test's own making.
+    #[must_use]
+    pub fn framed(&self, framing: Framing) -> Self {
+        match &self.form {
+            Form::Http { body, .. } => Self::raw(framing(body)),
+            Form::Raw(_) => self.clone(),
+        }
     }
 
     #[must_use]

@@ -20,6 +20,14 @@ pub enum Certificate {
     WrongName,
 }
 
+/// The versions of TLS that the server speaks.
+#[derive(Clone, Copy, Default)]
+pub enum Protocols {
+    #[default]
+    Modern,
+    Tls12,
+}
+
 /// A server's side of TLS, and the file that makes a client trust it.
 pub struct Tls {
     pub server: Arc<ServerConfig>,
@@ -27,7 +35,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    pub fn new(certificate: Certificate, extra_names: &[String]) -> Self {
+    pub fn new(certificate: Certificate, protocols: Protocols, extra_names: &[String]) -> Self {
         let ca = authority();
         let mut names = match certificate {
             Certificate::WrongName => vec!["elsewhere.example".to_owned()],
@@ -43,8 +51,12 @@ impl Tls {
         let chain = vec![params.signed_by(&key, &ca).unwrap().der().clone()];
         let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = match protocols {
+            Protocols::Modern => rustls::DEFAULT_VERSIONS,
+            Protocols::Tls12 => &[&rustls::version::TLS12],
+        };
         let server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(chain, key)
