@@ -1,11 +1,11 @@
 //! One file per command: each takes its steps from the rooms below, in the order of its `run`.
 //! This room never parses a format, speaks a protocol or decides how a message looks.
 
-pub(crate) mod check;
+mod check;
 mod completions;
 pub(crate) mod error;
 mod launch;
-pub(crate) mod mask;
+mod mask;
 mod secrets;
 pub(crate) mod start;
 mod token;

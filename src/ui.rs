@@ -6,4 +6,5 @@ pub(crate) mod prompt;
 pub(crate) mod report;
 pub(crate) mod stages;
 pub(crate) mod table;
+pub(crate) mod time;
 pub(crate) mod word;

@@ -311,7 +311,7 @@ fn output_that_is_lost_is_a_failure() {
         let mut launcher = launcher(&vault).args(arguments);
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = launcher.command().stdout(full).stderr(Stdio::piped()).output().unwrap();
-        let error = b"redenv-run: error: stdout can't be written to: no space left on device\n";
+        let error = b"redenv-run: error: cannot write to stdout: no space left on device\n";
         assert_eq!((output.status.code(), &output.stderr[..]), (Some(125), &error[..]), "{arguments:?}");
     }
 }

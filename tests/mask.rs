@@ -85,7 +85,7 @@ fn the_output_is_workflow_commands_and_nothing_else() {
 }
 
 #[test]
-fn what_is_short_is_not_masked_and_named() {
+fn short_lines_are_not_masked_and_their_secrets_are_named() {
     let json = "{\n  \"private_key\": \"abcdef\"\n}";
     let vault =
         vault_of(&[("BLANK", " \n "), ("EMPTY", ""), ("FLAG", "yes"), ("JSON", json), ("LONG", "four")]);
@@ -94,7 +94,7 @@ fn what_is_short_is_not_masked_and_named() {
         (outcome.code(), outcome.stderr.as_str()),
         (
             Some(0),
-            "redenv-run: warning: not masked where a line is shorter than 4 characters: FLAG and JSON\n"
+            "redenv-run: warning: lines shorter than 4 characters are not masked: they are in FLAG and JSON\n"
         )
     );
     assert_eq!(outcome.stdout, "::add-mask::\"private_key\": \"abcdef\"\n::add-mask::four\n");
@@ -128,8 +128,8 @@ fn it_refuses_to_print_on_a_terminal() {
         (shown.code, shown.screen.as_str()),
         (
             125,
-            "redenv-run: error: mask prints the secrets, and stdout is a terminal\n\
-             redenv-run: hint: it belongs into a step of a workflow\n"
+            "redenv-run: error: `mask` prints the secrets, but stdout is a terminal\n\
+             redenv-run: hint: run it in a step of a GitHub Actions workflow\n"
         )
     );
     assert_eq!(vault.requests().len(), 0, "nothing was fetched");
@@ -148,7 +148,7 @@ fn it_refuses_to_print_into_a_file() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (
             Some(125),
-            "redenv-run: error: mask prints the secrets, and stdout is a file\n\
+            "redenv-run: error: `mask` prints the secrets, but stdout is a file\n\
              redenv-run: hint: run it in a step of its own, without a redirection: the runner reads its stdout\n"
         )
     );
@@ -165,7 +165,7 @@ fn it_refuses_to_print_where_nothing_arrives() {
         outcome.assert_failed(
             125,
             &[
-                "error: mask prints for the runner, and stdout is /dev/null or closed: nothing would be masked",
+                "error: `mask` must reach the runner, but stdout is /dev/null or closed: nothing would be masked",
                 "hint: run it in a step of its own, without a redirection: the runner reads its stdout",
             ],
         );
@@ -184,7 +184,7 @@ fn output_that_nobody_reads_is_an_error() {
     assert_eq!(output.status.code(), Some(125), "{stderr}");
     assert_eq!(
         stderr,
-        "redenv-run: error: the secrets are not masked: stdout can't be written to: no space left on device\n"
+        "redenv-run: error: the secrets are not masked: cannot write to stdout: no space left on device\n"
     );
 }
 

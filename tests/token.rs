@@ -116,7 +116,7 @@ fn the_guides_walk_through_works_line_by_line_on_a_terminal() {
              Project Name: acme-api\n\
              Public Token ID: {id}\n\
              Secret Token Key: {key}\n\
-             redenv-run: \x1b[1;33mwarning:\x1b[0m the key is shown only this once: put it where the program's settings are, or into a password manager\n"
+             redenv-run: \x1b[1;33mwarning:\x1b[0m the key is shown only once: save it now, in the program's settings or a password manager\n"
         )
     );
     assert_eq!(shown.code, 0);

@@ -21,8 +21,9 @@ use crate::settings::Settings;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
 use crate::ui::report::{Colour, Shown, shown_json};
-use crate::ui::stages::{Stages, milliseconds};
-use crate::ui::table::{Table, left, right};
+use crate::ui::stages::Stages;
+use crate::ui::table::{Column, Table};
+use crate::ui::time;
 use crate::vault::Name;
 use crate::vault::select::{Secret, Selected};
 
@@ -144,7 +145,7 @@ impl<'s> Checked<'s> {
             vault_name: &secret.vault_name,
             environment: secret.environment.as_str(),
             version: secret.version,
-            created_at: secret.created_at.map(|at| humantime::format_rfc3339_millis(at).to_string()),
+            created_at: secret.created_at.and_then(time::iso_8601),
             age_seconds: secret
                 .created_at
                 .and_then(|at| now.duration_since(at).ok())
@@ -185,23 +186,27 @@ impl<'s> Checked<'s> {
     fn text(&self, colour: Colour) -> String {
         let environments: Vec<String> =
             self.environments.iter().map(|name| Shown(name).to_string()).collect();
-        let mut table = Table::new([
-            left("NAME"),
-            left("ENVIRONMENT"),
-            right("VERSION"),
-            right("AGE"),
-            right("SIZE"),
-            left(""),
+        let mut table = Table::new(&[
+            Column::Left("NAME"),
+            Column::Left("ENVIRONMENT"),
+            Column::Right("VERSION"),
+            Column::Right("AGE"),
+            Column::Right("SIZE"),
+            Column::Left(""),
         ]);
         for row in &self.secrets {
-            table.row([
-                Shown(row.name).to_string(),
-                Shown(row.environment).to_string(),
-                row.version.map_or_else(|| "?".to_owned(), |version| version.to_string()),
-                row.age_seconds.map_or_else(|| "?".to_owned(), age),
-                row.size.to_string(),
-                row.note(),
-            ]);
+            table.row(
+                None,
+                [
+                    Shown(row.name).to_string(),
+                    Shown(row.environment).to_string(),
+                    row.version.map_or_else(|| "?".to_owned(), |version| version.to_string()),
+                    row.age_seconds
+                        .map_or_else(|| "?".to_owned(), |seconds| time::age(Duration::from_secs(seconds))),
+                    row.size.to_string(),
+                    row.note(),
+                ],
+            );
         }
         let count = self.secrets.len();
         let mut text = format!(
@@ -215,8 +220,11 @@ impl<'s> Checked<'s> {
             text.push('\n');
         }
         let command = self.command.as_deref().map(|command| format!("command  {}\n", Shown(command)));
-        let stages: Vec<String> =
-            self.stages.iter().map(|stage| format!("{} {}", stage.name, milliseconds(stage.time))).collect();
+        let stages: Vec<String> = self
+            .stages
+            .iter()
+            .map(|stage| format!("{} {}", stage.name, time::milliseconds(stage.time)))
+            .collect();
         let stages = format!("stages   {}\n", stages.join(", "));
         text + command.as_deref().unwrap_or_default()
             + &stages
@@ -252,11 +260,4 @@ fn effect(name: &String, settings: &Settings, child: &Child) -> Effect {
     } else {
         Effect::Added
     }
-}
-
-/// An age in its largest unit, such as `3d`.
-pub(crate) fn age(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
-    let (length, unit) = UNITS.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "s"));
-    format!("{}{unit}", seconds / length)
 }

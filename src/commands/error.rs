@@ -9,8 +9,6 @@ use crate::child::environment::EnvironmentError;
 use crate::child::exec::LaunchError;
 use crate::child::memory_file::MemoryFileError;
 use crate::child::program::ProgramError;
-use crate::commands::mask::MaskError;
-use crate::commands::token::TokenError;
 use crate::commands::usage::UsageError;
 use crate::settings::SettingsError;
 use crate::ui::failure::{FAILED, Failure};
@@ -55,8 +53,6 @@ pub(crate) enum Error {
     Environment(EnvironmentError),
     MemoryFile(MemoryFileError),
     Launch(LaunchError),
-    Mask(MaskError),
-    Token(TokenError),
     Internal {
         place: String,
     },
@@ -119,8 +115,6 @@ impl Error {
             Self::Environment(error) => secrets::environment(error),
             Self::MemoryFile(error) => secrets::memory_file(error),
             Self::Launch(error) => secrets::launch(error),
-            Self::Mask(error) => secrets::mask(error),
-            Self::Token(error) => Told { message: error.message(), hint: error.hint() },
             Self::Internal { place } => {
                 told(format!("the launcher stopped on a bug of its own at {place}"), "please report it")
             }

@@ -15,7 +15,8 @@ use crate::child::program::Program;
 use crate::cli::LaunchArgs;
 use crate::ui::failure::Failure;
 use crate::ui::report::{Report, Shown, join};
-use crate::ui::stages::{Stages, milliseconds};
+use crate::ui::stages::Stages;
+use crate::ui::time::milliseconds;
 
 /// Becomes the command, with its secrets. Returns only when that failed.
 pub(super) fn run(

@@ -1,92 +1,88 @@
-//! `mask`: the workflow commands that hide the secrets from a GitHub Actions job's log.
+//! `mask`: prints the workflow commands that hide the secrets in the log of a GitHub Actions job.
 //!
-//! The runner reads `::add-mask::VALUE` from stdout, with `%`, CR and LF of the value escaped, and
-//! replaces the value wherever the log has it. It looks at the log line by line, so the lines of a
-//! multi-line value are masked one by one as well as the whole, without the blanks around them, which
-//! a program may strip.
+//! The runner reads `::add-mask::VALUE` from stdout, with `%`, CR and LF of the value escaped, and hides the
+//! value in every line of the log. So each line of a value gets a mask as well, without the blanks around
+//! it, which a program may strip.
 //!
-//! Of a whole the runner masks each line by itself too, however short, and `{` would then blacken
-//! every log: where a line is short only the others are masked
-//! (`AddMaskCommandExtension` in `actions/runner`, `src/Runner.Worker/ActionCommandManager.cs`).
+//! The runner itself masks each line of a whole value, however short, and a mask for `{` would ruin every
+//! log: the whole is left out if it has a short line (`AddMaskCommandExtension` in `actions/runner`,
+//! `src/Runner.Worker/ActionCommandManager.cs`).
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use rustix::fs::FileType;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::error::Error;
 use super::secrets::{self, Obtained};
 use super::start::Start;
 use crate::cli::{LaunchArgs, MaskArgs};
 use crate::ui::failure::Failure;
-use crate::ui::report::{Shown, join};
+use crate::ui::report::{Shown, join, reason};
 use crate::ui::stages::Stages;
 use crate::vault::select::Secret;
 
-/// Shorter texts aren't masked: `1` or `no` would blacken the whole log.
+/// The shortest line that gets a mask: one for `1` or `no` would ruin the whole log.
 const SHORTEST: usize = 4;
 
-/// Where stdout goes that it must not.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(crate) enum BadOutput {
-    /// A screen would show the secrets.
+/// Why nothing was masked.
+#[derive(Error, Debug)]
+enum MaskError {
+    #[error("`mask` prints the secrets, but stdout is a terminal")]
     Terminal,
-    /// A file would keep them.
+    #[error("`mask` prints the secrets, but stdout is a file")]
     File,
-    /// `/dev/null` would let the runner hear of none, and its log show them.
+    #[error("`mask` must reach the runner, but stdout is /dev/null or closed: nothing would be masked")]
     Null,
+    #[error("the secrets are not masked: cannot write to stdout: {}", reason(.0))]
+    Write(io::Error),
 }
 
-/// Why nothing was masked.
-#[derive(Debug)]
-pub(crate) enum MaskError {
-    /// Stdout goes where the secrets would be seen.
-    Output(BadOutput),
-    /// Stdout can't be written to.
-    Write(io::Error),
+impl Failure for MaskError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Terminal => Some("run it in a step of a GitHub Actions workflow".into()),
+            Self::File | Self::Null => {
+                Some("run it in a step of its own, without a redirection: the runner reads its stdout".into())
+            }
+            Self::Write(_) => None,
+        }
+    }
 }
 
 /// Prints the workflow commands that mask the secrets.
 pub(super) fn run(args: MaskArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
-    check_output(&io::stdout()).map_err(Error::Mask)?;
+    check_output(&io::stdout())?;
     let MaskArgs { project, env_file, selection, network, fallback, output } = args;
     let args =
         LaunchArgs { project, env_file, selection, network, fallback, output, ..LaunchArgs::default() };
     let settings = secrets::settings(&args, start)?;
     let Obtained { selected, .. } = secrets::obtain(&settings, start, &mut Stages::new(start.at))?;
-    let short = write(&selected.secrets, &mut io::stdout().lock()).map_err(Error::Mask)?;
+    let short = write(&selected.secrets, &mut io::stdout().lock())?;
     if !short.is_empty() {
         let names = join(short.iter().map(|name| Shown(name)));
-        start.report.warning(&format!("not masked where a line is shorter than 4 characters: {names}"));
+        start.report.warning(&format!("lines shorter than 4 characters are not masked: they are in {names}"));
     }
     Ok(())
 }
 
-/// Checks that stdout leads to a runner, not to a screen, a file or nowhere.
-///
-/// # Errors
-/// [`MaskError::Output`] for a terminal, a regular file or `/dev/null`, which a closed one is too.
+/// Refuses a terminal, a regular file and `/dev/null`, which a closed stdout is too.
 fn check_output(stdout: &(impl AsFd + IsTerminal)) -> Result<(), MaskError> {
     if stdout.is_terminal() {
-        return Err(MaskError::Output(BadOutput::Terminal));
+        return Err(MaskError::Terminal);
     }
-    // What can't be told is written to.
     let Ok(found) = rustix::fs::fstat(stdout) else { return Ok(()) };
     let kind = FileType::from_raw_mode(found.st_mode);
     if kind.is_file() {
-        return Err(MaskError::Output(BadOutput::File));
+        return Err(MaskError::File);
     }
     let is_null = rustix::fs::stat("/dev/null").is_ok_and(|null| null.st_rdev == found.st_rdev);
-    if is_null && kind.is_char_device() { Err(MaskError::Output(BadOutput::Null)) } else { Ok(()) }
+    if is_null && kind.is_char_device() { Err(MaskError::Null) } else { Ok(()) }
 }
 
-/// Writes the commands for all secrets, and gives the names of those that are not masked, or not in
-/// all their lines, as they are too short.
-///
-/// # Errors
-/// [`MaskError::Write`] where stdout can't be written to: the log would show the secrets.
+/// Writes the commands for all secrets, and returns the names of those with lines too short to mask.
 fn write(secrets: &BTreeMap<String, Secret>, out: &mut impl Write) -> Result<Vec<String>, MaskError> {
     let mut short = Vec::new();
     for (name, secret) in secrets {
@@ -108,9 +104,9 @@ fn write(secrets: &BTreeMap<String, Secret>, out: &mut impl Write) -> Result<Vec
     Ok(short)
 }
 
-/// A command's data, escaped as the runner unescapes it.
+/// The data of a workflow command, escaped as the runner unescapes it.
 fn escaped(text: &str) -> Zeroizing<String> {
-    // Three bytes for one at most: the buffer never moves and leaves a copy behind.
+    // At most three bytes for one: a buffer that grows leaves copies behind.
     let mut data = Zeroizing::new(String::with_capacity(text.len() * 3));
     for c in text.chars() {
         match c {
@@ -128,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_runner_would_take_for_an_escape_is_escaped() {
+    fn characters_that_the_runner_unescapes_are_escaped() {
         for (text, data) in [
             (
                 "plain text, with: all; [else] = \"as\" 'it' \\n is\t!",

@@ -1,40 +1,23 @@
-//! Service tokens: create, list and revoke them, with the Upstash token alone.
-//!
-//! Every change is a compare-and-set of the one field that holds them all, see [`store`].
+//! Service tokens: create, list and revoke them. The Upstash token is enough for this.
 
 mod create;
 mod entries;
 mod error;
 mod list;
+mod metadata;
 mod password;
+mod project;
 mod revoke;
-mod store;
-mod time;
 
-use crate::cli::token::{Action, TokenArgs, TokenOptions};
-use crate::commands::error::Error;
-use crate::commands::start::Start;
-use crate::settings::Access;
+use super::start::Start;
+use crate::cli::token::{Action, TokenArgs};
 use crate::ui::failure::Failure;
-use crate::ui::output::{print, write};
 
-pub(crate) use error::TokenError;
-
-/// Does what `redenv-run token ...` says.
-///
-/// # Errors
-/// [`Error`]: why it was not done, or not all of it.
-pub(crate) fn run(args: &TokenArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
+/// Runs `redenv-run token ...`.
+pub(super) fn run(args: &TokenArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
     match &args.action {
-        Action::Create(args) => create::create(args, start),
-        Action::List(args) => list::list(args, start),
-        Action::Revoke(args) => revoke::revoke(args, start),
+        Action::Create(args) => create::run(args, start),
+        Action::List(args) => list::run(args, start),
+        Action::Revoke(args) => revoke::run(args, start),
     }
-}
-
-/// The project and its store, with their warnings said.
-fn access(options: &TokenOptions, start: &Start) -> Result<Access, Box<dyn Failure>> {
-    let access = Access::resolve(options, &start.environment, start.at).map_err(Error::Settings)?;
-    access.warnings.iter().for_each(|warning| start.report.warning(warning));
-    Ok(access)
 }

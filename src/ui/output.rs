@@ -1,21 +1,18 @@
-//! What is printed on stdout: the result of a command, never anything of a launch.
+//! Stdout: it gets the result of a command. A launch writes nothing to it.
 
 use std::io::{self, Write};
 
 use super::failure::Failure;
 use super::report::reason;
 
-/// Stdout can't be written.
+/// A failed write to stdout.
 #[derive(thiserror::Error, Debug)]
-#[error("stdout can't be written to: {}", reason(.0))]
+#[error("cannot write to stdout: {}", reason(.0))]
 pub(crate) struct OutputError(io::Error);
 
 impl Failure for OutputError {}
 
-/// Prints to stdout. A reader that has seen enough, such as `head`, is no failure.
-///
-/// # Errors
-/// [`OutputError`] where stdout can't be written otherwise.
+/// Prints to stdout. A reader that stops early, such as `head`, is no failure.
 pub(crate) fn print(text: &str) -> Result<(), OutputError> {
     match write(text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(OutputError(error)),
@@ -23,10 +20,7 @@ pub(crate) fn print(text: &str) -> Result<(), OutputError> {
     }
 }
 
-/// Writes to stdout what must not get lost.
-///
-/// # Errors
-/// Any, a reader that is gone among them.
+/// Writes text to stdout that must not get lost: a reader that stops early is a failure.
 pub(crate) fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -27,24 +27,3 @@ impl Stages {
         self.done.iter().copied()
     }
 }
-
-/// A span as `51.5 ms`. In whole numbers: what it takes to write fractions is not linked for this alone.
-pub(crate) fn milliseconds(span: Duration) -> String {
-    let tenths = u64::try_from((span.as_micros() + 50) / 100).unwrap_or(u64::MAX);
-    format!("{}.{} ms", tenths / 10, tenths % 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_is_told_in_milliseconds_with_one_decimal() {
-        for (nanoseconds, told) in
-            [(0, "0.0 ms"), (49_999, "0.0 ms"), (50_000, "0.1 ms"), (51_449_000, "51.4 ms")]
-        {
-            assert_eq!(milliseconds(Duration::from_nanos(nanoseconds)), told);
-        }
-        assert_eq!(milliseconds(Duration::from_secs(10)), "10000.0 ms");
-    }
-}

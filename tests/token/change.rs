@@ -41,7 +41,8 @@ fn a_project_that_got_another_key_meanwhile_gets_no_token_for_the_old_one() {
     terminal.expect("Master password");
     vault.hset(META, "encryptedPEK", "00.00");
     let shown = terminal.type_hidden(&fixtures::master_password()).finish();
-    let message = "redenv-run: error: the key of project acme-api was changed by somebody else at the same time; nothing was written\n";
+    let message =
+        "redenv-run: error: the key of project acme-api was changed at the same time; nothing was written\n";
     assert!(shown.code == 125 && shown.screen.contains(message), "{}", shown.screen);
     assert_eq!(service_tokens(&vault), before);
 }
@@ -103,7 +104,7 @@ fn where_every_answer_gets_lost_it_is_said_that_the_token_may_be_there() {
     let outcome = create(&vault, &["-n", "lost", "--timeout", "1s"]).run();
     let added = ids(&vault).into_iter().find(|id| id != CI && id != WEB).unwrap();
     let warning = format!(
-        "redenv-run: warning: it is not known whether token {added} was created; its key is lost, so that `redenv-run token revoke {added}` is due if `redenv-run token list` shows it\n"
+        "redenv-run: warning: token {added} may have been created, and its key is lost: run `redenv-run token revoke {added}` if `redenv-run token list` shows it\n"
     );
     assert!(outcome.stderr.starts_with(&warning), "{}", outcome.stderr);
     assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
@@ -122,7 +123,7 @@ fn what_fails_after_a_lost_answer_says_that_the_change_may_have_been_made() {
         launch.run()
     });
     let added = ids(&vault).into_iter().find(|id| id != CI && id != WEB).unwrap();
-    let warning = format!("redenv-run: warning: it is not known whether token {added} was created; ");
+    let warning = format!("redenv-run: warning: token {added} may have been created, and its key is lost: ");
     assert!(outcome.stderr.starts_with(&warning), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("redenv-run: error: 127.0.0.1 does not accept the Upstash token\n"));
     assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
@@ -139,8 +140,8 @@ fn a_key_that_cannot_be_printed_is_said_to_be_lost() {
     let output = launcher.command().stdout(full).output().unwrap();
     let added = ids(&vault).into_iter().find(|id| id != CI && id != WEB).unwrap();
     let expected = format!(
-        "redenv-run: error: token {added} was created, but its key could not be written to stdout: no space left on device\n\
-         redenv-run: hint: redenv-run token revoke {added}, and create another\n"
+        "redenv-run: error: token {added} was created, but its key cannot be written to stdout: no space left on device\n\
+         redenv-run: hint: run `redenv-run token revoke {added}`, then create another token\n"
     );
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(125), expected));
 }

@@ -42,7 +42,7 @@ fn the_list_is_a_table_the_newest_first_with_the_old_ones_marked() {
     assert_eq!(outcome.stdout, expected);
     assert_eq!(
         outcome.stderr,
-        "redenv-run: warning: older than 90 days: stk_oldOldOldOldOldO and stk_eph; to rotate one, create another, deploy it, then revoke the old one\n"
+        "redenv-run: warning: older than 90 days: stk_oldOldOldOldOldO and stk_eph; to rotate a token, create another, deploy it, then revoke the old one\n"
     );
 }
 
@@ -58,12 +58,29 @@ fn the_list_keeps_to_the_width_of_a_terminal() {
     vault.hset(META, "serviceTokens", &tokens.to_string());
     let shown = token(&vault, &["list"]).env("NO_COLOR", "1").on_terminal().finish();
     let expected = format!(
-        "Name             Description         Token ID              Created At        Age\n\
-         GitHub Actions   生产环境的部署令牌  {CI}  {}  3d\n\
-         of the website   for releases alone\n",
+        "Name               Description       Token ID              Created At        Age\n\
+         GitHub Actions of  生产环境的部署令  {CI}  {}  3d\n\
+         the website        牌 for releases\n\
+         \x20                  alone\n",
         local(&young)
     );
     assert_eq!(shown.screen, expected);
+}
+
+#[test]
+fn times_are_shown_in_the_zone_of_tz() {
+    let vault = Vault::builder().credentials(fixtures::credentials("ci")).start();
+    vault.hset(META, "serviceTokens", r#"{"stk_a":{"createdAt":"2026-07-01T22:30:17Z"}}"#);
+    for (tz, shown) in [
+        ("UTC0", "2026-07-01 22:30"),
+        ("", "2026-07-01 22:30"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-02 00:30"),
+        ("<-0330>3:30", "2026-07-01 19:00"),
+        ("No/Such_Zone", "2026-07-01 22:30"),
+    ] {
+        let outcome = token(&vault, &["list"]).env("TZ", tz).run();
+        assert!(outcome.stdout.contains(&format!("  {shown}  ")), "{tz}: {}", outcome.stdout);
+    }
 }
 
 #[test]

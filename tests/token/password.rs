@@ -4,7 +4,7 @@ use super::{assert_failed, service_tokens, token, vault};
 use crate::support::fixtures;
 
 const SIGINT: i64 = 2;
-const WRONG: &str = "redenv-run: error: the master password is wrong: it does not open the key of project acme-api; nothing was written\n";
+const WRONG: &str = "redenv-run: error: wrong master password: it does not decrypt the key of project acme-api; nothing was written\n";
 
 #[test]
 fn a_password_that_does_not_fit_writes_nothing() {
@@ -61,7 +61,7 @@ fn a_password_on_the_terminal_is_not_shown_and_can_be_given_up() {
     assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{WRONG}")));
 
     let shown = start().type_control('d').finish();
-    let none = "redenv-run: error: no master password was given; nothing was written\n";
+    let none = "redenv-run: error: no master password was typed; nothing was written\n";
     assert_eq!((shown.code, shown.screen), (125, format!("{prompt}{none}")));
 
     let mut terminal = start();

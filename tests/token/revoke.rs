@@ -22,7 +22,7 @@ fn unknown_ids_are_named_and_the_rest_is_revoked() {
     assert_eq!(
         outcome.stderr,
         "redenv-run: error: project acme-api has no service token stk_no and tok_abc123\n\
-         redenv-run: hint: `redenv-run token list` shows the ids\n"
+         redenv-run: hint: `redenv-run token list` shows the IDs\n"
     );
     assert_eq!(outcome.code(), Some(125));
     assert_eq!(ids(&vault), BTreeSet::from([WEB.to_owned()]));
@@ -60,7 +60,7 @@ fn what_is_not_confirmed_is_not_revoked() {
         let shown = terminal.finish();
         let expected = format!(
             "To be revoked in project acme-api:\n  {CI}  CI  created 2026-11-23 23:30\n\
-             Programs that use them will fail at once, and it can't be undone. Revoke? [y/N] {answer}\n\
+             Programs that use them fail at once, and this can't be undone. Revoke? [y/N] {answer}\n\
              redenv-run: error: nothing was revoked\n"
         );
         assert_eq!((shown.code, shown.screen), (125, expected));
@@ -77,7 +77,7 @@ fn an_unknown_id_is_named_before_the_question() {
     let expected = format!(
         "Not in project acme-api: stk_no and tok_no\n\
          To be revoked in project acme-api:\n  {CI}  CI  created 2026-11-23 23:30\n\
-         Programs that use them will fail at once, and it can't be undone. Revoke? [y/N] n\n\
+         Programs that use them fail at once, and this can't be undone. Revoke? [y/N] n\n\
          redenv-run: error: nothing was revoked\n"
     );
     assert_eq!((shown.code, shown.screen), (125, expected));
@@ -87,7 +87,11 @@ fn an_unknown_id_is_named_before_the_question() {
 fn a_key_given_for_an_id_is_not_repeated() {
     let vault = Vault::of(&Project::new("acme"));
     let outcome = token(&vault, &["revoke", "--yes", project::TOKEN_ID, project::TOKEN_KEY]).run();
-    assert!(outcome.stderr.starts_with("redenv-run: error: an ID is a token key"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.starts_with("redenv-run: error: an argument is a token key"),
+        "{}",
+        outcome.stderr
+    );
     assert!(!outcome.stderr.contains(project::TOKEN_KEY));
     assert_eq!(vault.requests().len(), 0);
 }

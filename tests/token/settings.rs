@@ -11,12 +11,12 @@ fn without_a_terminal_create_and_revoke_say_how_to_go_on() {
     let vault = Vault::of(&Project::new("acme"));
     assert_failed(
         &token(&vault, &["create", "-n", "x"]).without_terminal(),
-        "redenv-run: error: there is no terminal to ask for the master password on\n\
-         redenv-run: hint: REDENV_MASTER_PASSWORD_FILE names a file that holds it, --password-stdin reads it from stdin\n",
+        "redenv-run: error: cannot ask for the master password: there is no terminal\n\
+         redenv-run: hint: set REDENV_MASTER_PASSWORD_FILE to a file that holds it, or pipe it to --password-stdin\n",
     );
     assert_failed(
         &token(&vault, &["revoke", project::TOKEN_ID]).without_terminal(),
-        "redenv-run: error: there is no terminal to ask on whether to revoke\n\
+        "redenv-run: error: cannot ask for confirmation: there is no terminal\n\
          redenv-run: hint: --yes revokes without asking\n",
     );
     assert_eq!(vault.requests().len(), 0);
@@ -68,8 +68,8 @@ fn a_token_that_may_only_read_lists_and_changes_nothing() {
     let (vault, _redis) = vault();
     let before = service_tokens(&vault);
     let read_only = |launcher: Launcher| launcher.env("UPSTASH_REDIS_TOKEN", "read-only").run();
-    let refused = "redenv-run: error: 127.0.0.1 refuses: the Upstash token may only read; nothing was written\n\
-         redenv-run: hint: set UPSTASH_REDIS_TOKEN to the standard token from the database's page; launches do with the read-only one\n";
+    let refused = "redenv-run: error: 127.0.0.1 rejected the change: the Upstash token is read-only; nothing was written\n\
+         redenv-run: hint: set UPSTASH_REDIS_TOKEN to the standard token from the database's page; only a launch can use the read-only one\n";
     assert_failed(&read_only(create(&vault, &["-n", "x"])), refused);
     assert_failed(&read_only(token(&vault, &["revoke", "--yes", CI])), refused);
     assert_eq!(read_only(token(&vault, &["list"])).code(), Some(0));
@@ -89,7 +89,7 @@ fn a_token_that_may_only_read_lists_and_changes_nothing() {
 
 #[test]
 fn data_that_is_malformed_is_named_and_left_alone() {
-    let sealed = "redenv-run: error: the store's data is malformed: encryptedPEK: its sealed value is malformed: there is no dot\n";
+    let sealed = "redenv-run: error: the data of project acme-api is malformed: encryptedPEK: its sealed value is malformed: there is no dot\n";
     for (field, value, stderr) in [
         (
             "serviceTokens",
@@ -142,7 +142,7 @@ fn what_token_takes_is_said_where_it_is_given_something_else() {
         (
             vec!["create", "-n", " "],
             "redenv-run: error: the token's name is empty\n\
-             redenv-run: hint: name it after what uses it, such as prod-api-server\n"
+             redenv-run: hint: name it after the program that uses it, such as prod-api-server\n"
                 .into(),
         ),
     ] {

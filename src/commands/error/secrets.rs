@@ -4,7 +4,6 @@ use super::{Told, bare, told};
 use crate::child::environment::EnvironmentError;
 use crate::child::exec::{LaunchError, Size};
 use crate::child::memory_file::MemoryFileError;
-use crate::commands::mask::{BadOutput, MaskError};
 use crate::ui::report::reason;
 use crate::ui::report::{Shown, join};
 use crate::vault::PinError;
@@ -106,25 +105,6 @@ pub(super) fn memory_file(error: &MemoryFileError) -> Told {
         ),
         MemoryFileError::Refused { name, error } => {
             bare(format!("--file: the system gave no memory file for {}: {}", Shown(name), reason(error)))
-        }
-    }
-}
-
-pub(super) fn mask(error: &MaskError) -> Told {
-    match error {
-        MaskError::Output(BadOutput::Terminal) => {
-            told("mask prints the secrets, and stdout is a terminal", "it belongs into a step of a workflow")
-        }
-        MaskError::Output(BadOutput::File) => told(
-            "mask prints the secrets, and stdout is a file",
-            "run it in a step of its own, without a redirection: the runner reads its stdout",
-        ),
-        MaskError::Output(BadOutput::Null) => told(
-            "mask prints for the runner, and stdout is /dev/null or closed: nothing would be masked",
-            "run it in a step of its own, without a redirection: the runner reads its stdout",
-        ),
-        MaskError::Write(error) => {
-            bare(format!("the secrets are not masked: stdout can't be written to: {}", reason(error)))
         }
     }
 }

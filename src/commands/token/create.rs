@@ -1,33 +1,35 @@
-//! `token create`: what the official command line makes, with the salt that a launch can use.
+//! `token create`: makes the same token as the official command line, and prints its salt as well.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::error::TokenError;
+use super::metadata::Metadata;
 use super::password::MasterPassword;
-use super::store::{Change, Failed, Made, Metadata, Project, Step};
+use super::project::{Change, Project};
 use crate::child::environment::Environment;
 use crate::cli::token::{CreateArgs, CreateFormat};
-use crate::commands::error::Error;
 use crate::commands::start::Start;
 use crate::secret::SecretText;
 use crate::ui::failure::Failure;
+use crate::ui::output;
 use crate::ui::report::{Report, Shown, shown_json};
 use crate::vault::Name;
 use crate::vault::crypto::{Key, NoRandomness, OpenError, Salt, random_bytes};
 
-/// Random bytes of an id: 16 characters of base64.
+/// Random bytes of an ID: 16 characters of base64.
 const ID_BYTES: usize = 12;
 /// Random bytes of a key: 32 characters of base64.
 const KEY_BYTES: usize = 24;
 
-/// A new token: what its maker is told.
+/// A new token, as `--format json` prints it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NewToken<'a> {
@@ -43,7 +45,7 @@ struct NewToken<'a> {
     created_at: String,
     created_by: String,
     #[serde(skip)]
-    sealed_pek: String,
+    encrypted_pek: String,
 }
 
 /// A token as `serviceTokens` holds it: the official fields in the official order.
@@ -51,7 +53,7 @@ struct NewToken<'a> {
 #[serde(rename_all = "camelCase")]
 struct Entry<'a> {
     #[serde(rename = "encryptedPEK")]
-    sealed_pek: &'a str,
+    encrypted_pek: &'a str,
     salt: &'a str,
     name: &'a str,
     description: &'a str,
@@ -60,58 +62,53 @@ struct Entry<'a> {
 }
 
 /// Makes a token and prints it.
-///
-/// # Errors
-/// Why there is none, or why its key is lost.
-pub(super) fn create(args: &CreateArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
-    let (environment, report) = (&start.environment, start.report);
+pub(super) fn run(args: &CreateArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
     if args.name.trim().is_empty() {
-        return Err(Error::Token(TokenError::NoName).into());
+        return Err(TokenError::NoName.into());
     }
-    let access = super::access(&args.options, start)?;
-    let password = MasterPassword::find(args.password_stdin, environment)?;
-    let project = Project::new(&access, report)?;
-    // Before the password is asked for: a project that isn't there needs none.
+    let project = Project::new(&args.options, start)?;
+    let password = MasterPassword::find(args.password_stdin, &start.environment)?;
+    // Read before the prompt: a mistyped project is told before the password is typed.
     let read = project.read()?;
-    let (salt, sealed) = read.sealed_pek().map_err(|error| project.wrong(error))?;
-    read.service_tokens().map_err(|error| project.wrong(error))?;
-    let password = password.get(&access.project).map_err(Error::Token)?;
-    let pek = open(&password, salt, sealed, &access.project).map_err(Error::Token)?;
+    let (salt, encrypted_pek) = read.encrypted_pek().map_err(|error| project.malformed(error))?;
+    read.service_tokens().map_err(|error| project.malformed(error))?;
+    let password = password.get(&project.name)?;
+    let pek = decrypt_pek(&password, salt, encrypted_pek, &project.name)?;
     drop(password);
-    let token = NewToken::make(&access.project, args, environment, &pek)
-        .map_err(|NoRandomness| Error::Token(TokenError::NoRandomness))?;
+    let token = NewToken::make(&project.name, args, &start.environment, &pek)
+        .map_err(|NoRandomness| TokenError::NoRandomness)?;
 
-    let (entry, sealed) = (token.entry(), sealed.to_owned());
-    let decide = |now: &Metadata| {
-        let tokens = now.service_tokens().map_err(|error| project.wrong(error))?;
-        if tokens.contains(&token.id) {
-            return Ok(Step::Done);
+    let (id, entry, encrypted_pek) = (&token.id, token.entry(), encrypted_pek.to_owned());
+    let add = |now: &Metadata| {
+        let tokens = now.service_tokens().map_err(|error| project.malformed(error))?;
+        if tokens.contains(id) {
+            return Ok(None);
         }
-        let unchanged = now.sealed_pek().is_ok_and(|pek| pek == (salt, sealed.as_str()));
-        if !unchanged {
-            return Err(Error::Token(TokenError::KeyChanged(access.project.clone())).into());
+        if !now.encrypted_pek().is_ok_and(|now| now == (salt, encrypted_pek.as_str())) {
+            return Err(TokenError::KeyChanged(project.name.clone()).into());
         }
-        Ok(Step::Write(Change { service_tokens: tokens.with(&token.id, &entry), ephemeral: Vec::new() }))
+        Ok(Some(Change { service_tokens: tokens.with(id, &entry), ephemeral: Vec::new() }))
     };
-    project.change(read, decide).map_err(|Failed { error, made }| {
-        if made == Made::Perhaps {
-            let id = &token.id;
-            report.warning(&format!(
-                "it is not known whether token {id} was created; its key is lost, so that `redenv-run token revoke {id}` is due if `redenv-run token list` shows it"
-            ));
-        }
-        error
-    })?;
-    print(&token, args.format, report)
+    let unknown = format!(
+        "token {id} may have been created, and its key is lost: run `redenv-run token revoke {id}` if `redenv-run token list` shows it"
+    );
+    project.change(read, add, &unknown)?;
+    Ok(print(&token, args.format, start.report)?)
 }
 
-/// The project's key, through the master password.
-fn open(password: &SecretText, salt: Salt, sealed: &str, project: &Name) -> Result<Key, TokenError> {
-    let hex = Key::derive(password, &salt).open(sealed).map_err(|error| match error {
+/// Decrypts the project's key with the master password.
+fn decrypt_pek(
+    password: &SecretText,
+    salt: Salt,
+    encrypted: &str,
+    project: &Name,
+) -> Result<Key, TokenError> {
+    let malformed = |error| TokenError::EncryptedPek { project: project.clone(), error };
+    let hex = Key::derive(password, &salt).open(encrypted).map_err(|error| match error {
         OpenError::Tag => TokenError::WrongPassword(project.clone()),
-        other => TokenError::SealedKey(other),
+        error => malformed(error),
     })?;
-    Key::from_hex(&hex).map_err(TokenError::SealedKey)
+    Key::from_hex(&hex).map_err(malformed)
 }
 
 impl<'a> NewToken<'a> {
@@ -126,19 +123,19 @@ impl<'a> NewToken<'a> {
         Ok(Self {
             project: project.as_str(),
             id: format!("stk_{}", *random_text::<ID_BYTES>()?),
-            sealed_pek: Key::derive(&key, &salt).seal(&pek.to_hex())?,
+            encrypted_pek: Key::derive(&key, &salt).seal(&pek.to_hex())?,
             key,
             salt: salt.to_string(),
             name: &args.name,
             description: &args.description,
-            created_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            created_at: format!("{:.3}", Timestamp::now()),
             created_by: created_by(environment),
         })
     }
 
     fn entry(&self) -> String {
         json(&Entry {
-            sealed_pek: &self.sealed_pek,
+            encrypted_pek: &self.encrypted_pek,
             salt: &self.salt,
             name: self.name,
             description: self.description,
@@ -163,12 +160,11 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings as JSON")
 }
 
-/// `user@host`, as the official clients note it: the user by the process' uid, not by what a
-/// variable says, where the system knows its name.
+/// `user@host`, as the official clients write it. `/etc/passwd` comes before the variables, which may be wrong.
 fn created_by(environment: &Environment) -> String {
     let uid = rustix::process::getuid().as_raw();
     let variable = |name: &str| {
-        let value = environment.get(std::ffi::OsStr::new(name))?.to_str()?;
+        let value = environment.get(OsStr::new(name))?.to_str()?;
         Some(value.to_owned()).filter(|value| !value.is_empty())
     };
     let user = user_name(&fs::read_to_string("/etc/passwd").unwrap_or_default(), uid)
@@ -188,8 +184,8 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
     })
 }
 
-/// Prints the token, and on a terminal what to do with it. The key goes to stdout alone.
-fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(), Box<dyn Failure>> {
+/// Prints the token to stdout, and advice to a terminal. No message has the key in it.
+fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(), TokenError> {
     let project = Shown(token.project);
     let (id, key, salt) = (&token.id, token.key.expose(), &token.salt);
     let text = Zeroizing::new(match format {
@@ -198,7 +194,7 @@ fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(
         }
         CreateFormat::Env => {
             let project = quoted(token.project);
-            // To a file it goes as it is.
+            // A file gets the name unchanged; a terminal must not obey it.
             let project = if io::stdout().is_terminal() { Shown(&project).to_string() } else { project };
             format!(
                 "REDENV_PROJECT={project}\nREDENV_TOKEN_ID={id}\nREDENV_TOKEN_KEY={key}\nREDENV_TOKEN_SALT={salt}\n"
@@ -206,10 +202,10 @@ fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(
         }
         CreateFormat::Json => shown_json(&Zeroizing::new(json(token))),
     });
-    super::write(&text).map_err(|error| Error::Token(TokenError::KeyLost { id: token.id.clone(), error }))?;
+    output::write(&text).map_err(|error| TokenError::KeyLost { id: token.id.clone(), error })?;
     if io::stdout().is_terminal() {
         report.warning(
-            "the key is shown only this once: put it where the program's settings are, or into a password manager",
+            "the key is shown only once: save it now, in the program's settings or a password manager",
         );
     }
     if format == CreateFormat::Env && io::stderr().is_terminal() {
@@ -220,7 +216,7 @@ fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(
     Ok(())
 }
 
-/// A text as a value that the launcher's env files and POSIX shells read alike.
+/// The text as a value that env files and POSIX shells read alike.
 fn quoted(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
     if text.bytes().all(is_plain) {

@@ -1,123 +1,82 @@
-//! Why a token command failed. Names ids and places, never a key.
+//! Why a token command failed. The messages name IDs and places, never a key.
 
 use std::io;
 
-use super::store::Made;
-use crate::ui::report::reason;
-use crate::ui::report::{Shown, join};
+use thiserror::Error;
+
+use crate::ui::failure::Failure;
+use crate::ui::report::{Shown, join, reason};
 use crate::upstash::StoreError;
 use crate::vault::Name;
 use crate::vault::crypto::OpenError;
 
 /// Why a token was not created, listed or revoked.
-#[derive(Debug)]
+#[derive(Error, Debug)]
 pub(crate) enum TokenError {
-    /// The name is empty.
+    #[error("the token's name is empty")]
     NoName,
-    /// There is no terminal to ask for the master password on.
+    #[error("cannot ask for the master password: there is no terminal")]
     NoTerminalForPassword,
-    /// There is no terminal to ask whether to revoke.
+    #[error("cannot ask for confirmation: there is no terminal")]
     NoTerminalToConfirm,
-    /// The terminal did not give an answer.
+    #[error("no master password was typed; nothing was written")]
+    NotTyped,
+    #[error("cannot read from the terminal: {}", reason(.0))]
     Terminal(io::Error),
-    /// stdin did not give the master password.
+    #[error("cannot read the master password from stdin: {}", reason(.0))]
     Stdin(io::Error),
-    /// The master password on stdin is not UTF-8.
+    #[error("the master password on stdin is not UTF-8")]
     NotUtf8,
-    /// The master password is empty.
+    #[error("the master password is empty; nothing was written")]
     NoPassword,
-    /// The master password does not open the project's key.
+    #[error("wrong master password: it does not decrypt the key of project {0}; nothing was written")]
     WrongPassword(Name),
-    /// The project's sealed key is malformed.
-    SealedKey(OpenError),
-    /// Somebody gave the project another key meanwhile.
+    #[error("the data of project {project} is malformed: encryptedPEK: {error}")]
+    EncryptedPek { project: Name, error: OpenError },
+    #[error("the key of project {0} was changed at the same time; nothing was written")]
     KeyChanged(Name),
-    /// The system's random source failed.
+    #[error("the system gives no random numbers; nothing was written")]
     NoRandomness,
-    /// The user said no.
+    #[error("nothing was revoked")]
     Declined,
-    /// An argument is a token key, which is not repeated.
+    #[error("an argument is a token key (redenv_sk_...), not an ID; nothing was revoked")]
     KeyAsId,
-    /// No tokens have these ids; the others are revoked.
+    #[error("project {project} has no service token {}", join(.ids.iter().map(|id| Shown(id))))]
     Unknown { project: Name, ids: Vec<String> },
-    /// Others were faster each time, until the deadline.
-    Contended { project: Name, made: Made },
-    /// The store refused the change.
+    #[error("other changes to the tokens of project {project} came first every time{}", if *.may_be_written { "" } else { "; nothing was written" })]
+    Contended { project: Name, may_be_written: bool },
+    #[error("{} rejected the change: the Upstash token is read-only; nothing was written", Shown(.host))]
+    ReadOnly { host: String },
+    #[error("{} rejected the change: {error}; nothing was written", Shown(.host))]
     Refused { host: String, error: StoreError },
-    /// The token was created, and its key could not be written.
+    #[error("token {} was created, but its key cannot be written to stdout: {}", Shown(.id), reason(.error))]
     KeyLost { id: String, error: io::Error },
 }
 
-impl TokenError {
-    pub(crate) fn message(&self) -> String {
-        match self {
-            Self::NoName => "the token's name is empty".into(),
-            Self::NoTerminalForPassword => "there is no terminal to ask for the master password on".into(),
-            Self::NoTerminalToConfirm => "there is no terminal to ask on whether to revoke".into(),
-            Self::Terminal(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                "no master password was given; nothing was written".into()
-            }
-            Self::Terminal(error) => format!("the terminal gave no answer: {}", reason(error)),
-            Self::Stdin(error) => format!("the master password can't be read from stdin: {}", reason(error)),
-            Self::NotUtf8 => "the master password on stdin is not UTF-8".into(),
-            Self::NoPassword => "the master password is empty; nothing was written".into(),
-            Self::WrongPassword(project) => {
-                format!(
-                    "the master password is wrong: it does not open the key of project {project}; nothing was written"
-                )
-            }
-            Self::SealedKey(error) => format!("the store's data is malformed: encryptedPEK: {error}"),
-            Self::KeyChanged(project) => {
-                format!(
-                    "the key of project {project} was changed by somebody else at the same time; nothing was written"
-                )
-            }
-            Self::NoRandomness => "the system's random source gives nothing; nothing was written".into(),
-            Self::Declined => "nothing was revoked".into(),
-            Self::KeyAsId => "an ID is a token key (redenv_sk_...); nothing was revoked".into(),
-            Self::Unknown { project, ids } => {
-                let ids = join(ids.iter().map(|id| Shown(id)));
-                format!("project {project} has no service token {ids}")
-            }
-            Self::Contended { project, made } => {
-                let certain = if *made == Made::No { "; nothing was written" } else { "" };
-                format!("the tokens of project {project} were changed by others again and again{certain}")
-            }
-            Self::Refused { host, error: StoreError::NoPermission } => {
-                format!("{} refuses: the Upstash token may only read; nothing was written", Shown(host))
-            }
-            Self::Refused { host, error } => {
-                format!("{} refuses the change: {error}; nothing was written", Shown(host))
-            }
-            Self::KeyLost { id, error } => {
-                format!(
-                    "token {} was created, but its key could not be written to stdout: {}",
-                    Shown(id),
-                    reason(error)
-                )
-            }
-        }
-    }
-
-    pub(crate) fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NoName => "name it after what uses it, such as prod-api-server".into(),
+impl Failure for TokenError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoName => "name it after the program that uses it, such as prod-api-server",
             Self::NoTerminalForPassword => {
-                "REDENV_MASTER_PASSWORD_FILE names a file that holds it, --password-stdin reads it from stdin".into()
+                "set REDENV_MASTER_PASSWORD_FILE to a file that holds it, or pipe it to --password-stdin"
             }
-            Self::NoTerminalToConfirm => "--yes revokes without asking".into(),
-            Self::KeyChanged(_) | Self::Contended { .. } => "try again".into(),
+            Self::NoTerminalToConfirm => "--yes revokes without asking",
+            Self::KeyChanged(_) | Self::Contended { .. } => "try again",
             Self::KeyAsId => {
-                "give its id (stk_...), from `redenv-run token list`; others can see the arguments of a command: revoke that token".into()
+                "pass the ID (stk_...) that `redenv-run token list` shows; arguments are public, so revoke the token of that key"
             }
-            Self::Unknown { .. } => "`redenv-run token list` shows the ids".into(),
-            Self::Refused { error: StoreError::NoPermission, .. } => {
-                "set UPSTASH_REDIS_TOKEN to the standard token from the database's page; launches do with the read-only one".into()
+            Self::Unknown { .. } => "`redenv-run token list` shows the IDs",
+            Self::ReadOnly { .. } => {
+                "set UPSTASH_REDIS_TOKEN to the standard token from the database's page; only a launch can use the read-only one"
             }
             Self::KeyLost { id, .. } => {
-                format!("redenv-run token revoke {}, and create another", Shown(id))
+                return Some(format!(
+                    "run `redenv-run token revoke {}`, then create another token",
+                    Shown(id)
+                ));
             }
             _ => return None,
-        })
+        };
+        Some(hint.into())
     }
 }

@@ -1,4 +1,4 @@
-//! `token list`: ids, names and ages, never a sealed key.
+//! `token list`: IDs, names and ages, never a key.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,24 +7,25 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::store::{Metadata, Project};
-use super::time::Zone;
+use super::metadata::Metadata;
+use super::project::Project;
 use crate::cli::token::{ListArgs, ListFormat};
-use crate::commands::check::age;
 use crate::commands::start::Start;
 use crate::ui::failure::Failure;
+use crate::ui::output::print;
 use crate::ui::report::{Colour, Report, Shown, join, shown_json};
-use crate::ui::table::{self, Table, broken, left};
+use crate::ui::table::{Column, Table, terminal_width};
+use crate::ui::time;
 use crate::vault::{self, ParseError};
 
 const YELLOW: &str = "33";
-/// A token older than this is due for rotation.
+/// A token older than this should be replaced.
 const OLD: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// What is told of a token.
+/// A token as `--format json` prints it.
 #[derive(Serialize, Debug)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Listed {
+pub(super) struct Token {
     #[serde(rename = "tokenId")]
     pub(super) id: String,
     pub(super) kind: Kind,
@@ -42,99 +43,87 @@ pub(super) struct Listed {
     expires: Option<SystemTime>,
 }
 
-/// Where a token stands.
+/// The kind of a token.
 #[derive(Serialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Kind {
     /// In `serviceTokens`.
     Service,
-    /// In a field of its own: a short-lived one, of a local tool.
+    /// In a field of its own: a local tool made it for a short time.
     Ephemeral,
 }
 
 /// Prints the project's tokens.
-///
-/// # Errors
-/// Where the store can't be read.
-pub(super) fn list(args: &ListArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
-    let (environment, report) = (&start.environment, start.report);
-    let access = super::access(&args.options, start)?;
-    let project = Project::new(&access, report)?;
-    let tokens = listed(&project.read()?).map_err(|error| project.wrong(error))?;
+pub(super) fn run(args: &ListArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
+    let project = Project::new(&args.options, start)?;
+    let tokens = tokens(&project.read()?).map_err(|error| project.malformed(error))?;
     match args.format {
         ListFormat::Json => {
             #[expect(clippy::expect_used, reason = "structs of strings and numbers always serialize")]
             let json = serde_json::to_string(&tokens).expect("tokens as JSON");
-            super::print(&shown_json(&json))?;
+            print(&shown_json(&json))?;
         }
         ListFormat::Text if tokens.is_empty() => {
-            report.warning(&format!("project {} has no service token", access.project));
+            start.report.warning(&format!("project {} has no service token", project.name));
         }
         ListFormat::Text => {
             let stdout = io::stdout();
-            let table = table(&tokens, &Zone::local(environment));
-            super::print(&table.render(Colour::of(&stdout), table::line_width(&stdout)))?;
-            warn_of_old(&tokens, report);
+            print(&table(&tokens).render(Colour::of(&stdout), terminal_width(&stdout)))?;
+            warn_of_old(&tokens, start.report);
         }
     }
     Ok(())
 }
 
-/// The table of the guide, and how old each token is.
-fn table(tokens: &[Listed], zone: &Zone) -> Table {
-    let mut table = Table::new([
-        broken("Name"),
-        broken("Description"),
-        left("Token ID"),
-        left("Created At"),
-        left("Age"),
+/// The table of Redenv's guide, with the age of each token.
+fn table(tokens: &[Token]) -> Table {
+    let mut table = Table::new(&[
+        Column::Wrapped("Name"),
+        Column::Wrapped("Description"),
+        Column::Left("Token ID"),
+        Column::Left("Created At"),
+        Column::Left("Age"),
     ]);
     for token in tokens {
-        let cells = [
-            token.shown_name(),
-            token.shown_description(),
-            Shown(&token.id).to_string(),
-            token.shown_created(zone),
-            token.shown_age(),
-        ];
-        if token.older_than_90_days {
-            table.styled_row(YELLOW, cells);
-        } else {
-            table.row(cells);
-        }
+        let style = token.older_than_90_days.then_some(YELLOW);
+        table.row(
+            style,
+            [
+                token.shown_name(),
+                token.shown_description(),
+                Shown(&token.id).to_string(),
+                token.shown_created(),
+                token.shown_age(),
+            ],
+        );
     }
     table
 }
 
-fn warn_of_old(tokens: &[Listed], report: Report) {
+fn warn_of_old(tokens: &[Token], report: Report) {
     let old: Vec<Shown<'_>> =
         tokens.iter().filter(|token| token.older_than_90_days).map(|token| Shown(&token.id)).collect();
     if !old.is_empty() {
         report.warning(&format!(
-            "older than 90 days: {}; to rotate one, create another, deploy it, then revoke the old one",
+            "older than 90 days: {}; to rotate a token, create another, deploy it, then revoke the old one",
             join(old)
         ));
     }
 }
 
-/// All tokens, the newest first and those without a date last.
-pub(super) fn listed(metadata: &Metadata) -> Result<Vec<Listed>, ParseError> {
+/// All tokens, newest first. Those without a date come last.
+pub(super) fn tokens(metadata: &Metadata) -> Result<Vec<Token>, ParseError> {
     let now = SystemTime::now();
     let service = metadata.service_tokens()?;
-    let service = service.iter().map(|entry| Listed::read(&entry.id, Kind::Service, entry.json, now));
-    let ephemeral =
-        metadata.ephemeral_tokens().map(|(id, json)| Listed::read(id, Kind::Ephemeral, json, now));
-    let mut tokens: Vec<Listed> = Vec::new();
-    // They are few: each goes to its place.
-    for token in service.chain(ephemeral) {
-        let place = tokens.partition_point(|before| before.created >= token.created);
-        tokens.insert(place, token);
-    }
+    let service = service.iter().map(|entry| Token::read(&entry.id, Kind::Service, entry.json, now));
+    let ephemeral = metadata.ephemeral_tokens().map(|(id, json)| Token::read(id, Kind::Ephemeral, json, now));
+    let mut tokens: Vec<Token> = service.chain(ephemeral).collect();
+    tokens.sort_by_key(|token| std::cmp::Reverse(token.created));
     Ok(tokens)
 }
 
-impl Listed {
-    /// Whatever of the entry can be read; other tools may leave fields out, or write other types.
+impl Token {
+    /// Reads every field that can be read: other tools may leave fields out, or write other types.
     fn read(id: &str, kind: Kind, json: &str, now: SystemTime) -> Self {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
         let text = |name: &str| fields.get(name).and_then(|raw| text(raw));
@@ -156,12 +145,12 @@ impl Listed {
         }
     }
 
-    /// The name, or what stands for none.
+    /// The name, or `-`.
     pub(super) fn shown_name(&self) -> String {
         shown(self.name.as_deref()).unwrap_or_else(|| "-".into())
     }
 
-    /// The description, with what sets an ephemeral token apart before it.
+    /// The description; an ephemeral token is marked.
     fn shown_description(&self) -> String {
         let expired = self.expires.is_some_and(|at| at <= SystemTime::now());
         let kind = match self.kind {
@@ -173,16 +162,16 @@ impl Listed {
         parts.join(": ")
     }
 
-    /// The local time, or what stands there instead of a time.
-    pub(super) fn shown_created(&self, zone: &Zone) -> String {
-        let local = self.created.and_then(|at| zone.show(at));
+    /// The local time of its creation, or the field's own text if that is no time.
+    pub(super) fn shown_created(&self) -> String {
+        let local = self.created.and_then(time::local);
         local.or_else(|| shown(self.created_at.as_deref())).unwrap_or_else(|| "-".into())
     }
 
-    /// How old it is, marked where that is too old.
+    /// The age, marked with `!` if the token is old.
     fn shown_age(&self) -> String {
         let Some(created) = self.created else { return "-".into() };
-        let age = age(SystemTime::now().duration_since(created).unwrap_or_default().as_secs());
+        let age = time::age(SystemTime::now().duration_since(created).unwrap_or_default());
         if self.older_than_90_days { format!("{age} !") } else { age }
     }
 }
@@ -191,7 +180,7 @@ fn shown(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(|text| Shown(text).to_string())
 }
 
-/// A string, or a number as it stands.
+/// The text of a string, or a number as it was written.
 fn text(raw: &RawValue) -> Option<String> {
     let json = raw.get();
     match json.as_bytes().first()? {

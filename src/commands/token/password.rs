@@ -1,5 +1,5 @@
-//! Where the master password comes from: stdin, a file, or the terminal. Never an argument or a
-//! plain variable, which others can see.
+//! The master password: from stdin, a file or the terminal, never from an argument or a variable. Other
+//! users can see arguments, and child processes inherit variables.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -14,7 +14,7 @@ use crate::ui::failure::Failure;
 use crate::ui::prompt::Terminal;
 use crate::vault::Name;
 
-/// The most that is read of stdin: more than any password, and read at once.
+/// The most that is read from stdin.
 const LONGEST: usize = 64 * 1024;
 
 /// The master password, or the terminal to ask for it on.
@@ -24,40 +24,39 @@ pub(super) enum MasterPassword {
 }
 
 impl MasterPassword {
-    /// Finds it: `--password-stdin`, `REDENV_MASTER_PASSWORD_FILE`, the terminal, in this order.
-    ///
-    /// # Errors
-    /// Where none of them is there, or the one that is there can't be read.
-    pub(super) fn find(stdin: bool, environment: &Environment) -> Result<Self, Box<dyn Failure>> {
-        // On a terminal it would be shown while it is typed.
-        if stdin && !io::stdin().is_terminal() {
-            return Ok(Self::Given(first_line(io::stdin().lock()).map_err(Error::Token)?));
+    /// Looks in `--password-stdin`, then `REDENV_MASTER_PASSWORD_FILE`, then for a terminal.
+    pub(super) fn find(from_stdin: bool, environment: &Environment) -> Result<Self, Box<dyn Failure>> {
+        // Read from a terminal like this, the password would be echoed.
+        if from_stdin && !io::stdin().is_terminal() {
+            return Ok(Self::Given(first_line(io::stdin().lock())?));
         }
-        if !stdin && let Some(password) = settings::master_password(environment).map_err(Error::Settings)? {
+        if !from_stdin
+            && let Some(password) = settings::master_password(environment).map_err(Error::Settings)?
+        {
             return Ok(Self::Given(password));
         }
-        let terminal = Terminal::open().ok_or(Error::Token(TokenError::NoTerminalForPassword))?;
-        Ok(Self::Ask(terminal))
+        Ok(Self::Ask(Terminal::open().ok_or(TokenError::NoTerminalForPassword)?))
     }
 
-    /// The password itself; asks for it where it has to.
-    ///
-    /// # Errors
-    /// [`TokenError`] where it is empty, or the terminal fails.
+    /// The password, which the user may have to type now.
     pub(super) fn get(self, project: &Name) -> Result<SecretText, TokenError> {
         let password = match self {
             Self::Given(password) => password,
-            Self::Ask(terminal) => terminal
-                .ask_secretly(&format!("Master password of project {project}: "))
-                .map_err(TokenError::Terminal)?,
+            Self::Ask(terminal) => {
+                let question = format!("Master password of project {project}: ");
+                terminal.ask_secretly(&question).map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => TokenError::NotTyped,
+                    _ => TokenError::Terminal(error),
+                })?
+            }
         };
         if password.expose().is_empty() { Err(TokenError::NoPassword) } else { Ok(password) }
     }
 }
 
-/// The first line, without its end.
+/// The first line, without its newline.
 fn first_line(input: impl BufRead) -> Result<SecretText, TokenError> {
-    // Its size up front: growing would leave copies behind.
+    // Allocated at once: a buffer that grows leaves copies behind.
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
     input.take(LONGEST as u64).read_until(b'\n', &mut line).map_err(TokenError::Stdin)?;
     if line.pop_if(|byte| *byte == b'\n').is_some() {
@@ -71,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_is_taken_without_its_end_and_nothing_else_off() {
+    fn only_the_first_line_counts_and_only_its_newline_is_removed() {
         for (input, password) in [
             ("secret\nmore\n", "secret"),
             ("secret\r\n", "secret"),

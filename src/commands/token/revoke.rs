@@ -1,65 +1,59 @@
-//! `token revoke`: removes entries, service tokens and ephemeral ones alike.
+//! `token revoke`: removes service tokens and ephemeral ones.
 
 use std::fmt::Write;
 
 use super::error::TokenError;
-use super::list::{Kind, Listed, listed};
-use super::store::{Change, Failed, Made, Metadata, Project, Step};
-use super::time::Zone;
+use super::list::{Kind, Token, tokens};
+use super::metadata::Metadata;
+use super::project::{Change, Project};
 use crate::cli::token::RevokeArgs;
-use crate::commands::error::Error;
 use crate::commands::start::Start;
-use crate::settings::Access;
 use crate::ui::failure::Failure;
+use crate::ui::output::print;
 use crate::ui::prompt::Terminal;
-use crate::ui::report::{Report, Shown, join};
+use crate::ui::report::{Shown, join};
 use crate::vault::Name;
 
-/// Revokes tokens, after asking.
-///
-/// # Errors
-/// Why nothing was revoked, or which ids no token has.
-pub(super) fn revoke(args: &RevokeArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
-    let (environment, report) = (&start.environment, start.report);
+/// Revokes tokens after confirmation. IDs without a token are an error, but only after the others are gone.
+pub(super) fn run(args: &RevokeArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
     let mut ids: Vec<String> = Vec::new();
     for id in &args.ids {
         if id.starts_with("redenv_sk_") {
-            return Err(Error::Token(TokenError::KeyAsId).into());
+            return Err(TokenError::KeyAsId.into());
         }
         if !ids.contains(id) {
             ids.push(id.clone());
         }
     }
-    let access = super::access(&args.options, start)?;
+    let project = Project::new(&args.options, start)?;
     let terminal = match Terminal::open() {
         _ if args.yes => None,
         Some(terminal) => Some(terminal),
-        None => return Err(Error::Token(TokenError::NoTerminalToConfirm).into()),
+        None => return Err(TokenError::NoTerminalToConfirm.into()),
     };
-    let project = Project::new(&access, report)?;
     let read = project.read()?;
-    let tokens = listed(&read).map_err(|error| project.wrong(error))?;
+    let tokens = tokens(&read).map_err(|error| project.malformed(error))?;
     let (known, unknown): (Vec<String>, Vec<String>) =
         ids.into_iter().partition(|id| tokens.iter().any(|token| token.id == *id));
     if !known.is_empty() {
-        let chosen: Vec<&Listed> = tokens.iter().filter(|token| known.contains(&token.id)).collect();
+        let chosen: Vec<&Token> = tokens.iter().filter(|token| known.contains(&token.id)).collect();
         if let Some(terminal) = terminal {
-            let question = question(&access.project, &chosen, &unknown, &Zone::local(environment));
-            if !terminal.confirm(&question).map_err(|error| Error::Token(TokenError::Terminal(error)))? {
-                return Err(Error::Token(TokenError::Declined).into());
+            let question = question(&project.name, &chosen, &unknown);
+            if !terminal.confirm(&question).map_err(TokenError::Terminal)? {
+                return Err(TokenError::Declined.into());
             }
         }
-        let left = remove(&project, read, &known, report)?;
-        super::print(&told(&access, &chosen, left))?;
+        let left = remove(&project, read, &known)?;
+        print(&summary(&project.name, &chosen, left))?;
     }
     if unknown.is_empty() {
         return Ok(());
     }
-    Err(Error::Token(TokenError::Unknown { project: access.project.clone(), ids: unknown }).into())
+    Err(TokenError::Unknown { project: project.name, ids: unknown }.into())
 }
 
-/// What is asked. An id that nobody has may be a slip, and is told while the answer can still be no.
-fn question(project: &Name, chosen: &[&Listed], unknown: &[String], zone: &Zone) -> String {
+/// The question before the tokens go. It shows unknown IDs, which may be typing errors.
+fn question(project: &Name, chosen: &[&Token], unknown: &[String]) -> String {
     let mut text = String::new();
     if !unknown.is_empty() {
         let unknown = join(unknown.iter().map(|id| Shown(id)));
@@ -67,57 +61,37 @@ fn question(project: &Name, chosen: &[&Listed], unknown: &[String], zone: &Zone)
     }
     let _ = writeln!(text, "To be revoked in project {project}:");
     for token in chosen {
-        let _ = writeln!(
-            text,
-            "  {}  {}  created {}",
-            Shown(&token.id),
-            token.shown_name(),
-            token.shown_created(zone)
-        );
+        let (id, name, created) = (Shown(&token.id), token.shown_name(), token.shown_created());
+        let _ = writeln!(text, "  {id}  {name}  created {created}");
     }
-    text.push_str("Programs that use them will fail at once, and it can't be undone. Revoke? [y/N] ");
-    text
+    text + "Programs that use them fail at once, and this can't be undone. Revoke? [y/N] "
 }
 
-/// Removes these tokens and says how many are left.
-fn remove(
-    project: &Project<'_>,
-    read: Metadata,
-    ids: &[String],
-    report: Report,
-) -> Result<usize, Box<dyn Failure>> {
+/// Removes the tokens, and counts those that are left.
+fn remove(project: &Project, read: Metadata, ids: &[String]) -> Result<usize, Box<dyn Failure>> {
     let mut left = 0;
-    let decide = |now: &Metadata| {
-        let tokens = listed(now).map_err(|error| project.wrong(error))?;
-        let (going, staying): (Vec<&Listed>, Vec<&Listed>) =
+    let remove = |now: &Metadata| {
+        let tokens = tokens(now).map_err(|error| project.malformed(error))?;
+        let (going, staying): (Vec<&Token>, Vec<&Token>) =
             tokens.iter().partition(|token| ids.contains(&token.id));
         left = staying.len();
         if going.is_empty() {
-            return Ok(Step::Done);
+            return Ok(None);
         }
-        let service_tokens = now.service_tokens().map_err(|error| project.wrong(error))?.without(ids);
+        let service_tokens = now.service_tokens().map_err(|error| project.malformed(error))?.without(ids);
         let ephemeral = going.iter().filter(|token| token.kind == Kind::Ephemeral);
-        Ok(Step::Write(Change {
-            service_tokens,
-            ephemeral: ephemeral.map(|token| token.id.clone()).collect(),
-        }))
+        Ok(Some(Change { service_tokens, ephemeral: ephemeral.map(|token| token.id.clone()).collect() }))
     };
-    project.change(read, decide).map_err(|Failed { error, made }| {
-        if made == Made::Perhaps {
-            let ids = join(ids.iter().map(|id| Shown(id)));
-            report.warning(&format!("it is not known whether {ids} was revoked: revoke again"));
-        }
-        error
-    })?;
+    let names = join(ids.iter().map(|id| Shown(id)));
+    project.change(read, remove, &format!("{names} may or may not be revoked: run the command again"))?;
     Ok(left)
 }
 
-fn told(access: &Access, chosen: &[&Listed], left: usize) -> String {
+fn summary(project: &Name, chosen: &[&Token], left: usize) -> String {
     let mut text = String::new();
     for token in chosen {
         let _ = writeln!(text, "Revoked: {} ({})", Shown(&token.id), token.shown_name());
     }
-    let project = &access.project;
     let _ = match left {
         1 => writeln!(text, "1 token of project {project} remains"),
         _ => writeln!(text, "{left} tokens of project {project} remain"),
