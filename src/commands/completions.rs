@@ -1,110 +1,86 @@
-//! `completions`: what a shell needs to complete the launcher's commands and options.
+//! `completions`: prints a shell's completions as `clap_complete` generates them.
 //!
-//! `clap_complete` generates it. Behind `--` of a launch or of `check` it would offer the launcher's own,
-//! or nothing: there COMMAND is completed as if it stood alone.
+//! A launcher's most typed word is the command behind `--`, which `clap_complete` can't complete. A few lines
+//! per shell hand it to the shell, as if the command stood alone.
 
-use clap::CommandFactory;
-use clap_complete::Generator;
+use clap::{Args, Command, Subcommand};
+use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
-use crate::cli::{Cli, CompletionsArgs, Shell};
+use crate::cli::{CompletionsArgs, LaunchArgs, Shell, Sub};
 use crate::ui::failure::Failure;
 use crate::ui::output;
 
-/// What is replaced, everywhere, by what.
-type Edits = &'static [(&'static str, &'static str)];
-
-/// bash-completion, by the name that its function has or had, knows what COMMAND takes. Without it COMMAND
-/// gets files, which bash takes where it is offered nothing.
-const BASH: Edits = &[
-    // clap_complete 4.6 writes a `-` in the program's name in two ways, and no command would have
-    // completions.
-    ("redenv__subcmd__run", "redenv__run"),
-    (
-        "    COMPREPLY=()\n    if",
-        r#"    COMPREPLY=()
+/// Takes the place of the generated function. Without bash-completion, the command's arguments are files.
+const BASH: &str = r#"
+_redenv_run_or_command() {
     local at offset
     for ((at = 1; at < COMP_CWORD; at++)); do
-        if [[ ${COMP_WORDS[at]} == -- ]]; then
-            [[ ${COMP_WORDS[1]} == -* || ${COMP_WORDS[1]} == check ]] || return 0
-            for offset in _comp_command_offset _command_offset; do
-                if declare -F $offset >/dev/null; then
-                    $offset $((at + 1))
-                    return 0
-                fi
-            done
-            ((at + 1 == COMP_CWORD)) && COMPREPLY=($(compgen -c -- "$2"))
-            return 0
-        fi
+        [[ ${COMP_WORDS[at]} == -- ]] || continue
+        for offset in _comp_command_offset _command_offset; do
+            declare -F $offset >/dev/null || continue
+            $offset $((at + 1))
+            return
+        done
+        COMPREPLY=()
+        ((at + 1 < COMP_CWORD)) || COMPREPLY=($(compgen -c -- "$2"))
+        return
     done
-    if"#,
-    ),
-];
+    _redenv__run "$@"
+}
+complete -F _redenv_run_or_command -o bashdefault -o default redenv-run
+"#;
 
-const ZSH: Edits = &[
-    (
-        "\n_redenv-run() {\n",
-        r"
+/// Begins the generated function.
+const ZSH: &str = r"
 _redenv-run() {
     local at=${words[(i)--]}
-    if (( at < CURRENT )) && [[ $words[2] == (-*|check) ]]; then
+    if (( at < CURRENT )); then
         shift $at words
         (( CURRENT -= at ))
         _normal -p redenv-run
         return
     fi
-",
-    ),
-    // COMMAND, which `print` takes out, is counted before the subcommand.
-    ("$line[2]", "$line[1]"),
-];
+";
 
-const FISH: Edits = &[
-    (
-        "    set -e cmd[1]\n",
-        "    contains -- -- $cmd
-    and return 1
-    set -e cmd[1]
-",
-    ),
-    // The value that is being typed is not among the words, and an option without its own is an error.
-    ("-- $cmd 2>", "-- $cmd '' 2>"),
-    ("if set -q argv[1]", r#"if test -n "$argv[1]""#),
-];
-
-/// Files are offered where an option takes one, and where COMMAND does.
-const FISH_MORE: &str = r#"complete -c redenv-run -f
+/// Behind `--`, the generated conditions must not hold, so that no option of redenv-run is offered.
+const FISH: &str = r#"
 complete -c redenv-run -n "__fish_redenv_run_using_subcommand completions" -a "bash zsh fish"
 
 function __fish_redenv_run_command
     set -l words (commandline -opc)
     set -l at (contains -i -- -- $words)
-    and string match -qr '^(-|check$)' -- $words[2]
     or return
     set -e words[1..$at]
-    set words (string escape -- $words)
-    set -l word (commandline -ct)
-    complete -C "$words $word"
+    complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
 end
 complete -c redenv-run -a "(__fish_redenv_run_command)"
 "#;
 
 /// Prints the completions of a shell.
 pub(super) fn run(args: &CompletionsArgs) -> Result<(), Box<dyn Failure>> {
-    let (generator, edits, more): (&dyn Generator, _, _) = match args.shell {
-        Shell::Bash => (&Bash, BASH, ""),
-        Shell::Zsh => (&Zsh, ZSH, ""),
-        Shell::Fish => (&Fish, FISH, FISH_MORE),
+    // Without the command's own argument: it would be offered without `--`, where it is refused.
+    let mut command =
+        LaunchArgs::augment_args(Command::new("redenv-run").version("").disable_help_subcommand(true));
+    command = Sub::augment_subcommands(command);
+    let mut script = Vec::new();
+    match args.shell {
+        Shell::Bash => generate(Bash, &mut command, "redenv-run", &mut script),
+        Shell::Zsh => generate(Zsh, &mut command, "redenv-run", &mut script),
+        Shell::Fish => generate(Fish, &mut command, "redenv-run", &mut script),
+    }
+    let script = String::from_utf8_lossy(&script);
+    let script = match args.shell {
+        // clap_complete 4.6 writes the `-` of the name in two ways; without this, no subcommand is completed.
+        Shell::Bash => script.replace("redenv__subcmd__run", "redenv__run") + BASH,
+        Shell::Zsh => script.replace("\n_redenv-run() {\n", ZSH),
+        Shell::Fish => {
+            let before = "    set -l cmd (commandline -opc)\n    set -e cmd[1]\n";
+            script.replace(
+                before,
+                &format!("    contains -- -- (commandline -opc)\n    and return 1\n{before}"),
+            ) + FISH
+        }
     };
-    let mut command = Cli::command().bin_name("redenv-run");
-    command.build();
-    let mut bytes = Vec::new();
-    generator.generate(&command, &mut bytes);
-    // Without the dashes COMMAND is refused.
-    let text: String = String::from_utf8_lossy(&bytes)
-        .split_inclusive('\n')
-        .filter(|line| !line.contains("::command -- "))
-        .collect();
-    let text = edits.iter().fold(text, |text, (old, new)| text.replace(old, new));
-    Ok(output::print(&(text + more))?)
+    Ok(output::print(&script)?)
 }
