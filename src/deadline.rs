@@ -1,8 +1,8 @@
-//! The one deadline over everything before the exec.
+//! The deadline for everything before the exec.
 
 use std::time::{Duration, Instant};
 
-/// A point in time, and the span it was made from, for messages.
+/// A point in time, and the span from the start to it, which messages show.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Instant,
@@ -12,23 +12,23 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// The deadline `span` after `start`.
     pub(crate) fn new(start: Instant, span: Duration) -> Self {
-        // A span beyond what the clock can hold is a deadline that never comes.
+        // The clock can't hold every span: then the deadline never comes.
         let never = Duration::from_secs(60 * 60 * 24 * 365);
         let at = start.checked_add(span).unwrap_or(start + never);
         Self { at, span }
     }
 
-    /// What is left: zero when it has passed.
+    /// The time that is left: zero after the deadline.
     pub(crate) fn remaining(self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// This deadline, or `span` from now where that is later.
+    /// This deadline, or `span` from now if that is later.
     pub(crate) fn or_at_least(self, span: Duration) -> Self {
         Self { at: self.at.max(Instant::now() + span), ..self }
     }
 
-    /// The whole span it was made from.
+    /// The whole span.
     pub(crate) fn span(self) -> Duration {
         self.span
     }

@@ -1,10 +1,9 @@
-//! `redenv-run -- COMMAND`: resolves a Redenv service token from its environment, fetches the
-//! project's sealed secrets from Upstash Redis, opens them in memory, puts them into COMMAND's
-//! environment and becomes COMMAND with one exec.
+//! `redenv-run -- node server.js` reads a Redenv service token from its environment, fetches the project's
+//! encrypted secrets from Upstash Redis, decrypts them in memory, and becomes the command with one exec.
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
 #[cfg(not(unix))]
-compile_error!("redenv-run becomes the program it starts, which only Unix systems can do");
+compile_error!("redenv-run becomes the command with execve, which only Unix has");
 
 mod child;
 mod cli;
@@ -36,8 +35,7 @@ use commands::usage::UsageError;
 use ui::failure::{FAILED, Failure};
 use ui::report::{Report, Verbosity};
 
-/// Wipes every block of the heap when it is freed: also those that the HTTP client, the parser of the
-/// environment or a growing buffer leave behind. Only what was never freed is still there at the end.
+/// Wipes every block of the heap when it is freed, those of the HTTP client and of buffers that grew as well.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
@@ -46,26 +44,26 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(end_on_panic));
     guard::forbid_dumps();
     guard::end_on_signals();
-    start(at)
+    run(at)
 }
 
-/// A panic is a bug. Its payload may hold anything, so only its place is told; the status is the
-/// launcher's own.
+/// Reports where a panic happened, which is a bug. Its text may hold a secret, so it is not printed.
 fn end_on_panic(panic: &panic::PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |place| {
         let file = place.file().rsplit('/').next().unwrap_or_default();
-        format!("{file}:{}", place.line())
+        format!(" at {file}:{}", place.line())
     });
-    failed(&Error::Internal { place }, Report::new(Verbosity::Normal));
+    let report = Report::new(Verbosity::Normal);
+    report.error(&format!("internal error{place}"), Some("this is a bug, please report it"));
     process::exit(FAILED.into());
 }
 
-fn start(at: Instant) -> ExitCode {
+fn run(at: Instant) -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
     let cli = match Cli::parse_arguments(&arguments) {
         Ok(cli) => cli,
         Err(help) if !help.use_stderr() => {
-            // `--help` into a closed pipe is no failure.
+            // A closed pipe is no failure of `--help`.
             let _ = help.print();
             return ExitCode::SUCCESS;
         }
@@ -74,9 +72,8 @@ fn start(at: Instant) -> ExitCode {
             return failed(&Error::Usage(error), Report::new(Verbosity::Normal));
         }
     };
-    // Of duplicate names the last one counts, as shells read them.
-    let mut environment = Environment::new();
-    environment.extend(env::vars_os());
+    // When a name appears twice, the last value wins, as in shells.
+    let environment: Environment = env::vars_os().collect();
     let report = Report::new(settings::verbosity(cli.output(), &environment));
     match commands::run(cli, Start { at, environment, report }) {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,17 +92,17 @@ mod tests {
 
     use super::*;
 
-    /// Set in the process that is to panic.
+    /// Set in the process that panics.
     const PANICS: &str = "REDENV_RUN_TEST_PANICS";
 
     #[test]
-    fn a_panic_ends_in_125_and_shows_its_place_and_not_what_it_says() {
+    fn a_panic_exits_with_125_and_shows_its_place_but_not_its_text() {
         if env::var_os(PANICS).is_some() {
             panic::set_hook(Box::new(end_on_panic));
             let secret = String::from("hunter2");
             panic!("{secret} was not expected");
         }
-        let name = "tests::a_panic_ends_in_125_and_shows_its_place_and_not_what_it_says";
+        let name = "tests::a_panic_exits_with_125_and_shows_its_place_but_not_its_text";
         let output = Command::new(env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture", "--test-threads=1"])
             .env(PANICS, "1")
@@ -113,10 +110,7 @@ mod tests {
             .unwrap();
         let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(125), "{said}");
-        assert!(
-            said.contains("redenv-run: error: the launcher stopped on a bug of its own at main.rs:"),
-            "{said}"
-        );
+        assert!(said.contains("redenv-run: error: internal error at main.rs:"), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }
 }

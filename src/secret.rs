@@ -1,25 +1,20 @@
-//! The newtype that holds secret text.
-//!
-//! Wiped on drop, without `Display` and `Clone`, with an opaque `Debug`: a secret can't get into a
-//! message by accident. `expose` is the one way to look inside, and easy to search for.
+//! The newtype for secret text: wiped on drop, without `Display` and `Clone`, with an opaque `Debug`, so that a
+//! secret can't get into a message by accident. `expose` is the only way to read it, and easy to search for.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Text that must not be seen: a token key, an Upstash token, a password, a secret's value.
+/// Secret text: a token key, an Upstash token, a password or a secret's value.
 pub(crate) struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes the text over; nothing is copied.
+    /// Takes the text without copying it.
     pub(crate) fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// Takes bytes over that should be UTF-8; on failure they are wiped.
-    ///
-    /// # Errors
-    /// [`NotUtf8`] where they are not UTF-8.
+    /// Takes the bytes without copying them, and wipes them if they are not UTF-8.
     pub(crate) fn from_utf8(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, NotUtf8> {
         match String::from_utf8(std::mem::take(&mut *bytes)) {
             Ok(text) => Ok(Self::new(text)),
@@ -30,13 +25,13 @@ impl SecretText {
         }
     }
 
-    /// The text itself. It must not reach a message, a log, a file or an argument list.
+    /// The text. It must not get into a message, a log, a file or an argument list.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// The bytes were not UTF-8.
+/// The bytes are not UTF-8.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotUtf8;
 

@@ -53,9 +53,6 @@ pub(crate) enum Error {
     Environment(EnvironmentError),
     MemoryFile(MemoryFileError),
     Launch(LaunchError),
-    Internal {
-        place: String,
-    },
 }
 
 const MORE_THREADS: &str = "raise the limit of processes: `ulimit -u`, or the container's limit of pids";
@@ -115,9 +112,6 @@ impl Error {
             Self::Environment(error) => secrets::environment(error),
             Self::MemoryFile(error) => secrets::memory_file(error),
             Self::Launch(error) => secrets::launch(error),
-            Self::Internal { place } => {
-                told(format!("the launcher stopped on a bug of its own at {place}"), "please report it")
-            }
         }
     }
 }

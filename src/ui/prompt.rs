@@ -1,4 +1,4 @@
-//! Questions on the terminal: on `/dev/tty`, so that stdin and stdout may be anything else.
+//! Questions on the terminal. They use `/dev/tty`, so stdin and stdout can be anything.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -10,23 +10,20 @@ use signal_hook::{flag, low_level};
 
 use crate::secret::SecretText;
 
-/// The process' controlling terminal.
+/// The process's controlling terminal.
 #[derive(Debug)]
 pub(crate) struct Terminal(File);
 
 impl Terminal {
-    /// The terminal, where there is one.
+    /// Opens the terminal, if there is one.
     pub(crate) fn open() -> Option<Self> {
         OpenOptions::new().read(true).write(true).open("/dev/tty").ok().map(Self)
     }
 
-    /// Asks for a line that is not shown while it is typed.
-    ///
-    /// # Errors
-    /// What the terminal said; [`io::ErrorKind::UnexpectedEof`] for Ctrl-D.
+    /// Asks for a line without echo. Ctrl-D is an [`io::ErrorKind::UnexpectedEof`].
     pub(crate) fn ask_secretly(mut self, question: &str) -> io::Result<SecretText> {
-        // rpassword answers Ctrl-C with a SIGINT to the process, which would leave the terminal
-        // without echo. It is held back until the terminal is as it was.
+        // rpassword turns Ctrl-C into a SIGINT, which would leave the terminal without echo. So the signal
+        // waits until the echo is back.
         let deadly = Arc::new(AtomicBool::new(false));
         flag::register_conditional_default(SIGINT, Arc::clone(&deadly))?;
         let answer = rpassword::prompt_password(question);
@@ -34,16 +31,13 @@ impl Terminal {
         if answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
             low_level::emulate_default_handler(SIGINT)?;
         } else if answer.is_err() {
-            // What is said next begins a line.
+            // The next message starts on a new line.
             self.0.write_all(b"\n")?;
         }
         answer.map(SecretText::new)
     }
 
-    /// Asks for a yes; anything else is a no.
-    ///
-    /// # Errors
-    /// What the terminal said.
+    /// Asks for a `y` or `yes`; anything else is a no.
     pub(crate) fn confirm(mut self, question: &str) -> io::Result<bool> {
         self.0.write_all(question.as_bytes())?;
         let mut answer = String::new();

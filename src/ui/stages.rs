@@ -1,8 +1,8 @@
-//! How long each stage took, for `-v` and `check`.
+//! The time that each stage took, for `-v` and `check`.
 
 use std::time::{Duration, Instant};
 
-/// The stages that are done, in their order.
+/// The finished stages, in order.
 #[derive(Debug)]
 pub(crate) struct Stages {
     since: Instant,
@@ -10,19 +10,19 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    /// Nothing done yet.
+    /// No stage is finished yet.
     pub(crate) fn new(start: Instant) -> Self {
         Self { since: start, done: Vec::with_capacity(8) }
     }
 
-    /// What happened since the last call was this stage.
+    /// Ends a stage, which began when the one before it ended.
     pub(crate) fn end(&mut self, name: &'static str) {
         let now = Instant::now();
         self.done.push((name, now - self.since));
         self.since = now;
     }
 
-    /// Names and times.
+    /// The names and times.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, Duration)> {
         self.done.iter().copied()
     }
