@@ -34,7 +34,7 @@ pub struct Project {
 pub const TOKEN_ID: &str = "stk_a1B2c3D4e5F6g7H8";
 pub const TOKEN_KEY: &str = "redenv_sk_wX+3/zQ8mN5bV2cL7kJ4hG1fD9sA6pR0";
 pub const TOKEN_SALT: &str = "000102030405060708090a0b0c0d0e0f";
-pub const MASTER_PASSWORD: &str = "correct hörse battery staple";
+pub const MASTER_PASSWORD: &str = "correct horse battery staple";
 const MASTER_SALT: &str = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
 const CREATED_AT: &str = "2026-01-15T09:30:00.000Z";
 
