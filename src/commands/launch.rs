@@ -45,6 +45,8 @@ pub(super) fn run(
     stages.end("environment");
     report_stages(&stages, at, report);
 
+    // Wipes the token key, the Upstash token and the values: the command's environment is all that the exec takes.
+    drop((settings, selected));
     Err(Error::Launch(launch.exec()).into())
 }
 
