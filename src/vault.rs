@@ -24,7 +24,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 pub(crate) use history::{History, HistoryError, Pin, Version};
-pub(crate) use reply::{ParseError, moment, parse, salt_in};
+pub(crate) use reply::{ParseError, moment, parse};
 
 use crate::secret::SecretText;
 use crate::ui::report;

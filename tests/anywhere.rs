@@ -94,7 +94,7 @@ fn a_host_that_the_name_server_does_not_know_is_named() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.starts_with("redenv-run: error: "), "{stderr}");
         // How often it was tried depends on the machine.
-        let error = "redenv-run: error: elsewhere.test could not be reached: its name is not known";
+        let error = "redenv-run: error: elsewhere.test could not be reached: its name is unknown";
         assert!(stderr.starts_with(error), "{stderr}");
         assert_eq!(output.status.code(), Some(125));
     });

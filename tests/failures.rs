@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::support::launcher::{Launcher, launcher, said};
-use crate::support::project::{Project, TOKEN_ID};
+use crate::support::project::{Project, TOKEN_ID, TOKEN_SALT};
 use crate::support::vault::{Response, Vault};
 
 /// A launch that fails: what is wrong, and what is said of it.
@@ -76,8 +76,8 @@ const LITERAL: &str = r"hint: write \${NAME} for a literal reference; --raw star
 const REVOKED: &str =
     "error: project acme has no service token stk_a1B2c3D4e5F6g7H8: it was revoked, or is of another project";
 const NEW_TOKEN: &str = "hint: check REDENV_TOKEN_ID, or make a new token with `redenv-run token create`";
-const COPY_TOKEN: &str = "hint: copy the REST token from the database's page, a trailing = included; its password is another thing";
-const NOT_ACCEPTED: &str = "error: 127.0.0.1 does not accept the Upstash token";
+const COPY_TOKEN: &str = "hint: copy the REST token from the database's page, with a trailing =; the database's password does not work here";
+const NOT_ACCEPTED: &str = "error: 127.0.0.1 rejected the Upstash token (HTTP 401)";
 
 pub const FAILURES: &[Failure] = &[
     // Secrets.
@@ -268,7 +268,7 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "a token with a line break",
         &[
-            "error: the Upstash token holds a character that no token has",
+            "error: the Upstash token contains a character that no token has",
             "hint: copy the REST token again, without line breaks",
         ],
     )
@@ -277,36 +277,36 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "an answer of 403",
         &[
-            "error: 127.0.0.1 refuses access (status 403)",
-            "hint: the token or this machine's address may not use this database",
+            "error: 127.0.0.1 denied access (HTTP 403)",
+            "hint: check that the token and this machine's IP address may use this database",
         ],
     )
     .vault(|vault| answers(vault, 403, ECHO)),
     Failure::of(
         "an address without the API",
         &[
-            "error: 127.0.0.1 has no Upstash REST API at this address (status 404)",
+            "error: 127.0.0.1 has no Upstash REST API at this URL (HTTP 404)",
             "hint: set UPSTASH_REDIS_URL to the REST URL from the database's page",
         ],
     )
     .vault(|vault| answers(vault, 404, ECHO)),
     Failure::of(
         "another refusal",
-        &["error: 127.0.0.1 refuses the request (status 400): an error of code ERR"],
+        &["error: 127.0.0.1 refused the request (HTTP 400): error code ERR"],
     )
     .vault(|vault| answers(vault, 400, ECHO)),
     Failure::of(
         "a used up quota",
         &[
-            "error: 127.0.0.1 refuses: the database's request quota is used up",
-            "hint: no retry helps: raise the quota in Upstash's console, or wait for its next period",
+            "error: 127.0.0.1 refused the request: the database's request quota is used up",
+            "hint: raise the quota in Upstash's console, or wait for its next period",
         ],
     )
     .vault(|vault| answers(vault, 400, r#"{"error":"ERR max requests limit exceeded. Limit: 1, Usage: 2"}"#)),
     Failure::of(
         "a redirect",
         &[
-            "error: 127.0.0.1 redirects elsewhere (status 307), which is not followed",
+            "error: 127.0.0.1 redirects to another URL (HTTP 307), which redenv-run does not follow",
             "hint: set UPSTASH_REDIS_URL to the database's own REST URL",
         ],
     )
@@ -332,21 +332,21 @@ pub const FAILURES: &[Failure] = &[
     .vault(|vault| answers(vault, 200, r#"{"result":"canary-4f8a1c"}"#)),
     Failure::of(
         "a pipeline that is refused as a whole",
-        &["error: 127.0.0.1 refuses to read the project: an error of code ERR"],
+        &["error: 127.0.0.1 refuses to read the project: error code ERR"],
     )
     .vault(|vault| answers(vault, 200, ECHO)),
     Failure::of("too few answers", &["error: the answer of 127.0.0.1 has 1 results instead of 2"])
         .vault(|vault| answers(vault, 200, r#"[{"result":["canary-4f8a1c",null,null,null,null]}]"#)),
     Failure::of(
         "a command that the store refuses",
-        &["error: 127.0.0.1 refuses to read meta@acme: an error of code ERR"],
+        &["error: 127.0.0.1 refuses to read meta@acme: error code ERR"],
     )
     .vault(|vault| {
         answers(vault, 200, r#"[{"error":"ERR canary-4f8a1c"},{"result":["canary-4f8a1c","x"]}]"#);
     }),
     Failure::of("an answer that is no HTTP", &[
-        "error: the answer of 127.0.0.1 is not HTTP",
-        "hint: check the URL's scheme and port: something else than the REST API may be listening there",
+        "error: 127.0.0.1 did not answer in HTTP",
+        "hint: check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there",
     ])
     .vault(|vault| vault.respond_always(Some(Response::raw("canary-4f8a1c\r\n\r\n")))),
 ];
@@ -384,17 +384,17 @@ fn a_store_that_is_not_there_is_named() {
 #[cfg(target_os = "linux")]
 fn a_system_that_gives_no_thread_is_told_with_what_to_do() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
-    let limited = |url: &str| {
-        let launch = launcher(&vault).env("UPSTASH_REDIS_URL", url).program(["true"]);
+    let limited = || {
+        let launch = launcher(&vault).program(["true"]);
         fs::set_permissions(launch.directory(), fs::Permissions::from_mode(0o777)).unwrap();
         let nobody = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"];
         launch.through([&["prlimit", "--nproc=1:1"][..], &nobody].concat())
     };
     let hint = "hint: raise the limit of processes: `ulimit -u`, or the container's limit of pids";
-    let request = "error: the system gives no thread for the request";
-    limited("https://vault.example").run().assert_failed(125, &[request, hint]);
+    let request = "error: 127.0.0.1 was not asked: the system allows no more threads";
+    limited().run().assert_failed(125, &[request, hint]);
     let derivation = "error: the system gives no thread for the key derivation";
-    limited(&vault.url()).run().assert_failed(125, &[derivation, hint]);
+    limited().env("REDENV_TOKEN_SALT", TOKEN_SALT).run().assert_failed(125, &[derivation, hint]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn project() -> Project {
 
 /// What an outage of this vault is called in every message.
 fn outage(vault: &Vault) -> String {
-    let why = "it answered with status 503 and asks to wait 16m 40s";
+    let why = "it failed (HTTP 503) and asks to wait 16m 40s";
     format!("{} did not serve the request within 10s: {why}", vault.address())
 }
 
@@ -187,8 +187,8 @@ fn every_kind_of_outage_is_bridged() {
         assert!(outcome.stderr.contains(&format!("; starting from {}", place.file().display())));
     };
     for (response, why) in [
-        (Response::new(429), "it allows no more requests for now (status 429), "),
-        (Response::new(500), "it answered with status 500, "),
+        (Response::new(429), "it limits its requests (HTTP 429) ("),
+        (Response::new(500), "it failed (HTTP 500) ("),
     ] {
         let place = Place::filled();
         place.vault.respond_always(Some(response));
@@ -199,13 +199,13 @@ fn every_kind_of_outage_is_bridged() {
     let place = Place::filled();
     place.vault.respond_always(Some(Response::raw("")));
     let address = place.vault.address();
-    let why = format!("{address} could not be reached: the connection was closed early, 4 times");
+    let why = format!("{address} could not be reached: the connection was closed early (4 attempts)");
     started(&place, place.greet().env("REDENV_TIMEOUT", "50s"), &why);
     let nobody = "http://127.0.0.1:1";
-    let why = "127.0.0.1:1 could not be reached: the connection was refused, 4 times";
+    let why = "127.0.0.1:1 could not be reached: the connection was refused (4 attempts)";
     started(&place, place.greet().env("UPSTASH_REDIS_URL", nobody).env("REDENV_TIMEOUT", "50s"), why);
     place.come_back();
     place.vault.set_delay(Duration::from_secs(30));
-    let why = format!("{address} did not answer within 2s: no answer in time");
+    let why = format!("{address} did not answer within 2s: no answer came");
     started(&place, place.greet().env("REDENV_TIMEOUT", "2s"), &why);
 }

@@ -1,5 +1,4 @@
-//! The key is derived while the request is under way: from its start where the salt is known
-//! beforehand, and else from when the beginning of a long answer has told it.
+//! The key is derived while the request is under way if the salt is known beforehand.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::{Project, TOKEN_SALT};
 use crate::support::server::Server;
-use crate::support::vault::{Certificate, Vault};
+use crate::support::vault::Vault;
 
 /// Longer than a derivation takes on a machine that isn't too busy.
 const DELAY: Duration = Duration::from_millis(400);
@@ -79,45 +78,6 @@ fn joined_to(far: SocketAddr, near: &TcpStream) -> TcpStream {
     let mut sender = (near.try_clone().unwrap(), far.try_clone().unwrap());
     thread::spawn(move || drop(std::io::copy(&mut sender.0, &mut sender.1)));
     far
-}
-
-/// Passes a request on to `vault`, and its answer back, all but the first `at_once` bytes of it late.
-fn with_a_late_end(vault: SocketAddr, at_once: u64) -> Server {
-    Server::start(move |mut near| {
-        let mut far = joined_to(vault, &near);
-        drop(std::io::copy(&mut (&mut far).take(at_once), &mut near));
-        thread::sleep(DELAY);
-        drop(std::io::copy(&mut far, &mut near));
-    })
-}
-
-#[test]
-fn the_beginning_of_a_long_answer_is_enough_for_the_derivation() {
-    let vault = Vault::of(&long_project(300_000));
-    let late = with_a_late_end(vault.address(), 100_000);
-    let whole = derivation(|| launcher(&vault));
-    let begun = derivation(|| launcher(&vault).env("UPSTASH_REDIS_URL", late.url()));
-    assert!(begun < whole / 4.0, "{begun} ms instead of {whole} ms");
-}
-
-#[test]
-fn behind_a_proxy_the_beginning_is_enough_too() {
-    let vault = Vault::builder().project(&long_project(300_000)).tls(Certificate::Valid).start();
-    // What passes it is TLS: a handshake of some 3,000 bytes, then the answer.
-    let late = with_a_late_end(vault.address(), 100_000);
-    let proxy = Server::start(move |mut near| {
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            near.read_exact(&mut byte).unwrap();
-            request.push(byte[0]);
-        }
-        near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-        drop(std::io::copy(&mut joined_to(late.address(), &near), &mut near));
-    });
-    let whole = derivation(|| launcher(&vault));
-    let begun = derivation(|| launcher(&vault).env("HTTPS_PROXY", proxy.url()));
-    assert!(begun < whole / 4.0, "{begun} ms instead of {whole} ms");
 }
 
 #[test]

@@ -52,8 +52,8 @@ fn behind_a_proxy_the_certificate_is_checked_as_everywhere() {
     outcome.assert_failed(
         125,
         &[
-            "error: the certificate of vault.example is not accepted: it is for another name",
-            "hint: check the URL and this machine's clock; a private CA is named with --ca-file (REDENV_CA_FILE)",
+            "error: vault.example has a certificate that redenv-run does not accept: it is for another name",
+            "hint: check UPSTASH_REDIS_URL and this machine's clock; name a private CA with --ca-file (REDENV_CA_FILE)",
         ],
     );
     assert_eq!(vault.requests().len(), 0);
@@ -80,7 +80,7 @@ fn a_proxy_that_wants_other_credentials_is_named_without_those_it_got() {
             125,
             &[
                 "project acme, environment development",
-                "error: the proxy does not connect to vault.example: it wants a user name and password (status 407)",
+                "error: vault.example can't be reached through the proxy: it wants a user name and password (HTTP 407)",
                 "hint: check HTTPS_PROXY",
             ],
         );
@@ -101,8 +101,7 @@ fn a_proxy_that_is_down_is_an_outage_and_not_a_reason_to_connect_directly() {
         "redenv-run: error: localhost:{port} through the proxy {closed} could not be reached within 1s: the connection was refused"
     );
     assert!(outcome.stderr.contains(&error), "{}", outcome.stderr);
-    let hint =
-        "redenv-run: hint: check HTTPS_PROXY, and that the proxy lets connections to this host through\n";
+    let hint = "redenv-run: hint: check HTTPS_PROXY, and that the proxy allows connections to this host\n";
     assert!(outcome.stderr.ends_with(hint), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
     assert_eq!(vault.connections(), 0);
@@ -180,8 +179,8 @@ fn what_a_proxy_answers_besides_is_told_by_its_status() {
     use std::io::{Read, Write};
     let vault = vault();
     for (answer, reason) in [
-        ("HTTP/1.1 403 Forbidden\r\n\r\n", "it answered with status 403"),
-        ("HTTP/1.1 301 Moved\r\nLocation: http://elsewhere.example\r\n\r\n", "it answered with status 301"),
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", "it answered HTTP 403"),
+        ("HTTP/1.1 301 Moved\r\nLocation: http://elsewhere.example\r\n\r\n", "it answered HTTP 301"),
     ] {
         let proxy = Server::start(move |mut stream| {
             // All of it: what is left unread would make the close a reset.
@@ -195,7 +194,7 @@ fn what_a_proxy_answers_besides_is_told_by_its_status() {
             }
             drop(stream.write_all(answer.as_bytes()));
         });
-        let error = format!("error: the proxy does not connect to vault.example: {reason}");
+        let error = format!("error: vault.example can't be reached through the proxy: {reason}");
         let outcome = far(&vault).env("HTTPS_PROXY", proxy.url()).run();
         outcome.assert_failed(125, &[&error, "hint: check HTTPS_PROXY"]);
         assert_eq!(proxy.connections(), 1);

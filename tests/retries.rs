@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 #[cfg(target_os = "linux")]
 use crate::support::isolated::isolated;
@@ -13,9 +15,8 @@ use crate::support::vault::{Response, Vault};
 /// What `-v` begins with.
 const READ: &str = "project acme, environment development";
 const REST_URL: &str = "hint: check that UPSTASH_REDIS_URL is the database's REST URL";
-const NOT_HTTP: &str = "error: the answer of 127.0.0.1 is not HTTP";
-const CHECK_PORT: &str =
-    "hint: check the URL's scheme and port: something else than the REST API may be listening there";
+const NOT_HTTP: &str = "error: 127.0.0.1 did not answer in HTTP";
+const CHECK_PORT: &str = "hint: check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there";
 
 fn project() -> Project {
     Project::new("acme").secret("development", "GREETING", "hello")
@@ -30,13 +31,18 @@ fn patient(vault: &Vault) -> Launcher {
 /// What `-v` says of attempts that failed, without the wait.
 fn attempts(outcome: &Outcome) -> Vec<&str> {
     let lines = outcome.stderr.lines().filter_map(|line| line.strip_prefix("redenv-run: attempt "));
-    lines.map(|line| line.rsplit_once("; again in ").unwrap().0).collect()
+    lines.map(|line| line.rsplit_once("; next attempt in ").unwrap().0).collect()
 }
 
 /// The waits between attempts, as `-v` says them.
 fn waits(outcome: &Outcome) -> Vec<Duration> {
-    let waits = outcome.stderr.lines().filter_map(|line| line.rsplit_once("; again in "));
+    let waits = outcome.stderr.lines().filter_map(|line| line.rsplit_once("; next attempt in "));
     waits.map(|(_, ms)| Duration::from_millis(ms.strip_suffix(" ms").unwrap().parse().unwrap())).collect()
+}
+
+/// The HTTP date so long from now.
+fn http_date(later: Duration) -> String {
+    (Timestamp::now() + later).strftime("%a, %d %b %Y %T GMT").to_string()
 }
 
 #[track_caller]
@@ -48,15 +54,12 @@ fn assert_started(outcome: &Outcome) {
 fn what_may_pass_is_tried_again() {
     let cut = Response::raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{\"result\"");
     for (response, reason) in [
-        (
-            Response::new(429).body(r#"{"error":"Too Many Requests"}"#),
-            "it allows no more requests for now (status 429)",
-        ),
-        (Response::new(500), "it answered with status 500"),
-        (Response::new(502).body("<html>Bad Gateway</html>"), "it answered with status 502"),
-        (Response::new(503).body("x".repeat(100_000)), "it answered with status 503"),
-        (Response::new(504), "it answered with status 504"),
-        (Response::new(529), "it answered with status 529"),
+        (Response::new(429).body(r#"{"error":"Too Many Requests"}"#), "it limits its requests (HTTP 429)"),
+        (Response::new(500), "it failed (HTTP 500)"),
+        (Response::new(502).body("<html>Bad Gateway</html>"), "it failed (HTTP 502)"),
+        (Response::new(503).body("x".repeat(100_000)), "it failed (HTTP 503)"),
+        (Response::new(504), "it failed (HTTP 504)"),
+        (Response::new(529), "it failed (HTTP 529)"),
         (Response::raw(""), "the connection was closed early"),
         (Response::raw("HTTP/1.1 200 OK\r\nContent-Le"), "the connection was closed early"),
         (cut, "the connection was closed early"),
@@ -90,21 +93,24 @@ fn a_refused_connection_is_tried_again() {
 
 #[test]
 fn what_does_not_pass_is_not_tried_again() {
-    let forbidden = "hint: the token or this machine's address may not use this database";
-    let upstash_token = "hint: copy the REST token from the database's page, a trailing = included; its password is another thing";
+    let forbidden = "hint: check that the token and this machine's IP address may use this database";
+    let upstash_token = "hint: copy the REST token from the database's page, with a trailing =; the database's password does not work here";
     let page = "hint: set UPSTASH_REDIS_URL to the REST URL from the database's page";
     let quota = [
-        "error: 127.0.0.1 refuses: the database's request quota is used up",
-        "hint: no retry helps: raise the quota in Upstash's console, or wait for its next period",
+        "error: 127.0.0.1 refused the request: the database's request quota is used up",
+        "hint: raise the quota in Upstash's console, or wait for its next period",
     ];
-    let unauthorized = ["error: 127.0.0.1 does not accept the Upstash token", upstash_token];
+    let rejected = |why: &str| format!("error: 127.0.0.1 rejected the Upstash token ({why})");
+    let (by_status, by_error, by_reply) = (rejected("HTTP 401"), rejected("HTTP 400"), rejected("WRONGPASS"));
     let redirect = |status: u16| {
         let answer = Response::new(status).header("Location", "https://elsewhere.example/");
-        let error = format!("error: 127.0.0.1 redirects elsewhere (status {status}), which is not followed");
+        let error = format!(
+            "error: 127.0.0.1 redirects to another URL (HTTP {status}), which redenv-run does not follow"
+        );
         (answer, vec![error, "hint: set UPSTASH_REDIS_URL to the database's own REST URL".into()])
     };
     let no_api = |status: u16| {
-        let error = format!("error: 127.0.0.1 has no Upstash REST API at this address (status {status})");
+        let error = format!("error: 127.0.0.1 has no Upstash REST API at this URL (HTTP {status})");
         (Response::new(status), vec![error, page.into()])
     };
     let malformed = |body: &str, at: usize| {
@@ -115,19 +121,19 @@ fn what_does_not_pass_is_not_tried_again() {
         (Response::new(status).body(body), lines.iter().map(|&line| line.to_owned()).collect())
     };
     let raw = |bytes: &str| (Response::raw(bytes), vec![NOT_HTTP.into(), CHECK_PORT.into()]);
-    let refused = "error: 127.0.0.1 refuses the request (status 400): an error of code ERR";
+    let refused = "error: 127.0.0.1 refused the request (HTTP 400): error code ERR";
     let cases: Vec<(Response, Vec<String>)> = vec![
         other(400, r#"{"error":"ERR failed to parse 'hunter2'"}"#, &[refused]),
-        other(400, "hunter2", &["error: 127.0.0.1 refuses the request (status 400): an error"]),
-        other(413, "", &["error: 127.0.0.1 refuses the request (status 413): an error"]),
-        other(401, "", &unauthorized),
-        other(401, r#"{"error":"Unauthorized"}"#, &unauthorized),
-        other(400, r#"{"error":"WRONGPASS invalid or missing auth token"}"#, &unauthorized),
-        other(403, "", &["error: 127.0.0.1 refuses access (status 403)", forbidden]),
+        other(400, "hunter2", &["error: 127.0.0.1 refused the request (HTTP 400): no reason given"]),
+        other(413, "", &["error: 127.0.0.1 refused the request (HTTP 413): no reason given"]),
+        other(401, "", &[&by_status, upstash_token]),
+        other(401, r#"{"error":"Unauthorized"}"#, &[&by_status, upstash_token]),
+        other(400, r#"{"error":"WRONGPASS invalid or missing auth token"}"#, &[&by_error, upstash_token]),
+        other(403, "", &["error: 127.0.0.1 denied access (HTTP 403)", forbidden]),
         other(429, r#"{"error":"ERR max requests limit exceeded. Limit: 9, Usage: 10"}"#, &quota),
         other(400, r#"{"error":"ERR max daily request limit exceeded. Limit: 9, Usage: 10"}"#, &quota),
         other(200, r#"[{"error":"ERR max requests limit exceeded."},{"error":"ERR"}]"#, &quota),
-        other(200, r#"[{"error":"WRONGPASS hunter2"},{"result":[]}]"#, &unauthorized),
+        other(200, r#"[{"error":"WRONGPASS hunter2"},{"result":[]}]"#, &[&by_reply, upstash_token]),
         redirect(301),
         redirect(302),
         redirect(307),
@@ -153,7 +159,7 @@ fn what_does_not_pass_is_not_tried_again() {
 #[test]
 fn retry_after_is_honoured_in_both_forms() {
     let seconds = || "1".to_owned();
-    let date = || httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(4));
+    let date = || http_date(Duration::from_secs(4));
     // A date has whole seconds only, and starting takes some of the time.
     let forms: [&dyn Fn() -> String; 2] = [&seconds, &date];
     for value in forms {
@@ -176,20 +182,22 @@ fn retry_after_is_honoured_in_both_forms() {
 
 #[test]
 fn a_retry_after_beyond_the_deadline_ends_at_once() {
-    let future = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(1000));
-    for (value, asked) in [("60", "1m"), ("86400", "1day"), (future.as_str(), "16m ")] {
+    let future = http_date(Duration::from_secs(1000));
+    for (value, asked) in [("60", "1m"), ("86400", "24h"), (future.as_str(), "16m ")] {
         let vault = Vault::of(&project());
         vault.respond_next(1, &Response::new(503).header("Retry-After", value));
         let start = Instant::now();
         let outcome = patient(&vault).run();
         assert!(start.elapsed() < Duration::from_secs(25), "{value}");
         let error = format!(
-            "redenv-run: {READ}\nredenv-run: error: {} did not serve the request within 50s: it answered with status 503 and asks to wait {asked}",
+            "redenv-run: {READ}\nredenv-run: error: {} did not serve the request within 50s: it failed (HTTP 503) and asks to wait {asked}",
             vault.address()
         );
         assert_eq!(outcome.code(), Some(125));
         assert!(outcome.stderr.starts_with(&error), "{}", outcome.stderr);
-        assert!(outcome.stderr.ends_with("\nredenv-run: hint: --timeout (REDENV_TIMEOUT) gives more time\n"));
+        assert!(
+            outcome.stderr.ends_with("\nredenv-run: hint: allow more time with --timeout (REDENV_TIMEOUT)\n")
+        );
         assert_eq!(vault.requests().len(), 1);
     }
 }
@@ -227,7 +235,7 @@ fn a_host_that_nobody_knows_is_given_up_after_three_attempts() {
     outcome.assert_failed(
         125,
         &[
-            "error: vault.invalid could not be reached: its name is not known, 3 times",
+            "error: vault.invalid could not be reached: its name is unknown (3 attempts)",
             "hint: check the host in UPSTASH_REDIS_URL",
         ],
     );

@@ -9,8 +9,7 @@ use crate::support::project::Project;
 use crate::support::server::Server;
 use crate::support::vault::{Certificate, Vault};
 
-const CHECK: &str =
-    "hint: check the URL and this machine's clock; a private CA is named with --ca-file (REDENV_CA_FILE)";
+const CHECK: &str = "hint: check UPSTASH_REDIS_URL and this machine's clock; name a private CA with --ca-file (REDENV_CA_FILE)";
 
 fn vault(certificate: Certificate) -> Vault {
     let project = Project::new("acme").secret("development", "GREETING", "hello");
@@ -73,7 +72,7 @@ fn no_certificate_is_believed_without_proof_and_none_is_asked_twice() {
 
 #[track_caller]
 fn assert_not_accepted(launch: Launcher, vault: &Vault, why: &str) {
-    let error = format!("error: the certificate of localhost is not accepted: {why}");
+    let error = format!("error: localhost has a certificate that redenv-run does not accept: {why}");
     greet(launch).run().assert_failed(125, &[&error, CHECK]);
     assert_eq!((vault.requests().len(), vault.connections()), (0, 1), "no token was sent");
 }
@@ -95,8 +94,8 @@ fn what_is_no_tls_gets_no_request() {
     greet(launcher(&vault(Certificate::Valid)).env("UPSTASH_REDIS_URL", url)).run().assert_failed(
         125,
         &[
-            "error: no TLS connection to 127.0.0.1: the answer is not TLS",
-            "hint: check the port: something else than the REST API may be listening there",
+            "error: 127.0.0.1 failed to set up TLS: it did not answer in TLS",
+            "hint: check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there",
         ],
     );
     assert_eq!(server.connections(), 1);
@@ -114,8 +113,8 @@ fn a_server_that_refuses_tls_is_not_asked_again() {
     greet(launcher(&vault).env("UPSTASH_REDIS_URL", url)).run().assert_failed(
         125,
         &[
-            "error: no TLS connection to 127.0.0.1: the server sent the alert HandshakeFailure",
-            "hint: check the port: something else than the REST API may be listening there",
+            "error: 127.0.0.1 failed to set up TLS: it sent the alert HandshakeFailure",
+            "hint: check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there",
         ],
     );
     assert_eq!(server.connections(), 1);
@@ -124,13 +123,13 @@ fn a_server_that_refuses_tls_is_not_asked_again() {
 #[test]
 fn a_certificate_file_that_cannot_be_used_is_named() {
     let vault = vault(Certificate::Valid);
-    let named = "hint: it is named by --ca-file, REDENV_CA_FILE or SSL_CERT_FILE";
+    let named = "hint: --ca-file, REDENV_CA_FILE or SSL_CERT_FILE names this file";
     for variable in ["REDENV_CA_FILE", "SSL_CERT_FILE"] {
         let with =
             |content: &str| greet(trusting(&vault).file("ca.pem", content).env(variable, "ca.pem")).run();
         let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for content in ["", "not PEM", damaged, "-----BEGIN CERTIFICATE-----\n"] {
-            with(content).assert_failed(125, &["error: ca.pem holds no certificate in PEM form", named]);
+            with(content).assert_failed(125, &["error: ca.pem contains no usable PEM certificate", named]);
         }
         let missing = greet(trusting(&vault).env(variable, "nowhere.pem")).run();
         let error = format!("error: {variable}: nowhere.pem can't be read: no such file or directory");

@@ -12,7 +12,7 @@ use crate::child::program::ProgramError;
 use crate::commands::usage::UsageError;
 use crate::settings::SettingsError;
 use crate::ui::failure::{FAILED, Failure};
-use crate::upstash::{self, StoreError};
+use crate::upstash::{self, RedisError};
 use crate::vault::derivation::DerivationError;
 use crate::vault::fallback::FallbackError;
 use crate::vault::select::SelectError;
@@ -29,10 +29,7 @@ pub(crate) enum Error {
     Usage(UsageError),
     Settings(SettingsError),
     Program(ProgramError),
-    Store {
-        host: String,
-        error: upstash::Error,
-    },
+    Upstash(upstash::Error),
     Reply {
         host: String,
         error: ParseError,
@@ -64,25 +61,14 @@ struct Told {
 }
 
 impl Error {
-    /// Whether the store could not be reached in time, which a fallback is for.
-    pub(crate) fn is_outage(&self) -> bool {
-        matches!(
-            self,
-            Self::Store { error: upstash::Error::Overdue { .. } | upstash::Error::Unreachable { .. }, .. }
-        )
-    }
-
     /// Whether the store says that the token must not be used.
     pub(crate) fn is_revocation(&self) -> bool {
         match self {
-            Self::Store { error, .. } => {
-                matches!(error, upstash::Error::Unauthorized | upstash::Error::Forbidden)
-            }
             Self::Reply { error, .. } => matches!(
                 error,
                 ParseError::NoToken { .. }
                     | ParseError::Expired { .. }
-                    | ParseError::Store { error: StoreError::WrongPass, .. }
+                    | ParseError::Store { error: RedisError::WrongPass, .. }
             ),
             _ => false,
         }
@@ -93,7 +79,7 @@ impl Error {
             Self::Usage(error) => Told { message: error.message(), hint: error.hint() },
             Self::Settings(error) => Told { message: error.message(), hint: error.hint() },
             Self::Program(error) => Told { message: error.message(), hint: error.hint() },
-            Self::Store { host, error } => store::store(host, error),
+            Self::Upstash(error) => Told { message: error.to_string(), hint: error.hint() },
             Self::Reply { host, error } => store::reply(host, error),
             Self::Fallback { path, error, fallback } => {
                 let message = format!("{error}; and the fallback file {path} can't be used: {fallback}");
@@ -123,6 +109,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<upstash::Error> for Error {
+    fn from(error: upstash::Error) -> Self {
+        Self::Upstash(error)
+    }
+}
 
 impl Failure for Error {
     fn hint(&self) -> Option<String> {

@@ -12,7 +12,7 @@ use crate::settings::{Settings, Store};
 use crate::ui::failure::Failure;
 use crate::ui::report::{Report, Shown, join};
 use crate::ui::stages::Stages;
-use crate::upstash::{Patience, Progress, Upstash};
+use crate::upstash::{self, Patience, Upstash};
 use crate::vault::crypto::Key;
 use crate::vault::derivation::Derivation;
 use crate::vault::fallback::{Fallback, FallbackError};
@@ -64,14 +64,16 @@ pub(super) fn obtain(
         Some(fallback) if fallback.is_usable() => Patience::FewAttempts,
         _ => Patience::UntilDeadline,
     };
-    let fetched = fetch(store, &request, deadline, patience, &mut derivation, report);
+    let fetched = fetch(store, &request, deadline, patience, report);
     stages.end("fetch");
 
     let unlock = Unlock { settings, request: &request, derivation, deadline };
     let obtained = match fetched {
         Ok(body) => from_store(&body, unlock, fallback, report, stages)?,
         Err(error) => {
-            revoke(&error, fallback.as_ref(), report);
+            if error.is_revocation() {
+                delete(fallback.as_ref(), report);
+            }
             match fallback {
                 Some(fallback) if error.is_outage() => {
                     from_fallback(&error, unlock, fallback, report, stages)?
@@ -102,26 +104,17 @@ fn tell_skipped(selected: &Selected, references: References, report: Report) {
     }
 }
 
-/// The raw reply of the store. The derivation is started from what a long one begins with.
+/// The raw reply of Upstash.
 fn fetch(
     store: &Store,
     request: &Request<'_>,
     deadline: Deadline,
     patience: Patience,
-    derivation: &mut Derivation,
     report: Report,
-) -> Result<Vec<u8>, Error> {
-    let host = store.address.host();
-    let failed = |error| Error::Store { host: host.to_owned(), error };
-    let client = Upstash::new(&store.address, &store.token, &store.network).map_err(failed)?;
-    let mut observe = |progress: Progress<'_>| match progress {
-        Progress::Retry(retry) => retry.tell(host, report),
-        Progress::Beginning(bytes) => {
-            // Without a thread for it now, it is tried again when the whole reply is there.
-            let _ = vault::salt_in(bytes, request).map(|salt| derivation.start(salt));
-        }
-    };
-    client.pipeline(&request.commands(), deadline, patience, &mut observe).map_err(failed)
+) -> Result<Vec<u8>, upstash::Error> {
+    let client = Upstash::new(&store.address, &store.token, &store.network)?;
+    let on_retry = &mut |retry: upstash::Retry<'_>| report.detail(|| retry.to_string());
+    client.pipeline(&request.commands(), deadline, patience, on_retry)
 }
 
 /// What it takes to open a reply, wherever it is from.
@@ -153,7 +146,11 @@ fn from_store(
     let host = settings.store.address.host();
     let sealed = vault::parse(body, unlock.request)
         .map_err(|error| Error::Reply { host: host.to_owned(), error })
-        .inspect_err(|error| revoke(error, fallback.as_ref(), report))?;
+        .inspect_err(|error| {
+            if error.is_revocation() {
+                delete(fallback.as_ref(), report);
+            }
+        })?;
     stages.end("parse");
     report.detail(|| format!("fetched {} bytes from {}: {}", body.len(), Shown(host), sealed.counts()));
     let pek = unlock.pek(&sealed)?;
@@ -167,7 +164,7 @@ fn from_store(
 
 /// The secrets of the fallback file, as the store can't be reached, for the reason that `error` gives.
 fn from_fallback(
-    error: &Error,
+    error: &upstash::Error,
     unlock: Unlock<'_>,
     fallback: Fallback<'_>,
     report: Report,
@@ -226,9 +223,9 @@ fn keep(fallback: Fallback<'_>, sealed: &SealedVault<'_>, pek: &Key, deadline: D
     }
 }
 
-/// Deletes the fallback file where the store says that the token must not be used.
-fn revoke(error: &Error, fallback: Option<&Fallback<'_>>, report: Report) {
-    let Some(fallback) = fallback.filter(|_| error.is_revocation()) else { return };
+/// Deletes the fallback file of a token that must not be used.
+fn delete(fallback: Option<&Fallback<'_>>, report: Report) {
+    let Some(fallback) = fallback else { return };
     match fallback.delete() {
         Ok(true) => report.warning(&format!("deleted the fallback file {}", fallback.path())),
         Ok(false) => {}

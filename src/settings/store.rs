@@ -130,15 +130,17 @@ impl Resolver<'_> {
         };
         let systems = process.get(OsStr::new(SSL_CERT_FILE)).filter(|path| !path.is_empty());
         let systems = systems.map(|path| (SSL_CERT_FILE, PathBuf::from(path)));
-        let mut roots = Vec::new();
+        let mut certificates = Vec::new();
         if address.scheme() == Scheme::Https {
             for (name, path) in own.into_iter().chain(systems) {
                 match small_file::read(&path, CERTIFICATES, Some(self.sources.deadline)) {
-                    Ok(pem) => roots.push(CertificateFile { path: path.to_string_lossy().into_owned(), pem }),
+                    Ok(pem) => {
+                        certificates.push(CertificateFile { path: path.to_string_lossy().into_owned(), pem });
+                    }
                     Err(error) => self.problem(Problem::CertificateFile { name, path, error }),
                 }
             }
         }
-        Network { proxy, roots }
+        Network { proxy, certificates }
     }
 }

@@ -1,73 +1,227 @@
-//! What can go wrong between here and the store, in types that hold none of its texts.
+//! Why there is no reply, in types that hold no text from the network.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use serde::Deserialize;
+use super::attempt::{LIMIT, Phase};
+use super::{Address, Proxy, RedisError};
+use crate::ui::failure::Failure;
+use crate::ui::text::{Shown, span};
 
-use super::names::NoThread;
-use super::tls::BadRoots;
-use super::{Address, Proxy};
-use crate::ui::report::Shown;
+const MORE_TIME: &str = "allow more time with --timeout (REDENV_TIMEOUT)";
+const OTHER_SERVICE: &str = "check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there";
 
-/// Why there is no answer.
-#[derive(Debug)]
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The token holds a character that no header can.
+    #[error("the Upstash token contains a character that no token has")]
     BadToken,
-    /// The proxy's URL can't be used.
-    BadProxy(String),
-    /// A certificate file can't be used.
-    Roots(BadRoots),
-    /// Worth another try. Never leaves the client: it becomes `Overdue` or `Unreachable`.
-    Transient(Transient),
-    /// The deadline passed, or no further attempt would fit into it.
-    Overdue { peer: Box<Peer>, span: Duration, reason: Transient, attempts: u32 },
-    /// It was given up before the deadline.
-    Unreachable { peer: Box<Peer>, reason: Transient, attempts: u32 },
-    /// 401, or a `WRONGPASS`.
-    Unauthorized,
-    /// 403.
-    Forbidden,
-    /// The database's quota is used up.
-    Quota,
-    /// The answer points elsewhere, and redirects are not followed.
-    Redirect(u16),
-    /// The address has no REST API.
-    NotRest(u16),
-    /// Any other refusal.
-    Refused(u16, StoreError),
-    /// The answer is longer than is read.
-    TooLarge { limit: usize },
-    /// The certificate was not accepted, and why.
-    Certificate(String),
-    /// TLS failed otherwise.
-    Tls(String),
-    /// The proxy refused.
-    Proxy(String),
-    /// The system gave no thread.
-    NoThread,
-    /// The answer is not HTTP.
-    Http,
+    #[error("the proxy {} has an invalid URL", Shown(host))]
+    BadProxy { host: String },
+    #[error("{} contains no usable PEM certificate", Shown(path))]
+    NoCertificate { path: String },
+    /// The database could not be reached in time.
+    #[error(transparent)]
+    Outage(Box<Outage>),
+    /// Another attempt can't help.
+    #[error("{} {problem}", Shown(host))]
+    Request { host: String, problem: Problem },
 }
 
-/// Who is spoken to, for messages.
+/// What went wrong with a request to a host that another attempt can't mend.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("was not asked: the system allows no more threads")]
+    NoThread,
+    /// The token is wrong, by this status or error code.
+    #[error("rejected the Upstash token ({0})")]
+    Unauthorized(String),
+    #[error("denied access (HTTP 403)")]
+    Forbidden,
+    #[error("refused the request: the database's request quota is used up")]
+    Quota,
+    #[error("redirects to another URL (HTTP {0}), which redenv-run does not follow")]
+    Redirect(u16),
+    #[error("has no Upstash REST API at this URL (HTTP {0})")]
+    NotRest(u16),
+    #[error("refused the request (HTTP {0}): {1}")]
+    Refused(u16, RedisError),
+    #[error("sent an answer longer than {} MiB", LIMIT >> 20)]
+    TooLong,
+    #[error("did not answer in HTTP")]
+    NotHttp,
+    #[error("has a certificate that redenv-run does not accept: {0}")]
+    Certificate(&'static str),
+    #[error("failed to set up TLS: {0}")]
+    Tls(String),
+    #[error("can't be reached through the proxy: {0}")]
+    Proxy(String),
+}
+
+/// A database that could not be reached, or did not serve the request in time.
+#[derive(Debug)]
+pub(crate) struct Outage {
+    pub(super) peer: Peer,
+    /// The deadline that passed; `None` when the client gave up before.
+    pub(super) within: Option<Duration>,
+    pub(super) reason: Transient,
+    pub(super) attempts: u32,
+}
+
+/// How an attempt failed.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Worth another attempt.
+    Passing(Transient),
+    Final(Problem),
+}
+
+/// A failure that may pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Transient {
+    #[error("its name is unknown")]
+    UnknownName,
+    #[error("the name lookup failed")]
+    NameLookup,
+    #[error("{}", connection(*_0))]
+    Connection(io::ErrorKind),
+    #[error("{0}")]
+    Timeout(Phase),
+    /// 429 or 5xx, with the wait that `Retry-After` asks for.
+    #[error("it {} (HTTP {status}){}", if *status == 429 { "limits its requests" } else { "failed" }, asked(*retry_after))]
+    Status { status: u16, retry_after: Option<Duration> },
+}
+
+/// The database's host, and the way to it, for messages.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
-    pub(crate) host: String,
-    /// The proxy in between: its host and port, and the variable that names it.
-    pub(crate) proxy: Option<(String, &'static str)>,
-    /// Where it is not the scheme's own.
+    pub(super) host: String,
+    /// The port, unless it is the scheme's own.
     port: Option<u16>,
+    /// The host of the proxy, and the variable that names it.
+    proxy: Option<(String, &'static str)>,
+}
+
+impl Error {
+    /// The error of a command that Redis refused because of the token or the quota.
+    pub(crate) fn from_redis(host: &str, error: &RedisError) -> Option<Self> {
+        let problem = match error {
+            RedisError::WrongPass => Problem::Unauthorized("WRONGPASS".into()),
+            RedisError::Quota => Problem::Quota,
+            _ => return None,
+        };
+        Some(Self::Request { host: host.to_owned(), problem })
+    }
+
+    /// Whether the database could not be reached in time, the case that a fallback file is for.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(self, Self::Outage(_))
+    }
+
+    /// Whether Upstash says that the token must not be used.
+    pub(crate) fn is_revocation(&self) -> bool {
+        matches!(self, Self::Request { problem: Problem::Unauthorized(_) | Problem::Forbidden, .. })
+    }
+
+    /// Whether a request may have had its effect although no answer tells.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Outage(_) | Self::Request { problem: Problem::NotHttp | Problem::TooLong, .. })
+    }
+}
+
+impl Failure for Error {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::BadToken => "copy the REST token again, without line breaks",
+            Self::BadProxy { .. } => "write the proxy like http://proxy.example:3128",
+            Self::NoCertificate { .. } => "--ca-file, REDENV_CA_FILE or SSL_CERT_FILE names this file",
+            Self::Outage(outage) => return outage.hint(),
+            Self::Request { problem, .. } => return problem.hint().map(String::from),
+        };
+        Some(hint.into())
+    }
+}
+
+impl Problem {
+    fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoThread => "raise the limit of processes: `ulimit -u`, or the container's limit of pids",
+            Self::Unauthorized(_) => {
+                "copy the REST token from the database's page, with a trailing =; the database's password does not work here"
+            }
+            Self::Forbidden => "check that the token and this machine's IP address may use this database",
+            Self::Quota => "raise the quota in Upstash's console, or wait for its next period",
+            Self::Redirect(_) => "set UPSTASH_REDIS_URL to the database's own REST URL",
+            Self::NotRest(_) => "set UPSTASH_REDIS_URL to the REST URL from the database's page",
+            Self::Refused(_, RedisError::NoPermission) => {
+                "use a token that may read, or may write for `token create` and `token revoke`"
+            }
+            Self::NotHttp | Self::Tls(_) => OTHER_SERVICE,
+            Self::Certificate(_) => {
+                "check UPSTASH_REDIS_URL and this machine's clock; name a private CA with --ca-file (REDENV_CA_FILE)"
+            }
+            Self::Proxy(_) => "check HTTPS_PROXY",
+            Self::Refused(..) | Self::TooLong => return None,
+        })
+    }
+}
+
+impl Outage {
+    fn hint(&self) -> Option<String> {
+        let hint = match (&self.reason, &self.peer.proxy) {
+            (Transient::Status { .. }, _) => None,
+            (_, Some((_, variable))) => {
+                return Some(format!("check {variable}, and that the proxy allows connections to this host"));
+            }
+            (Transient::UnknownName, None) => Some("check the host in UPSTASH_REDIS_URL"),
+            (Transient::NameLookup | Transient::Timeout(Phase::NameLookup), None) => {
+                Some("check this machine's network and name servers")
+            }
+            (Transient::Connection(_), None) => Some("check UPSTASH_REDIS_URL and this machine's network"),
+            (Transient::Timeout(Phase::Connection), None) => Some(
+                "check UPSTASH_REDIS_URL and this machine's firewall; set HTTPS_PROXY if you need a proxy",
+            ),
+            (Transient::Timeout(_), None) => None,
+        };
+        hint.or(self.within.map(|_| MORE_TIME)).map(String::from)
+    }
+}
+
+impl std::error::Error for Outage {}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { peer, within, reason, attempts } = self;
+        let failed = match reason {
+            Transient::Timeout(_) => "did not answer",
+            Transient::Status { .. } => "did not serve the request",
+            _ => "could not be reached",
+        };
+        write!(f, "{peer} {failed}")?;
+        if let Some(deadline) = within {
+            write!(f, " within {}", span(*deadline))?;
+        }
+        write!(f, ": {reason}")?;
+        if *attempts > 1 { write!(f, " ({attempts} attempts)") } else { Ok(()) }
+    }
+}
+
+impl Transient {
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
 }
 
 impl Peer {
     pub(super) fn new(address: &Address, proxy: Option<&Proxy>) -> Self {
         Self {
             host: address.host().to_owned(),
-            proxy: proxy.map(|proxy| (proxy.host().to_owned(), proxy.variable())),
             port: address.unusual_port(),
+            proxy: proxy.map(|proxy| (proxy.host().to_owned(), proxy.variable())),
         }
     }
 }
@@ -85,274 +239,29 @@ impl fmt::Display for Peer {
     }
 }
 
-/// What took too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    NameLookup,
-    Connection,
-    Request,
-    Answer,
-    Proxy,
-    /// The body, or a phase whose share was more than the phases before it had left.
-    Whole,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NameLookup => "the name look-up",
-            Self::Connection => "the connection",
-            Self::Request => "the request",
-            Self::Answer => "the answer",
-            Self::Proxy => "the proxy",
-            Self::Whole => "the whole request",
-        })
+impl From<Transient> for Trouble {
+    fn from(transient: Transient) -> Self {
+        Self::Passing(transient)
     }
 }
 
-/// A failure that may pass.
-#[derive(Debug)]
-pub(crate) enum Transient {
-    /// No address for the name. `unknown`: the name server says that there is none.
-    NameLookup { unknown: bool },
-    /// No connection, or one that broke.
-    Connection(io::ErrorKind),
-    /// Nothing in time, in this phase.
-    Timeout(Phase),
-    /// 429 or 5xx, with the wait that was asked for.
-    Status(u16, Option<Duration>),
-}
-
-impl Transient {
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status(_, wait) => *wait,
-            _ => None,
-        }
-    }
-
-    pub(super) fn is_unknown_name(&self) -> bool {
-        matches!(self, Self::NameLookup { unknown: true })
-    }
-
-    pub(super) fn is_unreachable(&self) -> bool {
-        !matches!(self, Self::Status(..))
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        Self::Final(problem)
     }
 }
 
-impl fmt::Display for Transient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NameLookup { unknown: true } => f.write_str("its name is not known"),
-            Self::NameLookup { unknown: false } => f.write_str("the name look-up failed"),
-            Self::Connection(io::ErrorKind::ConnectionRefused) => f.write_str("the connection was refused"),
-            Self::Connection(io::ErrorKind::UnexpectedEof) => f.write_str("the connection was closed early"),
-            Self::Connection(kind) => write!(f, "{kind}"),
-            Self::Timeout(phase) => write!(f, "no answer in time ({phase})"),
-            Self::Status(429, _) => f.write_str("it allows no more requests for now (status 429)"),
-            Self::Status(status, _) => write!(f, "it answered with status {status}"),
-        }?;
-        match self {
-            Self::Status(_, Some(wait)) => {
-                // A date is a fraction of a second away.
-                let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
-                write!(f, " and asks to wait {}", humantime::format_duration(Duration::from_secs(seconds)))
-            }
-            _ => Ok(()),
-        }
+fn connection(kind: io::ErrorKind) -> String {
+    match kind {
+        io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
+        io::ErrorKind::UnexpectedEof => "the connection was closed early".into(),
+        kind => kind.to_string(),
     }
 }
 
-/// What the store says of a command. Its text may repeat the command, so only its kind is kept.
-#[derive(Debug, PartialEq, Eq, Clone)]
-pub(crate) enum StoreError {
-    /// The token is wrong.
-    WrongPass,
-    /// The token may not do this, a read-only one for example.
-    NoPermission,
-    /// The quota is used up.
-    Quota,
-    /// The key holds something else than a hash.
-    WrongType,
-    /// Another error, by its code where it has one, such as `ERR`.
-    Other(Option<String>),
-}
-
-impl StoreError {
-    /// The kind of an error text.
-    pub(crate) fn classify(text: &str) -> Self {
-        let code = text.split_whitespace().next().unwrap_or_default();
-        match code {
-            "WRONGPASS" | "NOAUTH" | "Unauthorized" => Self::WrongPass,
-            "NOPERM" => Self::NoPermission,
-            "WRONGTYPE" => Self::WrongType,
-            _ if text.contains("max requests limit") || text.contains("max daily request limit") => {
-                Self::Quota
-            }
-            _ => {
-                let is_code = (2..=16).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase());
-                Self::Other(is_code.then(|| code.to_owned()))
-            }
-        }
-    }
-
-    /// The kind of an answer's body, `{"error": "..."}`.
-    fn of_body(body: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Body {
-            error: String,
-        }
-        match serde_json::from_slice::<Body>(body) {
-            Ok(body) => Self::classify(&body.error),
-            Err(_) => Self::Other(None),
-        }
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WrongPass => f.write_str("the token is wrong"),
-            Self::NoPermission => f.write_str("the token may not do this"),
-            Self::Quota => f.write_str("the database's request quota is used up"),
-            Self::WrongType => f.write_str("the key is not a hash"),
-            Self::Other(Some(code)) => write!(f, "an error of code {code}"),
-            Self::Other(None) => f.write_str("an error"),
-        }
-    }
-}
-
-/// The error of an answer other than 200.
-pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration>) -> Error {
-    match (status, StoreError::of_body(body)) {
-        (401, _) | (400, StoreError::WrongPass) => Error::Unauthorized,
-        (403, _) => Error::Forbidden,
-        (_, StoreError::Quota) => Error::Quota,
-        (429 | 500..=599, _) => Error::Transient(Transient::Status(status, retry_after)),
-        (300..=399, _) => Error::Redirect(status),
-        (404 | 405, _) => Error::NotRest(status),
-        (_, error) => Error::Refused(status, error),
-    }
-}
-
-/// ureq's error in this program's terms.
-pub(super) fn from_ureq(error: ureq::Error) -> Error {
-    match error {
-        ureq::Error::Timeout(timeout) => Error::Transient(Transient::Timeout(phase(timeout))),
-        ureq::Error::HostNotFound => Error::Transient(Transient::NameLookup { unknown: true }),
-        ureq::Error::Io(error) => from_io(&error),
-        ureq::Error::Rustls(error) => from_rustls(&error),
-        ureq::Error::Tls(_) => Error::Certificate("the host's name can't be in a certificate".into()),
-        ureq::Error::ConnectProxyFailed(reason) => from_proxy(&reason),
-        ureq::Error::Other(other) if other.is::<NoThread>() => Error::NoThread,
-        ureq::Error::ConnectionFailed => Error::Transient(Transient::Connection(io::ErrorKind::NotConnected)),
-        _ => Error::Http,
-    }
-}
-
-fn from_io(error: &io::Error) -> Error {
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return from_rustls(tls);
-    }
-    // std gives no kind to a failed look-up, only this text of its own and the C library's reason.
-    let text = error.to_string();
-    if text.starts_with("failed to lookup address information") {
-        let unknown = ["not known", "No address", "does not resolve", "nodename nor servname"]
-            .iter()
-            .any(|reason| text.contains(reason));
-        return Error::Transient(Transient::NameLookup { unknown });
-    }
-    match error.kind() {
-        io::ErrorKind::InvalidData => Error::Http,
-        // What macOS says when a time-out is set on a connection that was reset.
-        io::ErrorKind::InvalidInput if cfg!(target_os = "macos") => {
-            Error::Transient(Transient::Connection(io::ErrorKind::ConnectionReset))
-        }
-        kind => Error::Transient(Transient::Connection(kind)),
-    }
-}
-
-fn from_rustls(error: &rustls::Error) -> Error {
-    use rustls::CertificateError as Certificate;
-    let rustls::Error::InvalidCertificate(certificate) = error else {
-        return Error::Tls(describe(error));
-    };
-    Error::Certificate(
-        match certificate {
-            Certificate::Expired | Certificate::ExpiredContext { .. } => "it has expired",
-            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => "it is not valid yet",
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
-                "it is for another name"
-            }
-            Certificate::UnknownIssuer => "its issuer is not trusted",
-            Certificate::Revoked => "it is revoked",
-            _ => "it is not valid",
-        }
-        .into(),
-    )
-}
-
-fn describe(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::AlertReceived(alert) => format!("the server sent the alert {alert:?}"),
-        rustls::Error::InvalidMessage(_) => "the answer is not TLS".into(),
-        rustls::Error::PeerIncompatible(_) => "no common version or cipher".into(),
-        _ => "the handshake failed".into(),
-    }
-}
-
-/// ureq's text is its own: "proxy server responded 407/407".
-fn from_proxy(reason: &str) -> Error {
-    let status = reason.rsplit([' ', '/']).find_map(|word| word.parse::<u16>().ok());
-    match status {
-        Some(status @ (429 | 500..=599)) => Error::Transient(Transient::Status(status, None)),
-        Some(407) => Error::Proxy("it wants a user name and password (status 407)".into()),
-        Some(status) => Error::Proxy(format!("it answered with status {status}")),
-        None => Error::Transient(Transient::Connection(io::ErrorKind::UnexpectedEof)),
-    }
-}
-
-fn phase(timeout: ureq::Timeout) -> Phase {
-    match timeout {
-        ureq::Timeout::Resolve => Phase::NameLookup,
-        ureq::Timeout::Connect => Phase::Connection,
-        ureq::Timeout::SendRequest | ureq::Timeout::SendBody => Phase::Request,
-        ureq::Timeout::RecvResponse => Phase::Answer,
-        _ => Phase::Whole,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kind_of_a_stores_error_is_told_without_its_text() {
-        for (text, kind) in [
-            ("WRONGPASS invalid or missing auth token", StoreError::WrongPass),
-            ("Unauthorized", StoreError::WrongPass),
-            ("NOPERM this user has no permissions to run the 'hset' command", StoreError::NoPermission),
-            ("ERR max requests limit exceeded. Limit: 10000, Usage: 10001", StoreError::Quota),
-            ("ERR max daily request limit exceeded", StoreError::Quota),
-            ("WRONGTYPE Operation against a key", StoreError::WrongType),
-            ("ERR unknown command 'hunter2'", StoreError::Other(Some("ERR".into()))),
-            ("hunter2 is no command", StoreError::Other(None)),
-            ("", StoreError::Other(None)),
-        ] {
-            assert_eq!(StoreError::classify(text), kind, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_tried_again_is_this_table() {
-        let transient =
-            |status, body: &str| matches!(from_status(status, body.as_bytes(), None), Error::Transient(_));
-        for status in [429, 500, 502, 503, 504, 599] {
-            assert!(transient(status, ""), "{status}");
-        }
-        for status in [301, 307, 400, 401, 403, 404, 413, 418] {
-            assert!(!transient(status, ""), "{status}");
-        }
-        assert!(!transient(429, r#"{"error":"ERR max requests limit exceeded. Limit: 1, Usage: 2"}"#));
-    }
+/// The wait that `Retry-After` asks for, in whole seconds: a date is a fraction of one away.
+fn asked(wait: Option<Duration>) -> String {
+    let whole = |wait: Duration| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    wait.map(|wait| format!(" and asks to wait {}", span(Duration::from_secs(whole(wait)))))
+        .unwrap_or_default()
 }

@@ -1,50 +1,84 @@
-//! Attempts inside the deadline: exponential back-off with full jitter, `Retry-After` honoured.
+//! Attempts inside the deadline, with exponential back-off, full jitter and `Retry-After`.
 
+use std::fmt;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use ureq::http::HeaderMap;
 
-use super::{Error, Patience, Progress, Retry, Transient, Upstash};
+use super::Upstash;
+use super::error::{Error, Outage, Transient, Trouble};
 use crate::deadline::Deadline;
-use crate::vault::crypto::random_bytes;
+use crate::ui::text::Shown;
 
 /// The ceiling of the first wait; it doubles with each attempt.
 const FIRST: Duration = Duration::from_millis(100);
 /// The ceiling of every wait.
 const MOST: Duration = Duration::from_secs(5);
-/// What an attempt is left of the deadline: without that much it is not begun.
+/// An attempt starts only if this much of the deadline is left.
 const ROOM: Duration = Duration::from_millis(250);
-/// Attempts at an unreachable store when a fallback is at hand: waits of 350 ms on average.
+/// Attempts when a fallback file is usable: 350 ms of waiting on average.
 const FEW: u32 = 4;
-/// Attempts at a host whose name nobody knows: most likely it is mistyped.
+/// Attempts when the host's name is unknown: most likely it is mistyped.
 const UNKNOWN_NAME: u32 = 3;
 
+/// How long an unreachable database is tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Patience {
+    UntilDeadline,
+    /// A fallback file is usable.
+    FewAttempts,
+}
+
+/// A failed attempt that will be repeated. Its `Display` is a line for `-v`.
+#[derive(Debug)]
+pub(crate) struct Retry<'a> {
+    host: &'a str,
+    attempt: u32,
+    reason: &'a Transient,
+    wait: Duration,
+}
+
+impl fmt::Display for Retry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, attempt, reason, wait } = self;
+        let wait = wait.as_millis();
+        write!(f, "attempt {attempt} at {} failed: {reason}; next attempt in {wait} ms", Shown(host))
+    }
+}
+
 impl Upstash {
+    /// Runs `attempt` until it succeeds, can't succeed, or the deadline leaves no time for another.
     pub(super) fn with_retries(
         &self,
         deadline: Deadline,
         patience: Patience,
-        observe: &mut dyn FnMut(Progress<'_>),
-        mut attempt: impl FnMut(&mut dyn FnMut(Progress<'_>)) -> Result<Vec<u8>, Error>,
+        on_retry: &mut dyn FnMut(Retry<'_>),
+        mut attempt: impl FnMut() -> Result<Vec<u8>, Trouble>,
     ) -> Result<Vec<u8>, Error> {
+        let host = &self.peer.host;
         let mut before = None;
         for number in 1.. {
-            let reason = match attempt(observe) {
-                Err(Error::Transient(reason)) => reason,
-                other => return other,
+            let reason = match attempt() {
+                Ok(answer) => return Ok(answer),
+                Err(Trouble::Final(problem)) => return Err(Error::Request { host: host.clone(), problem }),
+                Err(Trouble::Passing(reason)) => reason,
             };
-            let peer = || Box::new(self.peer.clone());
+            let outage = |reason, within| {
+                Error::Outage(Box::new(Outage { peer: self.peer.clone(), within, reason, attempts: number }))
+            };
             let remaining = deadline.remaining();
             if remaining > ROOM && gives_up(&reason, number, patience) {
-                return Err(Error::Unreachable { peer: peer(), reason, attempts: number });
+                return Err(outage(reason, None));
             }
             let Some(wait) = wait(number, reason.retry_after(), remaining) else {
                 // An attempt that the deadline cut short says less than the one before it.
                 let reason = before.filter(|_| matches!(reason, Transient::Timeout(_))).unwrap_or(reason);
-                return Err(Error::Overdue { peer: peer(), span: deadline.span(), reason, attempts: number });
+                return Err(outage(reason, Some(deadline.span())));
             };
-            observe(Progress::Retry(Retry { attempt: number, reason: &reason, wait }));
+            on_retry(Retry { host, attempt: number, reason: &reason, wait });
             before = Some(reason);
             thread::sleep(wait);
         }
@@ -53,26 +87,24 @@ impl Upstash {
 }
 
 fn gives_up(reason: &Transient, attempt: u32, patience: Patience) -> bool {
-    let most = match patience {
-        _ if reason.is_unknown_name() => UNKNOWN_NAME,
-        Patience::FewAttempts if reason.is_unreachable() => FEW,
-        _ => return false,
+    let most = match (reason, patience) {
+        (Transient::UnknownName, _) => UNKNOWN_NAME,
+        (Transient::Status { .. }, _) | (_, Patience::UntilDeadline) => return false,
+        (_, Patience::FewAttempts) => FEW,
     };
     attempt >= most
 }
 
-/// The wait after attempt `number`: anything up to the ceiling, on top of what the store asked for. The
-/// whole span is random ("full jitter"), so that launches that failed together don't come back together.
-/// It leaves room for another attempt; `None` where there is none.
+/// The wait after attempt `number`: anything up to the ceiling, on top of what Upstash asked for. The whole
+/// span is random ("full jitter"), so launches that failed together don't return together. It leaves room
+/// for another attempt; `None` if there is no room.
 fn wait(number: u32, asked: Option<Duration>, remaining: Duration) -> Option<Duration> {
     let asked = asked.unwrap_or_default();
     let most = remaining.checked_sub(asked)?.checked_sub(ROOM)?;
-    // Without randomness the launch can go on: the ceiling itself is a wait like any other.
-    let part = random_bytes().map_or(1.0, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-    Some(asked + ceiling(number).mul_f64(part).min(most))
+    Some(asked + ceiling(number).mul_f64(fastrand::f64()).min(most))
 }
 
-/// The most that is waited after attempt `number`, which the store asks for nothing.
+/// The longest wait after attempt `number` when Upstash asks for none.
 fn ceiling(number: u32) -> Duration {
     FIRST.saturating_mul(1 << (number - 1).min(16)).min(MOST)
 }
@@ -83,8 +115,8 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+    let at = DateTimeParser::new().parse_timestamp(value).ok()?;
+    Some(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -105,7 +137,7 @@ mod tests {
     fn waits_are_spread_under_their_ceiling() {
         let waits: Vec<_> = (0..200).map(|_| wait(7, None, LONG).unwrap().as_millis()).collect();
         assert!(waits.iter().all(|wait| *wait <= 5000));
-        // Of 200 at random each fifth of the span has some: none in it has a chance of 10^-19.
+        // Of 200 random waits some fall into each fifth of the span: the chance that none does is 10^-19.
         for fifth in 0..5 {
             assert!(
                 waits.iter().any(|wait| (fifth * 1000..=fifth * 1000 + 1000).contains(wait)),
@@ -115,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_asks_for_is_waited_at_least() {
+    fn the_wait_that_upstash_asks_for_is_kept() {
         let asked = Duration::from_secs(3);
         for _ in 0..50 {
             let wait = wait(1, Some(asked), LONG).unwrap();
@@ -124,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_leaves_room_for_another_attempt_where_there_is_any() {
+    fn a_wait_leaves_room_for_another_attempt() {
         let remaining = ROOM + Duration::from_millis(100);
         for _ in 0..50 {
             assert!(wait(7, None, remaining).unwrap() <= Duration::from_millis(100));
@@ -143,7 +175,7 @@ mod tests {
         };
         assert_eq!(header("7"), Some(Duration::from_secs(7)));
         assert_eq!(header("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        let soon = (Timestamp::now() + Duration::from_secs(60)).strftime("%a, %d %b %Y %T GMT").to_string();
         assert!(header(&soon).is_some_and(|wait| wait > Duration::from_secs(50)));
         for bad in ["soon", "-1", "1.5", ""] {
             assert_eq!(header(bad), None, "{bad}");

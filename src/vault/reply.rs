@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::history::History;
 use super::json::{Cursor, Malformed, unescape};
 use super::{ALGORITHM, KDF, Name, Request, SealedEnvironment, SealedVault, TokenEntry};
-use crate::upstash::StoreError;
+use crate::upstash::RedisError;
 use crate::vault::crypto::Salt;
 
 /// Why a reply gives no vault. Names fields and places, never what is in them.
@@ -23,7 +23,7 @@ pub(crate) enum ParseError {
     /// Another number of answers than commands.
     Count { expected: usize, found: usize },
     /// The store refused one of the commands.
-    Store { key: String, error: StoreError },
+    Store { key: String, error: RedisError },
     /// A field of the project's metadata is not what the protocol says.
     Field { field: String, problem: &'static str },
     /// A `kdf` or `algorithm` that is not the protocol's.
@@ -76,15 +76,6 @@ pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedV
         return Err(ParseError::NoEnvironment { project: request.project.clone(), missing });
     }
     Ok(SealedVault { salt, sealed_pek, expires_at, environments })
-}
-
-/// The salt of the token, from the beginning of a reply: nothing of what follows the first answer is
-/// needed for it. It is a hint, to be compared with that of the whole; `None` where it isn't there yet.
-pub(crate) fn salt_in(beginning: &[u8], request: &Request<'_>) -> Option<Salt> {
-    let mut cursor = Cursor::new(beginning);
-    cursor.expect(b'[').ok()?;
-    let metadata = answer(&mut cursor).ok()?.into_items(String::new).ok()?;
-    Salt::from_hex(&token_entry(&metadata, request).ok()?.salt).ok()
 }
 
 /// One command's answer: a result of strings and nulls, or the store's error text; each as it
@@ -155,7 +146,7 @@ impl<'r> Answer<'r> {
         match self.error {
             Some(error) => {
                 let text = unescape(error).unwrap_or_default();
-                Err(ParseError::Store { key: key(), error: StoreError::classify(&text) })
+                Err(ParseError::Store { key: key(), error: RedisError::classify(&text) })
             }
             None => Ok(self.result.unwrap_or_default()),
         }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::upstash::StoreError;
+use crate::upstash::RedisError;
 
 const TOKEN_ID: &str = "stk_a1B2c3D4e5F6g7H8";
 const SALT: &str = "000102030405060708090a0b0c0d0e0f";
@@ -203,11 +203,11 @@ fn what_is_wrong_with_a_reply_is_told_without_its_text() {
         (json!([metadata(), environment, environment]), ParseError::Count { expected: 2, found: 3 }),
         (
             json!([{ "error": "WRONGTYPE hunter2" }, environment]),
-            ParseError::Store { key: "meta@acme".to_owned(), error: StoreError::WrongType },
+            ParseError::Store { key: "meta@acme".to_owned(), error: RedisError::WrongType },
         ),
         (
             json!([metadata(), { "error": "hunter2" }]),
-            ParseError::Store { key: "development:acme".to_owned(), error: StoreError::Other(None) },
+            ParseError::Store { key: "development:acme".to_owned(), error: RedisError::Other(None) },
         ),
         (json!([{ "result": null }, environment]), ParseError::NoProject(name("acme"))),
         (json!([{ "result": [] }, environment]), ParseError::NoProject(name("acme"))),

@@ -227,17 +227,18 @@ fn only_a_fresh_file_is_used() {
 
 #[test]
 fn a_refusal_deletes_it_and_nothing_starts_from_it() {
-    let not_accepted = "error: 127.0.0.1 does not accept the Upstash token";
-    let forbidden = "error: 127.0.0.1 refuses access (status 403)";
+    let rejected = |why: &str| format!("error: 127.0.0.1 rejected the Upstash token ({why})");
+    let (by_status, by_error, by_reply) = (rejected("HTTP 401"), rejected("HTTP 400"), rejected("WRONGPASS"));
+    let forbidden = "error: 127.0.0.1 denied access (HTTP 403)";
     let revoked = &format!(
         "error: project acme has no service token {TOKEN_ID}: it was revoked, or is of another project"
     );
     let respond = |place: &Place, response: Response| place.vault.respond_always(Some(response));
     #[expect(clippy::type_complexity, reason = "a table of names and what is done")]
     let cases: [(&str, &dyn Fn(&Place)); 6] = [
-        (not_accepted, &|place| respond(place, Response::new(401))),
-        (not_accepted, &|place| respond(place, Response::new(400).body(r#"{"error":"WRONGPASS"}"#))),
-        (not_accepted, &|place| {
+        (&by_status, &|place| respond(place, Response::new(401))),
+        (&by_error, &|place| respond(place, Response::new(400).body(r#"{"error":"WRONGPASS"}"#))),
+        (&by_reply, &|place| {
             respond(place, Response::new(200).body(r#"[{"error":"WRONGPASS"},{"error":"WRONGPASS"}]"#));
         }),
         (forbidden, &|place| respond(place, Response::new(403))),

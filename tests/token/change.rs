@@ -125,7 +125,7 @@ fn what_fails_after_a_lost_answer_says_that_the_change_may_have_been_made() {
     let added = ids(&vault).into_iter().find(|id| id != CI && id != WEB).unwrap();
     let warning = format!("redenv-run: warning: token {added} may have been created, and its key is lost: ");
     assert!(outcome.stderr.starts_with(&warning), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("redenv-run: error: 127.0.0.1 does not accept the Upstash token\n"));
+    assert!(outcome.stderr.contains("redenv-run: error: 127.0.0.1 rejected the Upstash token (HTTP 401)\n"));
     assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
 }
 

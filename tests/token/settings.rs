@@ -84,7 +84,7 @@ fn a_token_that_may_only_read_lists_and_changes_nothing() {
     }
     assert_eq!(service_tokens(&vault), before);
     let wrong = create(&vault, &["-n", "x"]).env("UPSTASH_REDIS_TOKEN", "wrong").run();
-    assert!(wrong.stderr.starts_with("redenv-run: error: 127.0.0.1 does not accept the Upstash token\n"));
+    assert!(wrong.stderr.starts_with("redenv-run: error: 127.0.0.1 rejected the Upstash token (HTTP 401)\n"));
 }
 
 #[test]

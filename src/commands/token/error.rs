@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::ui::failure::Failure;
 use crate::ui::report::{Shown, join, reason};
-use crate::upstash::StoreError;
+use crate::upstash::RedisError;
 use crate::vault::Name;
 use crate::vault::crypto::OpenError;
 
@@ -48,7 +48,7 @@ pub(crate) enum TokenError {
     #[error("{} rejected the change: the Upstash token is read-only; nothing was written", Shown(.host))]
     ReadOnly { host: String },
     #[error("{} rejected the change: {error}; nothing was written", Shown(.host))]
-    Refused { host: String, error: StoreError },
+    Refused { host: String, error: RedisError },
     #[error("token {} was created, but its key cannot be written to stdout: {}", Shown(.id), reason(.error))]
     KeyLost { id: String, error: io::Error },
 }

@@ -19,7 +19,7 @@ use crate::deadline::Deadline;
 use crate::settings::Access;
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
-use crate::upstash::{self, Patience, Progress, StoreError, Upstash};
+use crate::upstash::{self, Patience, Problem, RedisError, Retry, Upstash};
 use crate::vault::{Name, ParseError};
 
 /// `KEYS`: the project's hash. `ARGV`: `encryptedPEK` and `serviceTokens` as they were read, empty if
@@ -62,8 +62,7 @@ impl Project {
         let access = Access::resolve(options, &start.environment, start.at).map_err(Error::Settings)?;
         access.warnings.iter().for_each(|warning| start.report.warning(warning));
         let Access { project: name, store, .. } = access;
-        let client = Upstash::new(&store.address, &store.token, &store.network)
-            .map_err(|error| Error::Store { host: store.address.host().to_owned(), error })?;
+        let client = Upstash::new(&store.address, &store.token, &store.network)?;
         Ok(Self { name, client, timeout: store.timeout, report: start.report })
     }
 
@@ -137,13 +136,10 @@ impl Project {
         // An attempt before the answered one may have been written, and its answer lost.
         let retried = *sent > 1;
         let body = answered.map_err(|error| match error {
-            upstash::Error::Refused(_, error) => {
+            upstash::Error::Request { problem: Problem::Refused(_, error), .. } => {
                 Failed { error: self.rejected(error), may_be_written: retried }
             }
-            error => Failed {
-                may_be_written: retried || !is_certain(&error),
-                error: Error::Store { host: self.host(), error }.into(),
-            },
+            error => Failed { may_be_written: retried || error.is_uncertain(), error: error.into() },
         })?;
         match answer::<i64>(&body) {
             Ok(Ok(1)) => Ok(Outcome::Written),
@@ -153,20 +149,17 @@ impl Project {
         }
     }
 
-    fn rejected(&self, error: StoreError) -> Box<dyn Failure> {
+    fn rejected(&self, error: RedisError) -> Box<dyn Failure> {
         let host = self.host();
-        match error {
-            StoreError::WrongPass => Error::Store { host, error: upstash::Error::Unauthorized }.into(),
-            StoreError::Quota => Error::Store { host, error: upstash::Error::Quota }.into(),
-            StoreError::NoPermission => TokenError::ReadOnly { host }.into(),
-            error => TokenError::Refused { host, error }.into(),
+        match (upstash::Error::from_redis(&host, &error), error) {
+            (Some(error), _) => error.into(),
+            (None, RedisError::NoPermission) => TokenError::ReadOnly { host }.into(),
+            (None, error) => TokenError::Refused { host, error }.into(),
         }
     }
 
     fn read_until(&self, deadline: Deadline) -> Result<Metadata, Box<dyn Failure>> {
-        let body = self
-            .send(vec!["HGETALL".into(), self.key()], deadline, &mut 0)
-            .map_err(|error| Error::Store { host: self.host(), error })?;
+        let body = self.send(vec!["HGETALL".into(), self.key()], deadline, &mut 0)?;
         let items: Vec<Cow<'_, str>> = answer(&body)
             .map_err(|error| self.malformed(error))?
             .map_err(|error| self.malformed(ParseError::Store { key: self.key(), error }))?;
@@ -189,13 +182,11 @@ impl Project {
         sent: &mut u32,
     ) -> Result<Vec<u8>, upstash::Error> {
         *sent = 1;
-        let mut observe = |progress: Progress<'_>| {
-            if let Progress::Retry(retry) = progress {
-                *sent += 1;
-                retry.tell(self.client.host(), self.report);
-            }
+        let mut on_retry = |retry: Retry<'_>| {
+            *sent += 1;
+            self.report.detail(|| retry.to_string());
         };
-        self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut observe)
+        self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut on_retry)
     }
 
     fn deadline(&self) -> Deadline {
@@ -211,12 +202,6 @@ impl Project {
     }
 }
 
-/// Whether the server certainly did nothing: it refused, or was never reached.
-fn is_certain(error: &upstash::Error) -> bool {
-    use upstash::Error as E;
-    !matches!(error, E::Overdue { .. } | E::Unreachable { .. } | E::Http | E::TooLarge { .. })
-}
-
 /// Waits for a random time, longer with each attempt, so that concurrent changes don't stay in step.
 fn pause(attempt: u32) {
     const STEP: Duration = Duration::from_millis(10);
@@ -225,7 +210,7 @@ fn pause(attempt: u32) {
 }
 
 /// The one element of a pipeline's answer: a result, or the server's error.
-fn answer<'b, T: Deserialize<'b> + Default>(body: &'b [u8]) -> Result<Result<T, StoreError>, ParseError> {
+fn answer<'b, T: Deserialize<'b> + Default>(body: &'b [u8]) -> Result<Result<T, RedisError>, ParseError> {
     #[derive(Deserialize)]
     struct Answer<'b, T> {
         #[serde(default = "Option::default")]
@@ -240,7 +225,7 @@ fn answer<'b, T: Deserialize<'b> + Default>(body: &'b [u8]) -> Result<Result<T, 
         _ => serde_json::from_slice(body).map_err(malformed)?,
     };
     match (answers.pop(), answers.len()) {
-        (Some(Answer { error: Some(error), .. }), 0) => Ok(Err(StoreError::classify(&error))),
+        (Some(Answer { error: Some(error), .. }), 0) => Ok(Err(RedisError::classify(&error))),
         (Some(Answer { result, .. }), 0) if body.starts_with(b"[") => Ok(Ok(result.unwrap_or_default())),
         (Some(_), 0) => Err(ParseError::Malformed { at: 0 }),
         (last, others) => Err(ParseError::Count { expected: 1, found: others + usize::from(last.is_some()) }),

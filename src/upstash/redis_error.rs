@@ -1,0 +1,69 @@
+//! The errors that Redis returns for commands.
+
+use serde::Deserialize;
+
+/// An error that Redis returned for a command. Its text may repeat the command, so only its kind is kept.
+#[derive(Debug, PartialEq, Eq, Clone, thiserror::Error)]
+pub(crate) enum RedisError {
+    #[error("the token is wrong")]
+    WrongPass,
+    #[error("the token lacks the permission")]
+    NoPermission,
+    #[error("the database's request quota is used up")]
+    Quota,
+    #[error("the key is not a hash")]
+    WrongType,
+    /// Any other, by its code if it has one, such as `ERR`.
+    #[error("{}", .0.as_ref().map_or_else(|| "no reason given".to_owned(), |code| format!("error code {code}")))]
+    Other(Option<String>),
+}
+
+impl RedisError {
+    /// The kind of an error's text.
+    pub(crate) fn classify(text: &str) -> Self {
+        let code = text.split_whitespace().next().unwrap_or_default();
+        match code {
+            "WRONGPASS" | "NOAUTH" | "Unauthorized" => Self::WrongPass,
+            "NOPERM" => Self::NoPermission,
+            "WRONGTYPE" => Self::WrongType,
+            _ if text.contains("max requests limit") || text.contains("max daily request limit") => {
+                Self::Quota
+            }
+            _ => {
+                let is_code = (2..=16).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase());
+                Self::Other(is_code.then(|| code.to_owned()))
+            }
+        }
+    }
+
+    /// The kind of the error in an answer's body, `{"error": "..."}`.
+    pub(super) fn of_body(body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Body {
+            error: String,
+        }
+        serde_json::from_slice::<Body>(body).map_or(Self::Other(None), |body| Self::classify(&body.error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_classified_and_its_text_dropped() {
+        for (text, kind) in [
+            ("WRONGPASS invalid or missing auth token", RedisError::WrongPass),
+            ("Unauthorized", RedisError::WrongPass),
+            ("NOPERM this user has no permissions to run the 'hset' command", RedisError::NoPermission),
+            ("ERR max requests limit exceeded. Limit: 10000, Usage: 10001", RedisError::Quota),
+            ("ERR max daily request limit exceeded", RedisError::Quota),
+            ("WRONGTYPE Operation against a key", RedisError::WrongType),
+            ("ERR unknown command 'hunter2'", RedisError::Other(Some("ERR".into()))),
+            ("hunter2 is no command", RedisError::Other(None)),
+            ("", RedisError::Other(None)),
+        ] {
+            assert_eq!(RedisError::classify(text), kind, "{text}");
+        }
+    }
+}

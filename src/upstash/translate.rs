@@ -1,0 +1,100 @@
+//! From statuses and the errors of ureq, rustls and the system to this room's own.
+
+use std::io;
+use std::time::Duration;
+
+use super::RedisError;
+use super::error::{Problem, Transient, Trouble};
+
+/// The trouble that an answer other than 200 tells of.
+pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration>) -> Trouble {
+    let problem = match (status, RedisError::of_body(body)) {
+        (401, _) | (400, RedisError::WrongPass) => Problem::Unauthorized(format!("HTTP {status}")),
+        (403, _) => Problem::Forbidden,
+        (_, RedisError::Quota) => Problem::Quota,
+        (429 | 500..=599, _) => return Transient::Status { status, retry_after }.into(),
+        (300..=399, _) => Problem::Redirect(status),
+        (404 | 405, _) => Problem::NotRest(status),
+        (_, error) => Problem::Refused(status, error),
+    };
+    problem.into()
+}
+
+/// The trouble behind an error of ureq.
+pub(super) fn from_ureq(error: ureq::Error) -> Trouble {
+    match error {
+        ureq::Error::HostNotFound => Transient::UnknownName.into(),
+        ureq::Error::Io(error) => from_io(&error),
+        ureq::Error::Rustls(error) => from_rustls(&error).into(),
+        ureq::Error::Tls(_) => Problem::Certificate("no certificate can be valid for this host name").into(),
+        ureq::Error::ConnectProxyFailed(reason) => from_proxy(&reason),
+        ureq::Error::ConnectionFailed => Transient::Connection(io::ErrorKind::NotConnected).into(),
+        _ => Problem::NotHttp.into(),
+    }
+}
+
+fn from_io(error: &io::Error) -> Trouble {
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return from_rustls(tls).into();
+    }
+    // std gives a failed lookup no kind, only this text of its own and the C library's reason.
+    let text = error.to_string();
+    if text.starts_with("failed to lookup address information") {
+        let unknown = ["not known", "No address", "does not resolve", "nodename nor servname"];
+        let is_unknown = unknown.iter().any(|reason| text.contains(reason));
+        return if is_unknown { Transient::UnknownName } else { Transient::NameLookup }.into();
+    }
+    match error.kind() {
+        io::ErrorKind::InvalidData => Problem::NotHttp.into(),
+        kind => Transient::Connection(kind).into(),
+    }
+}
+
+fn from_rustls(error: &rustls::Error) -> Problem {
+    use rustls::CertificateError as Certificate;
+    let rustls::Error::InvalidCertificate(certificate) = error else {
+        return Problem::Tls(match error {
+            rustls::Error::AlertReceived(alert) => format!("it sent the alert {alert:?}"),
+            rustls::Error::InvalidMessage(_) => "it did not answer in TLS".into(),
+            rustls::Error::PeerIncompatible(_) => "there is no common version or cipher".into(),
+            _ => "the handshake failed".into(),
+        });
+    };
+    Problem::Certificate(match certificate {
+        Certificate::Expired | Certificate::ExpiredContext { .. } => "it has expired",
+        Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => "it is not valid yet",
+        Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => "it is for another name",
+        Certificate::UnknownIssuer => "its issuer is not trusted",
+        Certificate::Revoked => "it is revoked",
+        _ => "it is not valid",
+    })
+}
+
+/// ureq's only word of a proxy's answer is a text: "proxy server responded 407/407".
+fn from_proxy(reason: &str) -> Trouble {
+    let status = reason.rsplit([' ', '/']).find_map(|word| word.parse::<u16>().ok());
+    match status {
+        Some(status @ (429 | 500..=599)) => Transient::Status { status, retry_after: None }.into(),
+        Some(407) => Problem::Proxy("it wants a user name and password (HTTP 407)".into()).into(),
+        Some(status) => Problem::Proxy(format!("it answered HTTP {status}")).into(),
+        None => Transient::Connection(io::ErrorKind::UnexpectedEof).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_statuses_that_may_pass_are_tried_again() {
+        let passes =
+            |status, body: &str| matches!(from_status(status, body.as_bytes(), None), Trouble::Passing(_));
+        for status in [429, 500, 502, 503, 504, 599] {
+            assert!(passes(status, ""), "{status}");
+        }
+        for status in [301, 307, 400, 401, 403, 404, 413, 418] {
+            assert!(!passes(status, ""), "{status}");
+        }
+        assert!(!passes(429, r#"{"error":"ERR max requests limit exceeded. Limit: 1, Usage: 2"}"#));
+    }
+}
