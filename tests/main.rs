@@ -13,6 +13,7 @@ mod deadline;
 mod demo;
 #[cfg(target_os = "linux")]
 mod docker;
+mod docs;
 mod env_file;
 mod environment;
 #[cfg(target_os = "linux")]
