@@ -93,7 +93,7 @@ pub(super) fn run(args: &CreateArgs, start: &Start) -> Result<(), Box<dyn Failur
         "token {id} may have been created, and its key is lost: run `redenv-run token revoke {id}` if `redenv-run token list` shows it"
     );
     project.change(read, add, &unknown)?;
-    Ok(print(&token, args.format, start.report)?)
+    Ok(print(&token, &project.url, args.format, start.report)?)
 }
 
 /// Decrypts the project's key with the master password.
@@ -131,6 +131,26 @@ impl<'a> NewToken<'a> {
             created_at: format!("{:.3}", Timestamp::now()),
             created_by: created_by(environment),
         })
+    }
+
+    /// An env file with everything that a launch needs but the Upstash token. That one can write, as
+    /// it has just created a token; a launch should get the read-only one.
+    fn env_file(&self, url: &str, is_terminal: bool) -> String {
+        let project = quoted(self.project);
+        // A file gets the name unchanged; a terminal must not obey it.
+        let project = if is_terminal { Shown(&project).to_string() } else { project };
+        let (id, key, salt, url) = (&self.id, self.key.expose(), &self.salt, quoted(url));
+        format!(
+            "\
+REDENV_PROJECT={project}
+REDENV_TOKEN_ID={id}
+REDENV_TOKEN_KEY={key}
+REDENV_TOKEN_SALT={salt}
+UPSTASH_REDIS_URL={url}
+# Uncomment the last line and add the read-only token from the database's page in Upstash's console.
+# UPSTASH_REDIS_TOKEN=
+"
+        )
     }
 
     fn entry(&self) -> String {
@@ -185,33 +205,26 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
 }
 
 /// Prints the token to stdout, and advice to a terminal. No message has the key in it.
-fn print(token: &NewToken<'_>, format: CreateFormat, report: Report) -> Result<(), TokenError> {
-    let project = Shown(token.project);
-    let (id, key, salt) = (&token.id, token.key.expose(), &token.salt);
+fn print(token: &NewToken<'_>, url: &str, format: CreateFormat, report: Report) -> Result<(), TokenError> {
+    let is_terminal = io::stdout().is_terminal();
     let text = Zeroizing::new(match format {
-        CreateFormat::Text => {
-            format!("Project Name: {project}\nPublic Token ID: {id}\nSecret Token Key: {key}\n")
-        }
-        CreateFormat::Env => {
-            let project = quoted(token.project);
-            // A file gets the name unchanged; a terminal must not obey it.
-            let project = if io::stdout().is_terminal() { Shown(&project).to_string() } else { project };
-            format!(
-                "REDENV_PROJECT={project}\nREDENV_TOKEN_ID={id}\nREDENV_TOKEN_KEY={key}\nREDENV_TOKEN_SALT={salt}\n"
-            )
-        }
+        CreateFormat::Text => format!(
+            "Project Name: {}\nPublic Token ID: {}\nSecret Token Key: {}\n",
+            Shown(token.project),
+            token.id,
+            token.key.expose()
+        ),
+        CreateFormat::Env => token.env_file(url, is_terminal),
         CreateFormat::Json => shown_json(&Zeroizing::new(json(token))),
     });
     output::write(&text).map_err(|error| TokenError::KeyLost { id: token.id.clone(), error })?;
-    if io::stdout().is_terminal() {
+    if is_terminal {
         report.warning(
             "the key is shown only once: save it now, in the program's settings or a password manager",
         );
     }
     if format == CreateFormat::Env && io::stderr().is_terminal() {
-        report.warning(
-            "UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN are needed too: the database's page in Upstash's console has them, and a launch does with the read-only token",
-        );
+        report.warning("the Upstash token is still missing: fill in the last line, UPSTASH_REDIS_TOKEN");
     }
     Ok(())
 }

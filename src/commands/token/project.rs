@@ -29,6 +29,8 @@ const COMPARE_AND_SET: &str = include_str!("compare_and_set.lua");
 /// One project in its database.
 pub(super) struct Project {
     pub(super) name: Name,
+    /// The database's address, as `UPSTASH_REDIS_URL` takes it.
+    pub(super) url: String,
     client: Upstash,
     timeout: Duration,
     report: Report,
@@ -63,7 +65,8 @@ impl Project {
         access.warnings.iter().for_each(|warning| start.report.warning(warning));
         let Access { project: name, store, .. } = access;
         let client = Upstash::new(&store.address, &store.token, &store.network)?;
-        Ok(Self { name, client, timeout: store.timeout, report: start.report })
+        let url = store.address.base().to_owned();
+        Ok(Self { name, url, client, timeout: store.timeout, report: start.report })
     }
 
     /// Reads the project's fields.
