@@ -1,5 +1,5 @@
-//! `serviceTokens`, one JSON object as text: entries are added and removed, and all the rest stays
-//! byte for byte, whatever other tools put there.
+//! The text of `serviceTokens`, one JSON object. Entries are added and removed; all the rest stays byte for
+//! byte, whatever other tools wrote there.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The text and where its entries are.
+/// The text and its entries.
 #[derive(Debug)]
 pub(super) struct Entries<'t> {
     text: &'t str,
@@ -20,6 +20,7 @@ pub(super) struct Entries<'t> {
 pub(super) struct Entry<'t> {
     pub(super) id: String,
     pub(super) json: &'t str,
+    /// From the key to the end of the value.
     span: Range<usize>,
 }
 
@@ -28,10 +29,7 @@ pub(super) struct Entry<'t> {
 pub(super) struct NotAnObject;
 
 impl<'t> Entries<'t> {
-    /// Parses the field's text; none is an empty object.
-    ///
-    /// # Errors
-    /// [`NotAnObject`].
+    /// Parses the field's text. A missing field is an empty object.
     pub(super) fn parse(text: Option<&'t str>) -> Result<Self, NotAnObject> {
         let text = text.filter(|text| !text.is_empty()).unwrap_or("{}");
         let mut json = serde_json::Deserializer::from_str(text);
@@ -53,7 +51,7 @@ impl<'t> Entries<'t> {
         self.entries.iter().any(|entry| entry.id == id)
     }
 
-    /// The text with one more entry at its end. `json` is the entry's object.
+    /// The text with one more entry at its end.
     pub(super) fn with(&self, id: &str, json: &str) -> String {
         let (at, comma) = match self.entries.last() {
             Some(last) => (last.span.end, ","),
@@ -64,30 +62,30 @@ impl<'t> Entries<'t> {
         format!("{before}{comma}{id}:{json}{after}")
     }
 
-    /// The text without the entries of these ids.
+    /// The text without the entries of these IDs.
     pub(super) fn without(&self, ids: &[String]) -> String {
         let (Some(first), Some(last)) = (self.entries.first(), self.entries.last()) else {
             return self.text.to_owned();
         };
         let mut text = self.text[..first.span.start].to_owned();
-        let mut kept = 0;
+        let mut is_first = true;
         for (index, entry) in self.entries.iter().enumerate() {
             if ids.contains(&entry.id) {
                 continue;
             }
-            // What separates it from the entry before it, which may have gone.
-            if kept > 0 {
+            if !is_first {
+                // The comma, and the blanks around it.
                 text.push_str(&self.text[self.entries[index - 1].span.end..entry.span.start]);
             }
             text.push_str(&self.text[entry.span.clone()]);
-            kept += 1;
+            is_first = false;
         }
         text.push_str(&self.text[last.span.end..]);
         text
     }
 }
 
-/// An object's members in their order: decoded key, key and value as they stand.
+/// The members of an object in order: the decoded key, then key and value as they were written.
 struct Members<'t>(PhantomData<&'t str>);
 
 impl<'t> Visitor<'t> for Members<'t> {
@@ -118,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_come_in_their_order_with_their_keys_decoded() {
+    fn entries_are_read_in_order_with_decoded_keys() {
         let entries = Entries::parse(Some(ODD)).unwrap();
         let seen: Vec<_> = entries.iter().map(|entry| (entry.id.as_str(), entry.json)).collect();
         let a = "{\"x\":1.50, \"\\u0065\":\"\\/\"}";
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_and_removed_again_leaves_no_trace() {
+    fn an_entry_that_is_added_and_removed_leaves_no_trace() {
         for text in ["{}", " { }", ODD, r#"{"a":1}"#] {
             let more = Entries::parse(Some(text)).unwrap().with("new", r#"{"name":"}"}"#);
             assert_eq!(Entries::parse(Some(&more)).unwrap().without(&ids(&["new"])), text);
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_is_there_twice_goes_twice() {
+    fn both_entries_of_a_duplicate_id_are_removed() {
         let entries = Entries::parse(Some(r#"{"a":1,"b":2,"a":3}"#)).unwrap();
         assert_eq!(entries.without(&ids(&["a"])), r#"{"b":2}"#);
     }
