@@ -1,5 +1,5 @@
-//! The GitHub action installs what a release holds, and nothing else. Its scripts are run as the
-//! runner would, with a release on the disk.
+//! The GitHub Action installs the binary of a release, and nothing else. Its scripts run as a runner runs them,
+//! with a release on the disk.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -9,6 +9,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::launcher::launcher;
+use crate::support::project::Project;
+use crate::support::vault::Vault;
+
 const ARCHIVE: &str = "redenv-run-1.2.3-x86_64-unknown-linux-gnu.tar.gz";
 
 /// A runner's directory, and beside it a release of version 1.2.3 whose binary is a script.
@@ -16,7 +20,7 @@ struct Runner {
     directory: TempDir,
 }
 
-/// What a step printed, and whether it succeeded.
+/// Whether a step succeeded, and its output.
 type Ended = (bool, String);
 
 impl Runner {
@@ -48,7 +52,7 @@ impl Runner {
     }
 
     fn step(&self, script: &str, environment: &[(&str, &str)]) -> Ended {
-        let action = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/actions/redenv-run");
+        let action = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/action");
         let mut command = Command::new(action.join(script));
         command.env_clear().current_dir(self.path("job"));
         command.env("PATH", std::env::var_os("PATH").unwrap());
@@ -69,13 +73,12 @@ impl Runner {
             ("Cargo.toml", "[package]\nname = 'redenv-run'\nversion = \"1.2.3\"\nedition = '2024'\n"),
             ("Cargo.lock", "version = 4\n[[package]]\nname = 'redenv-run'\nversion = '1.2.3'\n"),
             ("src/main.rs", r#"fn main() { println!("redenv-run {}", env!("CARGO_PKG_VERSION")) }"#),
-            (".github/actions/redenv-run/action.yml", ""),
         ] {
             let path = repository.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-        repository.join(".github/actions/redenv-run")
+        repository
     }
 
     fn plan(&self, version: &str, reference: &str, system: (&str, &str)) -> Ended {
@@ -83,7 +86,7 @@ impl Runner {
     }
 
     fn plan_with(&self, version: &str, reference: &str, system: (&str, &str), sha256: &str) -> Ended {
-        let environment = [("VERSION", version), ("SHA256", sha256)];
+        let environment = [("VERSION", version), ("SHA256", sha256), ("MASK", "false")];
         let action = self.action(reference);
         // Of an action around this one, where there is one.
         let runner = [
@@ -150,6 +153,8 @@ fn the_archive_follows_from_the_version_and_the_runner() {
     for (version, reference, system, expected, target) in [
         ("", "v1.2.3", ("macOS", "X64"), "1.2.3", "x86_64-apple-darwin"),
         ("1.2.3", "main", ("Linux", "X64"), "1.2.3", "x86_64-unknown-linux-gnu"),
+        ("", "v1", ("Linux", "X64"), "1.2.3", "x86_64-unknown-linux-gnu"),
+        ("", "v1.2", ("Linux", "X64"), "1.2.3", "x86_64-unknown-linux-gnu"),
         ("v1.0.0", "v1.2.3", ("Linux", "ARM64"), "1.0.0", "aarch64-unknown-linux-gnu"),
         ("1.2.3-rc.1", "a/branch", ("macOS", "ARM64"), "1.2.3-rc.1", "aarch64-apple-darwin"),
     ] {
@@ -174,8 +179,8 @@ fn in_the_jobs_own_checkout_a_release_is_the_jobs_repositorys() {
 }
 
 #[test]
-fn what_is_no_version_and_a_system_without_a_release_are_named() {
-    let version = |text| format!("::error title=redenv-run::'{text}' is no version, such as 0.1.0\n");
+fn a_wrong_version_and_a_system_without_a_release_are_refused() {
+    let version = |text| format!("::error title=redenv-run::'{text}' is not a version such as 0.1.0\n");
     for (given, reference, system, error) in [
         ("../1.2.3", "", ("Linux", "X64"), version("../1.2.3")),
         ("latest", "v1.2.3", ("Linux", "X64"), version("latest")),
@@ -183,7 +188,9 @@ fn what_is_no_version_and_a_system_without_a_release_are_named() {
             "1.2.3",
             "",
             ("Windows", "X64"),
-            "::error title=redenv-run::there is no release for Windows on X64\n".to_owned(),
+            "::error title=redenv-run::redenv-run runs on Linux and macOS, on x64 and arm64; \
+             this runner is Windows on X64\n"
+                .to_owned(),
         ),
     ] {
         let runner = Runner::new();
@@ -212,9 +219,11 @@ fn the_binary_of_a_release_is_installed_into_the_path() {
 }
 
 #[test]
-fn what_is_no_release_is_built_of_the_actions_own_sources() {
-    // A tag of another version is one that moves along, or none of ours.
-    for reference in ["main", "08c6903cd8c0fde910a37f88322edcfb5dd907a8", "a/branch", "v1", "v1.2.4", ""] {
+fn a_branch_or_commit_is_built_from_the_actions_own_sources() {
+    // The last four are no tags of version 1.2.3.
+    for reference in
+        ["main", "08c6903cd8c0fde910a37f88322edcfb5dd907a8", "a/branch", "", "v", "v2", "v1.2.4", "v1.2.3.4"]
+    {
         let runner = Runner::new();
         assert_eq!(runner.plan("", reference, ("Linux", "X64")), (true, String::new()));
         assert_eq!(runner.outputs(), BTreeMap::from([("archive".to_owned(), String::new())]));
@@ -284,7 +293,7 @@ fn nothing_but_the_binary_of_the_archive_reaches_the_path() {
 /// The cache keeps the file that `plan` names, and nothing of what PATH is searched through.
 #[test]
 fn only_the_archive_is_cached() {
-    let action = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/actions/redenv-run/action.yml");
+    let action = Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml");
     let action = fs::read_to_string(action).unwrap();
     let paths: Vec<&str> = action.lines().filter_map(|line| line.trim().strip_prefix("path: ")).collect();
     assert_eq!(paths, ["${{ steps.plan.outputs.file }}"]);
@@ -306,7 +315,7 @@ fn an_archive_that_is_not_the_releases_is_refused_and_not_kept() {
         fs::write(changed, "something else").unwrap();
         let actual = "f41f3fa625ff120ddca7ef456bf66371ecea23c129f4e4c32367101edb516cf8";
         let error = format!(
-            "::error title=redenv-run::{ARCHIVE} has the SHA-256 {actual} and not {expected}: \
+            "::error title=redenv-run::{ARCHIVE} has the SHA-256 {actual} instead of {expected}: \
              it was not installed\n"
         );
         assert_eq!(runner.install(""), (false, error), "{place}");
@@ -322,7 +331,7 @@ fn a_checksum_of_the_users_own_is_what_counts() {
     let right = sums.split(' ').next().unwrap().to_owned();
     let wrong = "0".repeat(64);
     let error = format!(
-        "::error title=redenv-run::{ARCHIVE} has the SHA-256 {right} and not {wrong}: it was not installed\n"
+        "::error title=redenv-run::{ARCHIVE} has the SHA-256 {right} instead of {wrong}: it was not installed\n"
     );
     assert_eq!(runner.install(&wrong), (false, error));
     assert_eq!(runner.install(&right.to_uppercase()), (true, "redenv-run 1.2.3\n".to_owned()));
@@ -339,6 +348,37 @@ fn a_release_without_the_archive_is_named() {
     let error = format!("::error title=redenv-run::{sums} does not name {ARCHIVE}\n");
     assert_eq!(runner.install(""), (false, error));
     fs::remove_file(runner.release("SHA256SUMS")).unwrap();
-    let error = format!("::error title=redenv-run::{sums} could not be downloaded\n");
+    let error = format!("::error title=redenv-run::cannot download {sums}\n");
     assert_eq!(runner.install(""), (false, error));
+}
+
+#[test]
+fn mask_is_true_or_false() {
+    let runner = Runner::new();
+    let action = runner.action("v1.2.3");
+    let environment = [
+        ("VERSION", ""),
+        ("SHA256", ""),
+        ("MASK", "yes"),
+        ("GITHUB_ACTION_PATH", action.to_str().unwrap()),
+        ("GITHUB_REPOSITORY", "acme/job"),
+        ("RUNNER_OS", "Linux"),
+        ("RUNNER_ARCH", "X64"),
+    ];
+    let error = "::error title=redenv-run::mask is true or false, not 'yes'\n";
+    assert_eq!(runner.step("plan", &environment), (false, error.to_owned()));
+}
+
+/// The action's last step, with the settings that its user's step has in `env:`.
+#[test]
+fn with_mask_the_log_never_shows_a_secret() {
+    let action = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
+    let step = action.split("\n    - ").last().unwrap();
+    assert!(step.starts_with("if: inputs.mask == 'true'\n"), "{step}");
+    assert!(step.contains("\n        BINARY: ${{ steps.install.outputs.path }}\n"), "{step}");
+    let line = step.lines().find_map(|line| line.trim().strip_prefix("run: ")).unwrap().trim_matches('\'');
+    let vault = Vault::of(&Project::new("shop").secret("development", "PASSWORD", "correct horse"));
+    let outcome =
+        launcher(&vault).env("BINARY", env!("CARGO_BIN_EXE_redenv-run")).through(["bash", "-c", line]).run();
+    outcome.assert_ran("::add-mask::correct horse\n");
 }
