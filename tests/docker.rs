@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use crate::anywhere::{HOST, PROBE, end, send_term};
+use crate::support::dist::run;
 use crate::support::launcher::launcher;
 use crate::support::name_server::NameServer;
 use crate::support::namespace::{Process, Root, in_a_network_of_its_own};
@@ -20,47 +21,18 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/docker").join(name)
 }
 
-/// What the first stage makes of the sources as they are now, with nothing of them but what it copies.
+/// The static binary, of which the image that the Dockerfile copies from consists.
 pub static LAUNCHER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docker");
-    fs::remove_dir_all(&directory).ok();
-    for copied in instructions(0, "COPY") {
-        let words: Vec<&str> = copied.split(' ').collect();
-        let ["--from=redenv-run", sources @ .., place] = words.as_slice() else { panic!("{copied}") };
-        // A directory's content is what is copied, as Docker does it. As old as it was: nothing is built again.
-        let place: PathBuf = directory.join(place).components().collect();
-        fs::create_dir_all(&place).unwrap();
-        for source in sources {
-            let source = checkout.join(source);
-            let source = if source.is_dir() { source.join(".") } else { source };
-            assert!(Command::new("cp").arg("-a").args([&source, &place]).status().unwrap().success());
-        }
-    }
-    let [run] = &instructions(0, "RUN")[..] else { panic!("one RUN") };
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/build-static");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let mut sh = Command::new("sh");
-    let status = sh.args(["-c", run]).current_dir(&directory).env("CARGO_TARGET_DIR", target).status();
-    assert!(status.unwrap().success(), "{run}");
-    let built = instructions(1, "COPY").into_iter().find_map(|copied| {
-        let (built, place) = copied.strip_prefix("--from=build /src/")?.split_once(' ')?;
-        assert_eq!(place, "/usr/local/bin/redenv-run");
-        Some(directory.join(built))
-    });
-    built.expect("the last stage copies what the first has built")
+    PathBuf::from(run(Command::new(build).env("CARGO_TARGET_DIR", target)).trim_end())
 });
 
-/// What follows each instruction of this name in one of the Dockerfile's two stages.
-fn instructions(stage: usize, name: &str) -> Vec<String> {
-    let text = fs::read_to_string(example("Dockerfile")).unwrap();
-    let stage = text.split("\nFROM ").nth(stage + 1).unwrap();
-    let lines = stage.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    lines.map(str::to_owned).collect()
-}
-
-/// What follows an instruction of the last stage.
+/// The text after the last instruction of this name in the Dockerfile.
 fn instruction(name: &str) -> String {
-    instructions(1, name).pop().unwrap_or_else(|| panic!("no {name}"))
+    let text = fs::read_to_string(example("Dockerfile")).unwrap();
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    lines.next_back().unwrap_or_else(|| panic!("no {name}")).to_owned()
 }
 
 fn array(name: &str) -> Vec<String> {
