@@ -38,6 +38,7 @@ mod memory;
 mod memory_file;
 mod named_pipe;
 mod on_your_machine;
+mod packages;
 #[cfg(target_os = "linux")]
 mod process_one;
 mod project_file;

@@ -2,6 +2,7 @@
 //! to start, and the real clients and the real Redis to compare with.
 #![allow(dead_code, reason = "each is for the tests to come, and local-vault uses a part")]
 
+pub mod dist;
 pub mod example;
 pub mod fixtures;
 pub mod isolated;
@@ -15,6 +16,7 @@ pub mod project;
 pub mod proxy;
 pub mod python;
 pub mod redis_server;
+pub mod registry;
 pub mod server;
 pub mod shell;
 pub mod stores;

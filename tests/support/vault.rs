@@ -1,7 +1,7 @@
 //! A local vault: Upstash's REST API on loopback, with faults to switch on.
 
 mod faults;
-mod http;
+pub mod http;
 mod memory;
 mod rest;
 mod store;
