@@ -5,3 +5,4 @@ pub(crate) mod environment;
 pub(crate) mod exec;
 pub(crate) mod memory_file;
 pub(crate) mod program;
+pub(crate) mod reserved;

@@ -241,8 +241,7 @@ fn whatever_would_keep_command_from_starting_is_125() {
         125,
         &[
             "error: no-such-program was not found in PATH",
-            "hint: COMMAND is looked up with the PATH the launcher was started with; a shell's aliases and functions \
-             are not programs",
+            "hint: redenv-run searches the PATH that it was started with; shell aliases and functions are not programs",
         ],
     );
     check(&vault, &["--", "/etc/passwd"]).run().assert_failed(
@@ -273,8 +272,8 @@ fn sizes_are_checked_as_before_a_launch() {
     check(&vault, &[]).run().assert_failed(
         125,
         &[
-            "error: too long for any program's environment, over 131071 bytes as NAME=VALUE: LONG (131077 bytes)",
-            "hint: --file NAME passes it as a file's path, --exclude leaves it out",
+            "error: variables over the system's limit of 131071 bytes for NAME=VALUE: LONG (131077 bytes)",
+            "hint: pass the value as a file with --file NAME, or leave it out with --exclude NAME",
         ],
     );
 }
@@ -287,7 +286,7 @@ fn the_size_of_commands_arguments_counts() {
     let argument = "y".repeat(60_000);
     let output = after("ulimit -S -s 512", check(&vault, &["--", "true", &argument]));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("arguments and environment are too long for this system"), "{stderr}");
+    assert!(stderr.contains("error: arguments and environment take "), "{stderr}");
     assert_eq!(output.status.code(), Some(125));
 }
 

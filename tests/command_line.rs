@@ -83,14 +83,14 @@ fn what_another_command_takes_is_not_said_to_be_unknown() {
 #[test]
 fn what_a_shell_would_take_apart_is_not_shown_where_it_is_not_found() {
     let vault = vault();
-    let assignment = "hint: a variable for COMMAND is set by env: redenv-run -- env DB_PASS=... COMMAND";
-    let words = "hint: write the words by themselves: redenv-run -- npm ...";
+    let assignment = "hint: use env to set a variable for the command: redenv-run -- env DB_PASS=... COMMAND";
+    let words = "hint: don't quote the command as one word: redenv-run -- npm ...";
     for (command, error, hint) in [
         (&["DB_PASS=hunter2", "node", "app"][..], "DB_PASS=... was not found in PATH", assignment),
         (&["DB_PASS=https://hunter2@host/", "node"], "DB_PASS=... was not found", assignment),
         (&["DB_PASS=hunter2 node app"], "DB_PASS=... was not found in PATH", assignment),
-        (&["npm start --token=hunter2"], "npm ... was not found in PATH: it is one word with blanks", words),
-        (&["npm start ./hunter2"], "npm ... was not found: it is one word with blanks", words),
+        (&["npm start --token=hunter2"], "npm ... was not found in PATH: it contains spaces", words),
+        (&["npm start ./hunter2"], "npm ... was not found: it contains spaces", words),
     ] {
         launcher(&vault).program(command).run().assert_failed(127, &[&format!("error: {error}"), hint]);
     }

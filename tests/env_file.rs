@@ -87,8 +87,8 @@ fn what_widens_trust_is_not_taken_from_an_env_file() {
         125,
         &[
             "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: only the environment may set it",
-            "error: a secret may not be named NODE_OPTIONS: its value would run as code in COMMAND",
-            "hint: --allow-reserved NODE_OPTIONS lets it through, --exclude leaves it out",
+            "error: a secret may not be named NODE_OPTIONS: node would load the code it names",
+            "hint: leave it out with --exclude NODE_OPTIONS, or allow it with --allow-reserved NODE_OPTIONS",
         ],
     );
 }

@@ -174,8 +174,8 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "a reserved name",
         &[
-            "error: a secret may not be named LD_PRELOAD and NODE_OPTIONS: its value would run as code in COMMAND",
-            "hint: --allow-reserved LD_PRELOAD,NODE_OPTIONS lets it through, --exclude leaves it out",
+            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names) and NODE_OPTIONS (node would load the code it names)",
+            "hint: leave them out with --exclude LD_PRELOAD,NODE_OPTIONS, or allow them with --allow-reserved LD_PRELOAD,NODE_OPTIONS",
         ],
     )
     .project(|project| {
@@ -470,8 +470,8 @@ fn a_variable_too_long_for_any_program_is_named_before_the_exec() {
     launcher(&Vault::of(&project)).program(["true"]).run().assert_failed(
         125,
         &[
-            "error: too long for any program's environment, over 131071 bytes as NAME=VALUE: LONG (131072 bytes)",
-            "hint: --file NAME passes it as a file's path, --exclude leaves it out",
+            "error: variables over the system's limit of 131071 bytes for NAME=VALUE: LONG (131072 bytes)",
+            "hint: pass the value as a file with --file NAME, or leave it out with --exclude NAME",
         ],
     );
 }

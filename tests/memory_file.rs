@@ -189,7 +189,7 @@ fn a_required_secret_may_be_a_file_but_not_an_empty_one() {
         125,
         &[
             "error: required secrets: EMPTY empty",
-            "hint: --require speaks of names as COMMAND sees them; `redenv-run check` lists them",
+            "hint: --require takes names as the command sees them; `redenv-run check` lists them",
         ],
     );
 }
@@ -256,8 +256,8 @@ fn without_proc_it_fails_with_a_hint_and_all_else_works() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (
             Some(125),
-            "redenv-run: error: --file: there is no /proc through which COMMAND could open the file\n\
-             redenv-run: hint: mount /proc, or give the program the value itself\n"
+            "redenv-run: error: --file: /proc is not mounted, so the command could not open the file\n\
+             redenv-run: hint: mount /proc, or pass the value in the environment\n"
         )
     );
     let output = without_proc(launcher(&vault).program(["printenv", "OTHER"]));

@@ -118,18 +118,18 @@ fn every_misuse_is_an_error_with_the_next_step() {
         (
             &["--require", "API_KEY,STRIPE_KEY,SENTRY_DSN"],
             "required secrets: STRIPE_KEY and SENTRY_DSN missing",
-            "--require speaks of names as COMMAND sees them; `redenv-run check` lists them",
+            "--require takes names as the command sees them; `redenv-run check` lists them",
         ),
         // With a scope the name in the vault is not the one COMMAND sees.
         (
             &["--scope", "API_", "--require", "API_KEY"],
             "required secrets: API_KEY missing",
-            "--require speaks of names as COMMAND sees them; `redenv-run check` lists them",
+            "--require takes names as the command sees them; `redenv-run check` lists them",
         ),
         (
             &["--exclude", "API_KEY", "--require", "API_KEY"],
             "required secrets: API_KEY missing",
-            "--require speaks of names as COMMAND sees them; `redenv-run check` lists them",
+            "--require takes names as the command sees them; `redenv-run check` lists them",
         ),
         (
             &["-e", "staging"],
@@ -151,7 +151,7 @@ fn every_misuse_is_an_error_with_the_next_step() {
 fn a_required_secret_that_is_empty_is_as_good_as_missing() {
     let project = Project::new("acme").secret("development", "EMPTY", "").secret("development", "FULL", "x");
     let vault = Vault::of(&project);
-    let hint = "hint: --require speaks of names as COMMAND sees them; `redenv-run check` lists them";
+    let hint = "hint: --require takes names as the command sees them; `redenv-run check` lists them";
     run(&vault, &["--require", "EMPTY,FULL"])
         .assert_failed(125, &["error: required secrets: EMPTY empty", hint]);
     run(&vault, &["--require", "EMPTY,GONE"])

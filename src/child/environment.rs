@@ -1,118 +1,136 @@
-//! COMMAND's environment: a pure function from what was inherited, the secrets and the policy.
+//! The command's environment: a pure function of the inherited variables, the secrets and the policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
-use crate::settings::variables;
+use thiserror::Error;
+
+use crate::child::reserved;
+use crate::ui::failure::Failure;
+use crate::ui::report::{Shown, join};
 use crate::vault::select::Secret;
 
-/// An environment: a value per name. Of duplicate names the last one counts, as shells read them.
+/// An environment: a value per name. When a name appears twice, the last value wins, as in shells.
 pub(crate) type Environment = BTreeMap<OsString, OsString>;
 
-/// What becomes of the variables.
+/// How inherited variables and secrets become the command's environment.
 #[derive(Debug, Default)]
 pub(crate) struct Policy {
-    /// `--preserve-env`: which inherited variables a secret doesn't replace.
+    /// `--preserve-env`: the inherited variables that a secret doesn't replace.
     pub(crate) preserve: Preserve,
-    /// `--keep-token`: whether the launcher's own variables go on to COMMAND.
+    /// redenv-run's own variables in the inherited environment.
+    pub(crate) own_names: BTreeSet<OsString>,
+    /// `--keep-token`: whether the command gets those.
     pub(crate) own: OwnVariables,
-    /// `--pristine`: what is inherited at all.
+    /// `--pristine`: the variables that the command inherits.
     pub(crate) inherit: Inherit,
-    /// `--allow-reserved`: the reserved names a secret may have.
+    /// `--allow-reserved`: the reserved names that a secret may have.
     pub(crate) allow_reserved: BTreeSet<String>,
-    /// `--require`: the names that must be there, and not empty.
+    /// `--require`: the secrets that must exist and must not be empty.
     pub(crate) require: Vec<String>,
 }
 
-/// Which inherited variables a secret doesn't replace.
+/// The inherited variables that a secret doesn't replace.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Preserve {
-    /// None.
     #[default]
     None,
-    /// All.
     All,
-    /// These.
     Names(BTreeSet<String>),
 }
 
-/// What becomes of the launcher's own variables.
+/// Whether the command gets redenv-run's own variables.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnVariables {
-    /// They are removed.
     #[default]
     Remove,
-    /// They are passed on.
     Keep,
 }
 
-/// What is inherited.
+/// The variables that the command inherits.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Inherit {
-    /// Everything.
     #[default]
     All,
-    /// A handful of names that programs can't do without, and these.
+    /// Only [`PRISTINE`] and these.
     Pristine { keep: BTreeSet<String> },
 }
 
-/// What `--pristine` keeps, beside names that begin with `LC_`.
+/// The variables that `--pristine` keeps. A `*` matches any text.
 pub(crate) const PRISTINE: [&str; 11] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "TMPDIR", "PWD", "LC_*"];
 
-/// Names through which a value becomes code in COMMAND; a trailing `*` stands for any ending.
-pub(crate) const RESERVED: [&str; 21] = [
-    "PATH",
-    "LD_*",
-    "DYLD_*",
-    "GLIBC_TUNABLES",
-    "BASH_ENV",
-    "BASH_FUNC_*",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "PS4",
-    "PROMPT_COMMAND",
-    "NODE_OPTIONS",
-    "PYTHONSTARTUP",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PERL5OPT",
-    "PERL5LIB",
-    "RUBYOPT",
-    "RUBYLIB",
-    "JAVA_TOOL_OPTIONS",
-    "JDK_JAVA_OPTIONS",
-    "_JAVA_OPTIONS",
-];
-
-/// COMMAND's environment and what was done for it, by name.
+/// The command's environment, and what happened to each name.
 #[derive(Debug, Default)]
 pub(crate) struct Child {
-    /// The environment.
     pub(crate) environment: Environment,
-    /// Secrets that are in it.
+    /// Secrets in the environment.
     pub(crate) injected: BTreeSet<String>,
     /// Inherited variables that a secret replaced.
     pub(crate) replaced: Vec<String>,
-    /// Secrets that `--preserve-env` kept out.
+    /// Inherited variables that `--preserve-env` kept, and no secret replaced.
     pub(crate) preserved: Vec<String>,
-    /// The launcher's own variables that were removed.
+    /// redenv-run's own variables that were removed.
     pub(crate) removed: Vec<String>,
 }
 
-/// Why there is no environment.
-#[derive(Debug, PartialEq, Eq)]
+/// Why the environment can't be built.
+#[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum EnvironmentError {
-    /// Secrets of reserved names.
-    Reserved(Vec<String>),
-    /// Required names that are missing, and required ones that are empty.
+    #[error("{}", reserved_message(.0))]
+    Reserved(Vec<ReservedSecret>),
+    #[error("required secrets: {}", required_message(missing, empty))]
     Required { missing: Vec<String>, empty: Vec<String> },
 }
 
-/// Puts COMMAND's environment together: inherited, less the launcher's own, then the secrets.
-///
-/// # Errors
-/// [`EnvironmentError`]: reserved names, or required ones that aren't there.
+/// A secret whose name is reserved in the command's environment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ReservedSecret {
+    pub(crate) name: String,
+    pub(crate) vault_name: String,
+}
+
+impl Failure for EnvironmentError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Reserved(secrets) => {
+                let list = |name: fn(&ReservedSecret) -> &str| {
+                    secrets.iter().map(|secret| Shown(name(secret)).to_string()).collect::<Vec<_>>().join(",")
+                };
+                let it = if secrets.len() == 1 { "it" } else { "them" };
+                format!(
+                    "leave {it} out with --exclude {}, or allow {it} with --allow-reserved {}",
+                    list(|secret| &secret.vault_name),
+                    list(|secret| &secret.name)
+                )
+            }
+            Self::Required { .. } => {
+                "--require takes names as the command sees them; `redenv-run check` lists them".into()
+            }
+        })
+    }
+}
+
+fn reserved_message(secrets: &[ReservedSecret]) -> String {
+    let reason = |secret: &ReservedSecret| {
+        reserved::find(&secret.name)
+            .map_or_else(String::new, |row| format!("{} would {}", row.program, row.effect))
+    };
+    if let [secret] = secrets {
+        return format!("a secret may not be named {}: {}", Shown(&secret.name), reason(secret));
+    }
+    let list = secrets.iter().map(|secret| format!("{} ({})", Shown(&secret.name), reason(secret)));
+    format!("secrets may not be named {}", join(list))
+}
+
+fn required_message(missing: &[String], empty: &[String]) -> String {
+    let part = |names: &[String], problem: &str| {
+        (!names.is_empty()).then(|| format!("{} {problem}", join(names.iter().map(|name| Shown(name)))))
+    };
+    [part(missing, "missing"), part(empty, "empty")].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// Builds the command's environment: the inherited variables without redenv-run's own, then the secrets.
 pub(crate) fn build(
     inherited: Environment,
     secrets: &BTreeMap<String, Secret>,
@@ -120,13 +138,14 @@ pub(crate) fn build(
 ) -> Result<Child, EnvironmentError> {
     let mut child = Child::default();
     for (name, value) in inherited {
-        if policy.own == OwnVariables::Remove && variables::is_own(&name) {
+        let is_own = policy.own_names.contains(&name);
+        if is_own && policy.own == OwnVariables::Remove {
             child.removed.push(name.to_string_lossy().into_owned());
-        } else if policy.inherits(&name) {
+        } else if is_own || policy.inherit.covers(&name) {
             child.environment.insert(name, value);
         }
     }
-    let mut reserved = Vec::new();
+    let mut refused = Vec::new();
     for (name, secret) in secrets {
         let key = OsStr::new(name);
         if child.environment.contains_key(key) {
@@ -136,47 +155,46 @@ pub(crate) fn build(
             }
             child.replaced.push(name.clone());
         }
-        if is_reserved(name) && !policy.allow_reserved.contains(name) {
-            reserved.push(name.clone());
+        if reserved::find(name).is_some() && !policy.allow_reserved.contains(name) {
+            refused.push(ReservedSecret { name: name.clone(), vault_name: secret.vault_name.clone() });
         }
         child.environment.insert(key.to_owned(), secret.value.expose().into());
         child.injected.insert(name.clone());
     }
-    if !reserved.is_empty() {
-        return Err(EnvironmentError::Reserved(reserved));
+    if !refused.is_empty() {
+        return Err(EnvironmentError::Reserved(refused));
     }
-    policy.check_required(secrets, &child.environment)?;
+    check_required(&policy.require, secrets, &child.environment)?;
     Ok(child)
 }
 
-impl Policy {
-    fn inherits(&self, name: &OsStr) -> bool {
-        match &self.inherit {
-            Inherit::All => true,
-            Inherit::Pristine { keep } => {
-                name.to_str().is_some_and(|name| matches_any(name, &PRISTINE) || keep.contains(name))
-                    || (self.own == OwnVariables::Keep && variables::is_own(name))
-            }
+fn check_required(
+    required: &[String],
+    secrets: &BTreeMap<String, Secret>,
+    environment: &Environment,
+) -> Result<(), EnvironmentError> {
+    let (mut missing, mut empty) = (Vec::new(), Vec::new());
+    for name in required {
+        if !secrets.contains_key(name) {
+            missing.push(name.clone());
+        } else if environment.get(OsStr::new(name)).is_none_or(|value| value.is_empty()) {
+            empty.push(name.clone());
         }
     }
+    if missing.is_empty() && empty.is_empty() {
+        Ok(())
+    } else {
+        Err(EnvironmentError::Required { missing, empty })
+    }
+}
 
-    fn check_required(
-        &self,
-        secrets: &BTreeMap<String, Secret>,
-        environment: &Environment,
-    ) -> Result<(), EnvironmentError> {
-        let (mut missing, mut empty) = (Vec::new(), Vec::new());
-        for name in &self.require {
-            if !secrets.contains_key(name) {
-                missing.push(name.clone());
-            } else if environment.get(OsStr::new(name)).is_none_or(|value| value.is_empty()) {
-                empty.push(name.clone());
-            }
-        }
-        if missing.is_empty() && empty.is_empty() {
-            Ok(())
-        } else {
-            Err(EnvironmentError::Required { missing, empty })
+impl Inherit {
+    fn covers(&self, name: &OsStr) -> bool {
+        match self {
+            Self::All => true,
+            Self::Pristine { keep } => name.to_str().is_some_and(|name| {
+                PRISTINE.iter().any(|pattern| reserved::matches(pattern, name)) || keep.contains(name)
+            }),
         }
     }
 }
@@ -189,18 +207,6 @@ impl Preserve {
             Self::Names(names) => names.contains(name),
         }
     }
-}
-
-/// Whether a value under this name becomes code in COMMAND.
-pub(crate) fn is_reserved(name: &str) -> bool {
-    matches_any(name, &RESERVED)
-}
-
-fn matches_any(name: &str, patterns: &[&str]) -> bool {
-    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => name == *pattern,
-    })
 }
 
 #[cfg(test)]

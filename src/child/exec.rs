@@ -1,20 +1,28 @@
-//! Becoming COMMAND: the sizes checked, then one `execve`.
+//! Becomes the command: checks the sizes, then one `execve`.
 
-use std::ffi::{OsStr, OsString};
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use thiserror::Error;
 
 use crate::child::environment::Environment;
 use crate::child::memory_file::MemoryFiles;
-use crate::child::program::{Program, ProgramError, check_image};
+use crate::child::program::{
+    self, NOT_EXECUTABLE, NOT_FOUND, Problem, Program, ProgramError, check_interpreter, is_text, shown,
+};
+use crate::ui::failure::{FAILED, Failure};
+use crate::ui::report::{Shown, join, reason};
 
 /// The longest `NAME=VALUE`: the kernel takes 32 pages of 4 KiB with the NUL (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;
 /// How many of the largest variables a message names.
 const NAMED: usize = 3;
+/// What runs a script without a `#!` line, as shells and `execvp` do.
+const SHELL: &str = "/bin/sh";
 
 /// A program with its arguments and environment.
 #[derive(Debug)]
@@ -25,86 +33,153 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<OsString>,
     /// The whole environment.
     pub(crate) environment: Environment,
-    /// What has to stay open until the exec, and beyond.
+    /// Files that stay open across the exec.
     #[expect(dead_code, reason = "held, not read")]
     pub(crate) files: MemoryFiles,
 }
 
-/// A variable and the bytes that `NAME=VALUE` has.
+/// A variable and the length of its `NAME=VALUE` in bytes.
 pub(crate) type Size = (String, usize);
 
 /// Why the program did not start.
-#[derive(Debug)]
-pub(crate) enum LaunchError {
-    /// Variables that are too long for any program, largest first.
+#[derive(Debug, Error)]
+pub(crate) enum ExecError {
+    /// Variables that no program can get, largest first.
+    #[error("variables over the system's limit of {LONGEST} bytes for NAME=VALUE: {}", sizes(.0))]
     VariablesTooLong(Vec<Size>),
-    /// The whole is too long for this system.
+    /// Arguments and environment are over this system's limit.
+    #[error(
+        "arguments and environment take {total} bytes, and this system allows {limit}; the largest variables: {}",
+        sizes(largest)
+    )]
     TotalTooLong { total: usize, limit: usize, largest: Vec<Size> },
-    /// The kernel says so, although the sizes were within what it promises.
-    Refused { largest: Vec<Size> },
-    /// It can't be executed any more, or only now it can be seen why.
-    Program(ProgramError),
-    /// The kernel says that there is no such file although there is: its loader is missing.
+    /// The kernel refuses sizes that are within the limits it documents.
+    #[error("the system refused arguments and environment as too long; the largest variables: {}", sizes(.0))]
+    RefusedAsTooLong(Vec<Size>),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The kernel reports a missing file although the program exists.
+    #[error("the loader or interpreter of {} was not found", shown(.0))]
     NoLoader(PathBuf),
-    /// It vanished since it was looked up.
+    #[error("{} disappeared before it could be started", shown(.0))]
     Vanished(PathBuf),
-    /// It could not be executed.
+    #[error("{} can't be executed: {}", shown(program), reason(error))]
     NotExecuted { program: PathBuf, error: io::Error },
 }
 
-impl Launch {
-    /// Whether the kernel will take arguments and environment.
-    ///
-    /// # Errors
-    /// [`LaunchError::VariablesTooLong`] and [`LaunchError::TotalTooLong`], naming the largest.
-    pub(crate) fn check_sizes(&self) -> Result<(), LaunchError> {
-        check_sizes(&self.environment, size(&self.program, &self.arguments))
+impl Failure for ExecError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::VariablesTooLong(_) => {
+                "pass the value as a file with --file NAME, or leave it out with --exclude NAME".into()
+            }
+            Self::TotalTooLong { .. } => {
+                "select fewer secrets with --only or --exclude, pass large ones with --file, or raise the limit: ulimit -s"
+                    .into()
+            }
+            Self::RefusedAsTooLong(_) => {
+                "select fewer secrets with --only or --exclude, or pass large ones with --file".into()
+            }
+            Self::Program(error) => return error.hint(),
+            Self::NoLoader(_) => {
+                "it is built for another system or C library, or this image has no dynamic loader".into()
+            }
+            Self::Vanished(_) | Self::NotExecuted { .. } => return None,
+        })
     }
 
-    /// Becomes the program; comes back only with the reason why not.
-    pub(crate) fn exec(self) -> LaunchError {
-        let error = Command::new(&self.program.path)
-            .arg0(&self.program.typed)
-            .args(&self.arguments)
-            .env_clear()
-            .envs(&self.environment)
-            .exec();
-        match error.raw_os_error() {
-            Some(code) if code == rustix::io::Errno::NOENT.raw_os_error() => missing(self.program.path),
-            Some(code) if code == rustix::io::Errno::TOOBIG.raw_os_error() => {
-                LaunchError::Refused { largest: first_largest(&self.environment) }
-            }
-            _ => LaunchError::NotExecuted { program: self.program.path, error },
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::VariablesTooLong(_) | Self::TotalTooLong { .. } | Self::RefusedAsTooLong(_) => FAILED,
+            Self::Program(error) => error.exit_code(),
+            Self::NoLoader(_) | Self::Vanished(_) => NOT_FOUND,
+            Self::NotExecuted { .. } => NOT_EXECUTABLE,
         }
     }
 }
 
-/// What a program's path and its arguments take of the system's limit.
+impl Launch {
+    /// Checks that the kernel will take the arguments and the environment.
+    pub(crate) fn check_sizes(&self) -> Result<(), ExecError> {
+        check_sizes(&self.environment, size(&self.program, &self.arguments))
+    }
+
+    /// Becomes the program. Returns only the reason why it could not.
+    pub(crate) fn exec(self) -> ExecError {
+        let Self { program: Program { path, typed }, arguments, environment, .. } = self;
+        let mut argv = vec![typed];
+        argv.extend(arguments);
+        let error = execve(&path, &argv, &environment);
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOEXEC) => exec_with_shell(path, argv, &environment),
+            Some(Errno::ENOENT) if !path.exists() => ExecError::Vanished(path),
+            Some(Errno::ENOENT) => {
+                check_interpreter(&path).map_or_else(ExecError::Program, |()| ExecError::NoLoader(path))
+            }
+            Some(Errno::E2BIG) => ExecError::RefusedAsTooLong(first_largest(&environment)),
+            _ => ExecError::NotExecuted { program: path, error },
+        }
+    }
+}
+
+/// Runs a script without a `#!` line. The kernel refuses it, and everything else that it can't execute.
+///
+/// `execvp` hands all of it to the shell, also a program for another machine, with all secrets.
+fn exec_with_shell(path: PathBuf, mut argv: Vec<OsString>, environment: &Environment) -> ExecError {
+    let interpreter = program::interpreter(&path);
+    if interpreter.is_some() || !is_text(&path) {
+        let path = interpreter.unwrap_or(path);
+        return ProgramError::NotExecutable { path, problem: Problem::Foreign }.into();
+    }
+    argv.splice(..1, [SHELL.into(), path.clone().into()]);
+    let error = execve(Path::new(SHELL), &argv, environment);
+    match error.kind() {
+        io::ErrorKind::NotFound => ProgramError::NoShell(path).into(),
+        _ => ExecError::NotExecuted { program: path, error },
+    }
+}
+
+/// `execve` with SIGPIPE back at its default, which Rust ignores.
+fn execve(path: &Path, argv: &[OsString], environment: &Environment) -> io::Error {
+    let attempt = || -> io::Result<Infallible> {
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        let argv = argv.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let variable = |(name, value): (&OsString, &OsString)| {
+            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
+        };
+        let environment = environment.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
+        sigpipe::reset();
+        Ok(nix::unistd::execve(&path, &argv, &environment)?)
+    };
+    match attempt() {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+/// The bytes that a program's path and its arguments take of the system's limit.
 pub(crate) fn size(program: &Program, arguments: &[OsString]) -> usize {
     let arguments = std::iter::once(&program.typed).chain(arguments);
     let strings: usize = arguments.map(|argument| string_size(argument)).sum();
     program.path.as_os_str().as_bytes().len() + 1 + strings
 }
 
-/// Whether the kernel will take an environment beside `rest` bytes of other strings.
-///
-/// # Errors
-/// [`LaunchError::VariablesTooLong`] and [`LaunchError::TotalTooLong`], naming the largest.
-pub(crate) fn check_sizes(environment: &Environment, rest: usize) -> Result<(), LaunchError> {
+/// Checks that the kernel will take an environment beside `rest` bytes of other strings.
+pub(crate) fn check_sizes(environment: &Environment, rest: usize) -> Result<(), ExecError> {
     if environment.iter().any(|(name, value)| name.len() + 1 + value.len() > LONGEST) {
         let too_long = largest(environment).into_iter().filter(|(_, size)| *size > LONGEST);
-        return Err(LaunchError::VariablesTooLong(too_long.collect()));
+        return Err(ExecError::VariablesTooLong(too_long.collect()));
     }
     let variables = environment.iter();
     let variables: usize = variables.map(|(name, value)| string_size(name) + 1 + value.len()).sum();
     let (total, limit) = (rest + variables, system_limit());
     if total > limit {
-        return Err(LaunchError::TotalTooLong { total, limit, largest: first_largest(environment) });
+        return Err(ExecError::TotalTooLong { total, limit, largest: first_largest(environment) });
     }
     Ok(())
 }
 
-/// What a string counts against the limit: itself, its NUL, and a pointer to it.
+/// The bytes that a string takes of the limit: itself, its NUL, and a pointer to it.
 fn string_size(text: &OsStr) -> usize {
     text.as_bytes().len() + 1 + size_of::<usize>()
 }
@@ -125,7 +200,11 @@ fn first_largest(environment: &Environment) -> Vec<Size> {
     largest
 }
 
-/// What the system takes for arguments and environment together, in bytes.
+fn sizes(largest: &[Size]) -> String {
+    join(largest.iter().map(|(name, size)| format!("{} ({size} bytes)", Shown(name))))
+}
+
+/// The bytes that the system allows for arguments and environment together.
 ///
 /// Linux: a quarter of the stack's soft limit, at least 128 KiB and at most 6 MiB (`fs/exec.c`,
 /// `bprm_stack_limits`). Elsewhere 1 MiB, as on macOS.
@@ -137,48 +216,4 @@ fn system_limit() -> usize {
     let stack = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
     let quarter = stack.and_then(|bytes| usize::try_from(bytes / 4).ok()).unwrap_or(usize::MAX);
     quarter.clamp(128 * 1024, 6 * MIB)
-}
-
-/// Why the kernel found something missing in a program that was just looked up.
-fn missing(program: PathBuf) -> LaunchError {
-    if !program.exists() {
-        return LaunchError::Vanished(program);
-    }
-    check_image(&program).map_or_else(LaunchError::Program, |()| LaunchError::NoLoader(program))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment(sizes: &[(&str, usize)]) -> Environment {
-        let value = |name: &str, size: usize| "x".repeat(size - name.len() - 1).into();
-        sizes.iter().map(|(name, size)| (OsString::from(name), value(name, *size))).collect()
-    }
-
-    #[test]
-    fn every_variable_that_is_too_long_is_named_the_longest_first() {
-        let sizes = [("FITS", LONGEST), ("LONG", LONGEST + 1), ("LONGER", LONGEST + 2), ("SHORT", 10)];
-        let Err(LaunchError::VariablesTooLong(named)) = check_sizes(&environment(&sizes), 0) else {
-            panic!("a variable of {} bytes was let through", LONGEST + 1);
-        };
-        assert_eq!(named, [("LONGER".to_owned(), LONGEST + 2), ("LONG".to_owned(), LONGEST + 1)]);
-        assert!(check_sizes(&environment(&sizes[..1]), 0).is_ok());
-    }
-
-    #[test]
-    fn a_total_that_is_too_long_names_the_three_largest() {
-        // Whatever this system's limit is: all but 40,000 bytes are taken by the arguments.
-        let rest = system_limit() - 40_000;
-        let sizes = [("A", 10_000), ("B", 12_000), ("C", 9_000), ("D", 8_000), ("E", 7_000)];
-        let Err(LaunchError::TotalTooLong { total, limit, largest }) =
-            check_sizes(&environment(&sizes), rest)
-        else {
-            panic!("46,000 bytes were let through");
-        };
-        // Each with its NUL and a pointer to it.
-        assert_eq!((total, limit), (rest + 46_000 + 5 * (1 + size_of::<usize>()), system_limit()));
-        assert_eq!(largest.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["B", "A", "C"]);
-        assert!(check_sizes(&environment(&sizes[..3]), rest).is_ok());
-    }
 }

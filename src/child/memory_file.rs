@@ -1,42 +1,55 @@
 //! `--file`: a secret in a sealed memory file, for programs that only take a path.
 //!
-//! The file has no name and no place on a disk. It stays open across the exec, and every process
-//! that may look into COMMAND's `/proc/<pid>/fd` can open it anew, with an offset of its own.
+//! The file has no name and is on no disk. It stays open across the exec, and every process that may
+//! look into the command's `/proc/<pid>/fd` can open it, with its own offset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 
+use thiserror::Error;
+
 use crate::child::environment::Child;
-use crate::ui::report::nearest;
+use crate::ui::failure::Failure;
+use crate::ui::report::{Shown, nearest, reason};
 use crate::vault::select::Secret;
 
-/// Open memory files. They have to stay open until the exec.
+/// Open memory files. They stay open until the exec and beyond.
 #[derive(Debug)]
 pub(crate) struct MemoryFiles(#[expect(dead_code, reason = "held, not read")] Vec<OwnedFd>);
 
-/// Why a value can't be given as a file.
-#[derive(Debug)]
+/// Why a value can't be passed as a file.
+#[derive(Debug, Error)]
 pub(crate) enum MemoryFileError {
-    /// No secret has this name as COMMAND sees it; the nearest that there is.
+    /// No secret has this name in the command's environment.
+    #[error("--file: no secret is named {}", Shown(name))]
     NoMatch { name: String, nearest: Option<String> },
-    /// This system has no memory files.
-    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "Linux has them"))]
+    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "Linux has memory files"))]
+    #[error("--file: this system has no memory files")]
     NotLinux,
-    /// There is no `/proc` through which a program could open it.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has memory files"))]
+    #[error("--file: /proc is not mounted, so the command could not open the file")]
     NoProc,
-    /// The system refused.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has memory files"))]
+    #[error("--file: cannot create a memory file for {}: {}", Shown(name), reason(error))]
     Refused { name: String, error: io::Error },
 }
 
+impl Failure for MemoryFileError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoMatch { nearest: Some(name), .. } => format!("did you mean {}?", Shown(name)),
+            Self::NoMatch { .. } => "`redenv-run check` lists the names".into(),
+            Self::NotLinux => "--file works only on Linux: pass the value in the environment".into(),
+            Self::NoProc => "mount /proc, or pass the value in the environment".into(),
+            Self::Refused { .. } => return None,
+        })
+    }
+}
+
 impl MemoryFiles {
-    /// Moves the values of `names` into memory files, and their paths into COMMAND's environment.
-    /// A name that `--preserve-env` left to the inherited variable keeps that.
-    ///
-    /// # Errors
-    /// [`MemoryFileError`]: a name that isn't there, or a system that can't do it.
+    /// Moves the values of `names` into memory files and puts their paths into the command's environment.
+    /// A name whose inherited variable was preserved keeps that variable.
     pub(crate) fn create(
         names: &BTreeSet<String>,
         secrets: &BTreeMap<String, Secret>,
@@ -71,23 +84,22 @@ mod system {
 
     use super::MemoryFileError;
 
-    /// Shell scripts open and close descriptors of one digit for their own ends, and shells keep
-    /// theirs from 10 on.
+    /// Shell scripts use descriptors of one digit, and shells use those from 10 on.
     const LOWEST: i32 = 100;
 
-    /// A sealed memory file with this content, not closed by the exec, and its path.
+    /// Creates a sealed memory file that the exec leaves open. Returns it and its path.
     ///
-    /// Readable by its owner alone: programs such as ssh and libpq refuse a key that others can read.
+    /// Only its owner may read it: ssh and libpq refuse a key that others can read.
     pub(super) fn create(name: &str, content: &str) -> Result<(OwnedFd, String), MemoryFileError> {
         let refused = |error| MemoryFileError::Refused { name: name.to_owned(), error };
         let flags = MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC;
-        // With `vm.memfd_noexec` at 2 no other file is given; kernels before 6.3 don't know the flag.
+        // `vm.memfd_noexec` = 2 demands the flag; kernels before 6.3 don't know it.
         let low = match memfd_create("redenv-run", flags | MemfdFlags::NOEXEC_SEAL) {
             Err(Errno::INVAL) => memfd_create("redenv-run", flags),
             made => made,
         };
         let low = low.map_err(|error| refused(error.into()))?;
-        // Where the limit of open files is lower, the low one has to do.
+        // Fails where the limit of open files is lower.
         let fd = fcntl_dupfd_cloexec(&low, LOWEST).unwrap_or(low);
         fcntl_setfd(&fd, FdFlags::empty()).map_err(|e| refused(e.into()))?;
         let mut file = File::from(fd);
@@ -95,7 +107,7 @@ mod system {
         file.set_permissions(Permissions::from_mode(0o400)).map_err(refused)?;
         let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
         fcntl_add_seals(&file, seals).map_err(|e| refused(e.into()))?;
-        // The exec keeps the process' id, so the path stays true.
+        // The exec keeps the process ID, so the path stays valid.
         let path = format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd());
         if fs::metadata(&path).is_err() {
             return Err(MemoryFileError::NoProc);

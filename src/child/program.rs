@@ -1,75 +1,120 @@
-//! Which program: the look-up of COMMAND, before anything else happens.
-
-mod error;
-mod handler;
-mod image;
+//! Looks up the command, before the first request.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use error::{LookedIn, Problem, ProgramError};
-use image::Image;
+use thiserror::Error;
+
+use crate::ui::failure::Failure;
+use crate::ui::report::{Shown, join};
+use crate::ui::word::{self, Slip, quoted};
 
 /// Where programs are looked for without a `PATH`, as the C library does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
-/// What the C library starts a script with that names no interpreter.
-const SHELL: &str = "/bin/sh";
-/// How many scripts may be each other's interpreters before the kernel refuses.
-const DEEPEST: usize = 5;
+/// How many bytes of a file the kernel looks at (`BINPRM_BUF_SIZE`).
+const HEADER: u64 = 256;
 
-/// A program that was found and may be executed.
+/// The exit code when the command was found but can't be executed.
+pub(crate) const NOT_EXECUTABLE: u8 = 126;
+/// The exit code when the command or its interpreter was not found.
+pub(crate) const NOT_FOUND: u8 = 127;
+
+/// A program that was found and that this user may execute.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Program {
-    /// What is executed.
+    /// The file to execute.
     pub(crate) path: PathBuf,
-    /// What was typed: its `argv[0]`.
+    /// What the user typed: `argv[0]`.
     pub(crate) typed: OsString,
 }
 
+/// Why there is no program to start.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum ProgramError {
+    /// No such file, or none in `PATH`.
+    #[error("{}", not_found(typed, looked_in))]
+    NotFound { typed: OsString, looked_in: LookedIn },
+    /// The file exists and can't be executed.
+    #[error("{} can't be executed: {problem}", word::shown(&path.to_string_lossy()))]
+    NotExecutable { path: PathBuf, problem: Problem },
+    /// A script's `#!` line names an interpreter that doesn't exist.
+    #[error("the interpreter {} that {} names was not found", shown(interpreter), shown(script))]
+    NoInterpreter { script: PathBuf, interpreter: PathBuf },
+    /// A script has no `#!` line, and there is no shell to run it.
+    #[error("{} is a script without `#!`, and there is no /bin/sh to run it", shown(.0))]
+    NoShell(PathBuf),
+}
+
+/// Where a program was looked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LookedIn {
+    /// The directories of `PATH`, except those that this user may not search.
+    Path { unsearchable: Vec<PathBuf> },
+    /// The default directories, because `PATH` is not set.
+    DefaultPath,
+    /// The path that was typed.
+    Itself,
+}
+
+/// Why an existing file can't be executed.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum Problem {
+    #[error("it is a directory")]
+    Directory,
+    #[error("it is not a regular file")]
+    NotRegular,
+    #[error("it is not executable")]
+    NotExecutable,
+    #[error("it is executable, but not by this user")]
+    NotByThisUser,
+    #[error("its file system is mounted noexec")]
+    NoExec,
+    #[error("this user may not search a directory in its path")]
+    Unsearchable,
+    #[error("it is neither a program for this machine ({}) nor a script", std::env::consts::ARCH)]
+    Foreign,
+}
+
 impl Program {
-    /// Finds COMMAND as `execvp` would, with the given `PATH`, and whatever has to run it.
-    ///
-    /// # Errors
-    /// [`ProgramError`]: not found, or not executable.
+    /// Finds the command as `execvp` does, with the given `PATH`.
     pub(crate) fn find(typed: &OsStr, path: Option<&OsStr>) -> Result<Self, ProgramError> {
         let path = if typed.as_bytes().contains(&b'/') { at(typed)? } else { look_up(typed, path)? };
-        check_image(&path)?;
+        check_interpreter(&path)?;
         Ok(Self { path, typed: typed.to_owned() })
     }
 }
 
-/// Whether the system executes a file, as far as that can be seen from outside.
-///
-/// # Errors
-/// [`ProgramError`]: it is for another machine or no program, or what its `#!` line names isn't one.
-pub(crate) fn check_image(program: &Path) -> Result<(), ProgramError> {
-    let mut path = program.to_owned();
-    for depth in 0..DEEPEST {
-        let problem = match Image::of(&path) {
-            Image::Program => return Ok(()),
-            Image::Script(interpreter) => {
-                if let Some(problem) = problem_of(&interpreter) {
-                    return Err(ProgramError::NotExecutable { path: interpreter, problem });
-                }
-                if !interpreter.exists() {
-                    return Err(ProgramError::NoInterpreter { script: path, interpreter });
-                }
-                path = interpreter;
-                continue;
-            }
-            Image::Text if depth > 0 => Problem::NoInterpreter,
-            Image::Text if Path::new(SHELL).exists() => return Ok(()),
-            Image::Text => return Err(ProgramError::NoShell(path)),
-            Image::Foreign(machine) => Problem::Foreign(machine),
-            Image::Data => Problem::Data,
-        };
-        return Err(ProgramError::NotExecutable { path, problem });
+/// Checks that the interpreter in a script's `#!` line exists and is executable.
+pub(super) fn check_interpreter(script: &Path) -> Result<(), ProgramError> {
+    let Some(interpreter) = interpreter(script) else { return Ok(()) };
+    match problem_of(&interpreter) {
+        Some(problem) => Err(ProgramError::NotExecutable { path: interpreter, problem }),
+        None if interpreter.exists() => Ok(()),
+        None => Err(ProgramError::NoInterpreter { script: script.to_owned(), interpreter }),
     }
-    Ok(())
+}
+
+/// The interpreter in a script's `#!` line.
+pub(super) fn interpreter(script: &Path) -> Option<PathBuf> {
+    let header = header(script).ok()?;
+    let line = header.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let path = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())?;
+    Some(PathBuf::from(OsStr::from_bytes(path)))
+}
+
+/// Whether a shell could read this file: a program for another machine is no script.
+pub(super) fn is_text(path: &Path) -> bool {
+    header(path).is_ok_and(|header| !header.contains(&0))
+}
+
+fn header(path: &Path) -> io::Result<Vec<u8>> {
+    let mut header = Vec::new();
+    File::open(path)?.take(HEADER).read_to_end(&mut header)?;
+    Ok(header)
 }
 
 /// The program at the path that was typed.
@@ -77,10 +122,8 @@ fn at(typed: &OsStr) -> Result<PathBuf, ProgramError> {
     let path = PathBuf::from(typed);
     match problem_of(&path) {
         Some(problem) => Err(ProgramError::NotExecutable { path, problem }),
-        None if !path.exists() => {
-            Err(ProgramError::NotFound { typed: typed.to_owned(), looked_in: LookedIn::Itself })
-        }
-        None => Ok(path),
+        None if path.exists() => Ok(path),
+        None => Err(ProgramError::NotFound { typed: typed.to_owned(), looked_in: LookedIn::Itself }),
     }
 }
 
@@ -95,7 +138,6 @@ fn look_up(typed: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ProgramError>
         for directory in std::env::split_paths(&directories) {
             let path = directory.join(typed);
             match problem_of(&path) {
-                // Nothing says that it is there, and the next directory may have it.
                 Some(Problem::Unsearchable) => unsearchable.push(directory),
                 Some(Problem::Directory) | None => {}
                 Some(problem) => return Err(ProgramError::NotExecutable { path, problem }),
@@ -106,7 +148,7 @@ fn look_up(typed: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ProgramError>
     Err(ProgramError::NotFound { typed: typed.to_owned(), looked_in })
 }
 
-/// Why an existing file can't be executed; `None` also for one that doesn't exist.
+/// Why an existing file can't be executed; `None` also when it doesn't exist.
 fn problem_of(path: &Path) -> Option<Problem> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Some(Problem::Directory),
@@ -147,6 +189,64 @@ fn without_tildes(path: &OsStr) -> OsString {
     OsString::from_vec(entries.collect::<Vec<_>>().join(&b':'))
 }
 
+impl Failure for ProgramError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotFound { typed, looked_in } => return not_found_hint(typed, looked_in),
+            Self::NotExecutable { path, problem } => match problem {
+                Problem::NotExecutable => format!("chmod +x {}", quoted(&path.to_string_lossy())),
+                Problem::NoExec => "put it on a file system that is mounted without noexec".into(),
+                Problem::Foreign => format!(
+                    "use a build for {}, or start the program that reads it, as in java -jar FILE",
+                    std::env::consts::ARCH
+                ),
+                _ => return None,
+            },
+            Self::NoInterpreter { interpreter, .. } if interpreter.to_string_lossy().ends_with('\r') => {
+                "the script has Windows line endings: save it with LF".into()
+            }
+            Self::NoInterpreter { .. } => "install it, or correct the script's `#!` line".into(),
+            Self::NoShell(_) => "name its interpreter in the first line: #!/path/to/interpreter".into(),
+        })
+    }
+
+    fn exit_code(&self) -> u8 {
+        if matches!(self, Self::NotExecutable { .. }) { NOT_EXECUTABLE } else { NOT_FOUND }
+    }
+}
+
+fn not_found(typed: &OsStr, looked_in: &LookedIn) -> String {
+    let typed = typed.to_string_lossy();
+    let place = if matches!(looked_in, LookedIn::Path { .. }) { " in PATH" } else { "" };
+    let why = if let Some(Slip::Line(_)) = Slip::of(&typed) { ": it contains spaces" } else { "" };
+    format!("{} was not found{place}{why}", word::shown(&typed))
+}
+
+fn not_found_hint(typed: &OsStr, looked_in: &LookedIn) -> Option<String> {
+    if let Some(slip) = Slip::of(&typed.to_string_lossy()) {
+        let action = match slip {
+            Slip::Assignment(_) => "use env to set a variable for the command",
+            Slip::Line(_) => "don't quote the command as one word",
+        };
+        return Some(format!("{action}: redenv-run -- {}", slip.corrected()));
+    }
+    match looked_in {
+        LookedIn::Itself => None,
+        LookedIn::DefaultPath => Some("PATH is not set, so redenv-run searched only /bin and /usr/bin".into()),
+        LookedIn::Path { unsearchable } if unsearchable.is_empty() => Some(
+            "redenv-run searches the PATH that it was started with; shell aliases and functions are not programs"
+                .into(),
+        ),
+        LookedIn::Path { unsearchable } => {
+            Some(format!("this user may not search {} in PATH", join(unsearchable.iter().map(shown))))
+        }
+    }
+}
+
+pub(super) fn shown(path: impl AsRef<OsStr>) -> String {
+    Shown(&path.as_ref().to_string_lossy()).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,16 +255,5 @@ mod tests {
     fn a_tilde_in_path_is_an_ordinary_directory() {
         let path = OsStr::new("/bin:~/bin:~:a~b");
         assert_eq!(without_tildes(path), OsStr::new("/bin:./~/bin:./~:a~b"));
-    }
-
-    #[test]
-    fn the_program_is_found_with_the_path_it_is_given() {
-        let program = Program::find(OsStr::new("sh"), Some(OsStr::new("/nowhere:/bin"))).unwrap();
-        assert_eq!(program.path, Path::new("/bin/sh"));
-        assert_eq!(program.typed, "sh");
-        let error = Program::find(OsStr::new("sh"), Some(OsStr::new("/nowhere"))).unwrap_err();
-        let looked_in = LookedIn::Path { unsearchable: Vec::new() };
-        assert_eq!(error, ProgramError::NotFound { typed: "sh".into(), looked_in });
-        assert!(Program::find(OsStr::new("sh"), None).is_ok());
     }
 }

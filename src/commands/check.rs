@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::error::Error;
 use super::launch::report_child;
 use super::secrets::{self, Obtained};
 use super::start::Start;
@@ -37,7 +36,7 @@ fn checked(args: &CheckArgs, start: Start) -> Result<String, Box<dyn Failure>> {
     let mut stages = Stages::new(start.at);
     let settings = secrets::settings(&args.launch, &start)?;
     let program = match args.command.first() {
-        Some(typed) => Some(Program::find(typed, start.path()).map_err(Error::Program)?),
+        Some(typed) => Some(Program::find(typed, start.path())?),
         None => None,
     };
     stages.end("settings");
@@ -45,13 +44,11 @@ fn checked(args: &CheckArgs, start: Start) -> Result<String, Box<dyn Failure>> {
     let Obtained { selected, fallback_age } = secrets::obtain(&settings, &start, &mut stages)?;
 
     let Start { environment, report, .. } = start;
-    let mut child =
-        environment::build(environment, &selected.secrets, &settings.policy).map_err(Error::Environment)?;
-    let _files =
-        MemoryFiles::create(&settings.files, &selected.secrets, &mut child).map_err(Error::MemoryFile)?;
+    let mut child = environment::build(environment, &selected.secrets, &settings.policy)?;
+    let _files = MemoryFiles::create(&settings.files, &selected.secrets, &mut child)?;
     report_child(&child, report);
     let command = program.as_ref().map_or(0, |program| exec::size(program, &args.command[1..]));
-    exec::check_sizes(&child.environment, command).map_err(Error::Launch)?;
+    exec::check_sizes(&child.environment, command)?;
     stages.end("environment");
 
     let path = program.as_ref().map(|program| program.path.as_path());

@@ -5,30 +5,20 @@ mod store;
 
 use std::fmt;
 
-use crate::child::environment::EnvironmentError;
-use crate::child::exec::LaunchError;
-use crate::child::memory_file::MemoryFileError;
-use crate::child::program::ProgramError;
 use crate::commands::usage::UsageError;
 use crate::settings::SettingsError;
-use crate::ui::failure::{FAILED, Failure};
+use crate::ui::failure::Failure;
 use crate::upstash::{self, RedisError};
 use crate::vault::derivation::DerivationError;
 use crate::vault::fallback::FallbackError;
 use crate::vault::select::SelectError;
 use crate::vault::{KeyError, ParseError, PinError};
 
-/// COMMAND was found and could not be executed.
-const NOT_EXECUTABLE: u8 = 126;
-/// COMMAND or its interpreter was not found.
-const NOT_FOUND: u8 = 127;
-
 /// Why COMMAND did not start.
 #[derive(Debug)]
 pub(crate) enum Error {
     Usage(UsageError),
     Settings(SettingsError),
-    Program(ProgramError),
     Upstash(upstash::Error),
     Reply {
         host: String,
@@ -47,9 +37,6 @@ pub(crate) enum Error {
     },
     Pin(PinError),
     Select(SelectError),
-    Environment(EnvironmentError),
-    MemoryFile(MemoryFileError),
-    Launch(LaunchError),
 }
 
 const MORE_THREADS: &str = "raise the limit of processes: `ulimit -u`, or the container's limit of pids";
@@ -78,7 +65,6 @@ impl Error {
         match self {
             Self::Usage(error) => Told { message: error.message(), hint: error.hint() },
             Self::Settings(error) => Told { message: error.message(), hint: error.hint() },
-            Self::Program(error) => Told { message: error.message(), hint: error.hint() },
             Self::Upstash(error) => Told { message: error.to_string(), hint: error.hint() },
             Self::Reply { host, error } => store::reply(host, error),
             Self::Fallback { path, error, fallback } => {
@@ -95,9 +81,6 @@ impl Error {
             Self::Key { id, error } => store::key(id, error),
             Self::Pin(error) => secrets::pin(error),
             Self::Select(error) => secrets::select(error),
-            Self::Environment(error) => secrets::environment(error),
-            Self::MemoryFile(error) => secrets::memory_file(error),
-            Self::Launch(error) => secrets::launch(error),
         }
     }
 }
@@ -119,18 +102,6 @@ impl From<upstash::Error> for Error {
 impl Failure for Error {
     fn hint(&self) -> Option<String> {
         self.tell().hint
-    }
-
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Program(error) | Self::Launch(LaunchError::Program(error)) => match error {
-                ProgramError::NotExecutable { .. } => NOT_EXECUTABLE,
-                _ => NOT_FOUND,
-            },
-            Self::Launch(LaunchError::NoLoader(_) | LaunchError::Vanished(_)) => NOT_FOUND,
-            Self::Launch(LaunchError::NotExecuted { .. }) => NOT_EXECUTABLE,
-            _ => FAILED,
-        }
     }
 }
 

@@ -29,25 +29,23 @@ pub(super) fn run(
 
     let settings = secrets::settings(args, &start)?;
     // Looked up before the first request: a mistyped command costs no round trip.
-    let program = Program::find(typed, start.path()).map_err(Error::Program)?;
+    let program = Program::find(typed, start.path())?;
     stages.end("settings");
 
     let Obtained { selected, .. } = secrets::obtain(&settings, &start, &mut stages)?;
 
     let Start { at, environment, report } = start;
-    let mut child =
-        environment::build(environment, &selected.secrets, &settings.policy).map_err(Error::Environment)?;
-    let files =
-        MemoryFiles::create(&settings.files, &selected.secrets, &mut child).map_err(Error::MemoryFile)?;
+    let mut child = environment::build(environment, &selected.secrets, &settings.policy)?;
+    let files = MemoryFiles::create(&settings.files, &selected.secrets, &mut child)?;
     report_child(&child, report);
     let launch = Launch { program, arguments: arguments.to_vec(), environment: child.environment, files };
-    launch.check_sizes().map_err(Error::Launch)?;
+    launch.check_sizes()?;
     stages.end("environment");
     report_stages(&stages, at, report);
 
     // Wipes the token key, the Upstash token and the values: the command's environment is all that the exec takes.
     drop((settings, selected));
-    Err(Error::Launch(launch.exec()).into())
+    Err(launch.exec().into())
 }
 
 /// Names what was done to the command's environment.

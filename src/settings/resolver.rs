@@ -273,6 +273,7 @@ impl<'e> Resolver<'e> {
         }
         Policy {
             preserve: self.preserve(args),
+            own_names: self.sources.process.keys().filter(|name| var::is_own(name)).cloned().collect(),
             own: if self.flag(args.keep_token, var::KEEP_TOKEN) {
                 OwnVariables::Keep
             } else {

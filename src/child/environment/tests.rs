@@ -32,16 +32,21 @@ const INHERITED: &[(&str, &str)] = &[
 ];
 const SECRETS: &[(&str, &str)] = &[("A", "secret"), ("B", ""), ("REDENV_PROJECT", "its own")];
 
+fn own_names() -> BTreeSet<OsString> {
+    ["REDENV_TOKEN_KEY", "UPSTASH_REDIS_TOKEN_FILE"].map(OsString::from).into()
+}
+
 /// `NAME=value` of each, in their order.
-fn built(policy: &Policy) -> String {
-    let child = build(environment(INHERITED), &secrets(SECRETS), policy).unwrap();
+fn built(policy: Policy) -> String {
+    let policy = Policy { own_names: own_names(), ..policy };
+    let child = build(environment(INHERITED), &secrets(SECRETS), &policy).unwrap();
     let entries = child.environment.iter();
     let entries = entries.map(|(name, value)| format!("{}={}", name.display(), value.display()));
     entries.collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn what_command_gets_is_this_table() {
+fn the_commands_environment_is_this_table() {
     let preserve = |preserve| Policy { preserve, ..Policy::default() };
     let pristine =
         |keep: &[&str]| Policy { inherit: Inherit::Pristine { keep: names(keep) }, ..Policy::default() };
@@ -90,82 +95,6 @@ fn what_command_gets_is_this_table() {
              UPSTASH_REDIS_TOKEN_FILE=/run/secrets/upstash",
         ),
     ] {
-        assert_eq!(built(&policy), expected, "{what}");
+        assert_eq!(built(policy), expected, "{what}");
     }
-}
-
-#[test]
-fn what_was_done_is_told_by_name() {
-    let child = build(environment(INHERITED), &secrets(SECRETS), &Policy::default()).unwrap();
-    assert_eq!(child.injected, names(&["A", "B", "REDENV_PROJECT"]));
-    assert_eq!(child.replaced, ["A"]);
-    assert_eq!(child.preserved, [""; 0]);
-    assert_eq!(child.removed, ["REDENV_TOKEN_KEY", "UPSTASH_REDIS_TOKEN_FILE"]);
-
-    let policy = Policy { preserve: Preserve::All, ..Policy::default() };
-    let child = build(environment(INHERITED), &secrets(SECRETS), &policy).unwrap();
-    assert_eq!(child.injected, names(&["B", "REDENV_PROJECT"]));
-    assert_eq!((child.replaced, child.preserved), (vec![], vec!["A".to_owned()]));
-}
-
-#[test]
-fn reserved_names_are_this_list() {
-    for name in RESERVED {
-        let name = name.replace('*', "ANYTHING");
-        assert!(is_reserved(&name), "{name}");
-    }
-    for name in ["LD_", "LD_PRELOAD", "DYLD_INSERT_LIBRARIES"] {
-        assert!(is_reserved(name), "{name}");
-    }
-    for name in ["ENV", "IFS", "LD", "path", "PATHS", "MY_PATH", "NODE_OPTIONS_", "XLD_PRELOAD", ""] {
-        assert!(!is_reserved(name), "{name}");
-    }
-}
-
-#[test]
-fn a_secret_of_a_reserved_name_is_refused_unless_it_is_allowed_or_kept_out() {
-    let secrets = secrets(&[("LD_PRELOAD", "x"), ("NODE_OPTIONS", "y"), ("PATH", "z")]);
-    let build =
-        |policy| build(environment(&[("PATH", "/bin")]), &secrets, &policy).map(|child| child.injected);
-    let reserved = |names: &[&str]| {
-        Err(EnvironmentError::Reserved(names.iter().map(|name| (*name).to_owned()).collect()))
-    };
-    let allow = |list: &[&str]| Policy { allow_reserved: names(list), ..Policy::default() };
-    assert_eq!(build(Policy::default()), reserved(&["LD_PRELOAD", "NODE_OPTIONS", "PATH"]));
-    assert_eq!(build(allow(&["NODE_OPTIONS"])), reserved(&["LD_PRELOAD", "PATH"]));
-    // By its whole name alone.
-    assert_eq!(build(allow(&["LD_*", "PATH", "NODE_OPTIONS"])), reserved(&["LD_PRELOAD"]));
-    assert_eq!(
-        build(allow(&["LD_PRELOAD", "PATH", "NODE_OPTIONS"])),
-        Ok(names(&["LD_PRELOAD", "NODE_OPTIONS", "PATH"]))
-    );
-    let keeping = Policy { preserve: Preserve::All, ..allow(&["LD_PRELOAD", "NODE_OPTIONS"]) };
-    assert_eq!(build(keeping), Ok(names(&["LD_PRELOAD", "NODE_OPTIONS"])));
-}
-
-#[test]
-fn required_names_have_to_be_secrets_and_not_empty() {
-    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let build = |names: &[&str]| {
-        let policy = Policy { require: list(names), ..Policy::default() };
-        build(environment(INHERITED), &secrets(SECRETS), &policy).map(drop)
-    };
-    assert_eq!(build(&["A", "REDENV_PROJECT"]), Ok(()));
-    assert_eq!(
-        build(&["A", "B", "HOME", "NOT_THERE"]),
-        Err(EnvironmentError::Required { missing: list(&["HOME", "NOT_THERE"]), empty: list(&["B"]) })
-    );
-}
-
-#[test]
-fn inherited_bytes_are_left_as_they_are() {
-    use std::os::unix::ffi::OsStringExt;
-    let odd = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-    let inherited: Environment =
-        [(odd(b"BYTES"), odd(b"\xff")), (odd(b"\xff"), odd(b"1")), (odd(b"=C:"), odd(b"x"))].into();
-    let child = build(inherited.clone(), &BTreeMap::new(), &Policy::default()).unwrap();
-    assert_eq!(child.environment, inherited);
-    let pristine = Policy { inherit: Inherit::Pristine { keep: names(&["BYTES"]) }, ..Policy::default() };
-    let child = build(inherited, &BTreeMap::new(), &pristine).unwrap();
-    assert_eq!(child.environment, [(odd(b"BYTES"), odd(b"\xff"))].into());
 }

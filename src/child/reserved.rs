@@ -1,0 +1,217 @@
+//! Variables through which a value becomes code in a common program. A safety net: no list is complete.
+//!
+//! This file imports nothing, so that the generator of the reference page can include it.
+
+/// A program and the variables that make it run a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Reserved {
+    /// The names. A `*` matches any text.
+    pub(crate) names: &'static [&'static str],
+    /// The program that reads them.
+    pub(crate) program: &'static str,
+    /// What it does with the value. Continues "the program would".
+    pub(crate) effect: &'static str,
+    /// How it compares names.
+    pub(crate) spelling: Spelling,
+}
+
+/// How a program compares the name of a variable.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum Spelling {
+    /// Byte for byte.
+    Exact,
+    /// As npm: upper and lower case are equal, and so are `-` and `_`.
+    Npm,
+}
+
+const fn row(names: &'static [&'static str], program: &'static str, effect: &'static str) -> Reserved {
+    Reserved { names, program, effect, spelling: Spelling::Exact }
+}
+
+/// Every reserved name.
+pub(crate) const RESERVED: &[Reserved] = &[
+    row(&["PATH"], "every program", "start the programs it finds there"),
+    row(&["IFS"], "sh", "split commands differently"),
+    row(&["LD_*", "DYLD_*", "GLIBC_TUNABLES"], "the dynamic loader", "load the libraries it names"),
+    row(&["GCONV_PATH"], "the C library", "load the libraries it finds there"),
+    row(
+        &["BASH_ENV", "BASH_FUNC_*", "PROMPT_COMMAND", "PS4", "SHELLOPTS", "BASHOPTS"],
+        "bash",
+        "run its value",
+    ),
+    row(&["ENV"], "an interactive sh", "run the file it names"),
+    row(&["NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE"], "node", "load the code it names"),
+    row(&["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS"], "python", "load the code it names"),
+    row(&["PERL5OPT", "PERL5LIB", "PERL5DB"], "perl", "load the code it names"),
+    row(&["RUBYOPT", "RUBYLIB"], "ruby", "load the code it names"),
+    row(&["LUA_INIT", "LUA_INIT_*"], "lua", "run its value"),
+    row(&["PHPRC", "PHP_INI_SCAN_DIR"], "php", "run what the settings it finds there name"),
+    row(
+        &["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"],
+        "java",
+        "load the code it names",
+    ),
+    row(
+        &["JAVA_OPTS", "MAVEN_OPTS", "GRADLE_OPTS", "SBT_OPTS"],
+        "Java's build tools",
+        "load the code it names",
+    ),
+    row(
+        &["DOTNET_STARTUP_HOOKS", "DOTNET_ADDITIONAL_DEPS", "CORECLR_PROFILER*", "COR_PROFILER*"],
+        ".NET",
+        "load the code it names",
+    ),
+    row(&["R_PROFILE", "R_PROFILE_USER", "R_ENVIRON"], "R", "run the file it names"),
+    row(&["JULIA_LOAD_PATH"], "julia", "load the code it finds there"),
+    row(&["ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "ELIXIR_ERL_OPTIONS"], "Erlang", "run its value"),
+    row(
+        &[
+            "GIT_SSH_COMMAND",
+            "GIT_SSH",
+            "GIT_PROXY_COMMAND",
+            "GIT_EXTERNAL_DIFF",
+            "GIT_ASKPASS",
+            "GIT_PAGER",
+            "GIT_EDITOR",
+            "GIT_SEQUENCE_EDITOR",
+        ],
+        "git",
+        "run its value",
+    ),
+    row(&["GIT_EXEC_PATH", "GIT_TEMPLATE_DIR"], "git", "run the programs it finds there"),
+    row(
+        &[
+            "GIT_CONFIG_COUNT",
+            "GIT_CONFIG_KEY_*",
+            "GIT_CONFIG_VALUE_*",
+            "GIT_CONFIG_PARAMETERS",
+            "GIT_CONFIG_GLOBAL",
+            "GIT_CONFIG_SYSTEM",
+        ],
+        "git",
+        "run the programs that these settings name",
+    ),
+    row(&["MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES"], "make", "run its value"),
+    row(
+        &[
+            "RUSTC",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "RUSTDOC",
+            "CARGO_BUILD_RUSTC*",
+            "CARGO_TARGET_*_LINKER",
+            "CARGO_TARGET_*_RUNNER",
+        ],
+        "cargo",
+        "run its value",
+    ),
+    row(
+        &["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_*_RUSTFLAGS"],
+        "cargo",
+        "run the linker it names",
+    ),
+    row(&["CARGO_HOME"], "cargo", "run the programs that the settings there name"),
+    Reserved {
+        names: &[
+            "npm_config_script_shell",
+            "npm_config_node_options",
+            "npm_config_git",
+            "npm_config_userconfig",
+            "npm_config_globalconfig",
+        ],
+        program: "npm",
+        effect: "run the program it names",
+        spelling: Spelling::Npm,
+    },
+    row(&["LESSOPEN", "LESSCLOSE"], "less", "run its value"),
+    row(
+        &["PAGER", "MANPAGER", "EDITOR", "VISUAL", "BROWSER", "SSH_ASKPASS", "SUDO_ASKPASS"],
+        "many a program",
+        "run its value",
+    ),
+    row(&["OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"], "OpenSSL", "load the libraries it names"),
+];
+
+/// The row that reserves a name.
+pub(crate) fn find(name: &str) -> Option<&'static Reserved> {
+    RESERVED.iter().find(|row| row.names.iter().any(|pattern| row.spelling.matches(pattern, name)))
+}
+
+impl Spelling {
+    fn matches(self, pattern: &str, name: &str) -> bool {
+        match self {
+            Self::Exact => matches(pattern, name),
+            Self::Npm => matches(pattern, &name.to_ascii_lowercase().replace('-', "_")),
+        }
+    }
+}
+
+/// Whether a name matches a pattern with at most one `*`.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_table_is_reserved() {
+        for (index, row) in RESERVED.iter().enumerate() {
+            for pattern in row.names {
+                for text in ["ANY", ""] {
+                    let name = pattern.replace('*', text);
+                    assert_eq!(find(&name), Some(&RESERVED[index]), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_compared_as_the_program_compares_them() {
+        for name in [
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
+            "GIT_CONFIG_KEY_0",
+            "LUA_INIT_5_4",
+            "NPM_CONFIG_SCRIPT_SHELL",
+            "npm_config_script-shell",
+            "Npm_Config_Node_Options",
+        ] {
+            assert!(find(name).is_some(), "{name}");
+        }
+        for name in ["path", "git_ssh_command", "MY_PATH", "PATHS", "LD", "XLD_PRELOAD", "NODE_OPTIONS_", ""]
+        {
+            assert_eq!(find(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_real_vaults_hold_are_allowed() {
+        for name in [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_PROFILE",
+            "CARGO_REGISTRIES_MINE_TOKEN",
+            "CARGO_REGISTRY_TOKEN",
+            "DATABASE_URL",
+            "DOCKER_HOST",
+            "GITHUB_TOKEN",
+            "GIT_TOKEN",
+            "HTTPS_PROXY",
+            "KUBECONFIG",
+            "LDAP_URL",
+            "NODE_ENV",
+            "NODE_EXTRA_CA_CERTS",
+            "NPM_TOKEN",
+            "PS1",
+            "PYTHONUNBUFFERED",
+            "SSL_CERT_FILE",
+            "npm_config_//registry.npmjs.org/:_authToken",
+            "npm_config_registry",
+        ] {
+            assert_eq!(find(name), None, "{name}");
+        }
+    }
+}
