@@ -12,7 +12,7 @@ fn completions(shell: &str) -> String {
     outcome.stdout
 }
 
-/// What a shell prints that sources the completions and then does `script`.
+/// The output of a shell that sources the completions and runs the script.
 fn sourced(program: &str, arguments: &[&str], completions: &str, script: &str) -> String {
     let directory = tempfile::TempDir::new().unwrap();
     let file = directory.path().join("_redenv-run");
@@ -31,7 +31,7 @@ fn sourced(program: &str, arguments: &[&str], completions: &str, script: &str) -
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What bash offers behind these words, the last of which is being typed.
+/// The words that bash offers for the last of these words.
 fn offered_by_bash(words: &[&str]) -> Vec<String> {
     let line: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let script = format!(
@@ -43,7 +43,7 @@ fn offered_by_bash(words: &[&str]) -> Vec<String> {
     );
     let offered = sourced("bash", &["--norc", "--noprofile", "-s"], &completions("bash"), &script);
     let mut offered: Vec<String> = offered.lines().map(str::to_owned).collect();
-    // A program in two directories of PATH is there twice; bash shows it once.
+    // A program in two directories of PATH is offered twice; bash shows it once.
     offered.dedup();
     offered
 }
@@ -63,7 +63,7 @@ fn bash_offers_programs_and_files_behind_the_dashes() {
     assert_eq!(offered_by_bash(&["redenv-run", "--", "mkfif"]), ["mkfifo"]);
     assert_eq!(offered_by_bash(&["redenv-run", "-p", "acme", "--", "/bin/ech"]), ["/bin/echo"]);
     assert_eq!(offered_by_bash(&["redenv-run", "check", "--", "mkfif"]), ["mkfifo"]);
-    // Where nothing is offered bash takes files, as it was told.
+    // With no offer, bash completes files, because of `-o default`.
     for typed in ["", "--pr", "ch"] {
         assert_eq!(offered_by_bash(&["redenv-run", "--", "ls", typed]), [""], "{typed}");
     }
@@ -74,7 +74,7 @@ fn bash_offers_programs_and_files_behind_the_dashes() {
         "source FILE; complete -p redenv-run",
     );
     assert!(told.contains(" -o default "), "{told}");
-    // `--` itself is still an option's beginning.
+    // A `--` that is being typed begins an option.
     assert!(offered_by_bash(&["redenv-run", "--"]).contains(&"--project".to_owned()));
 }
 
@@ -122,7 +122,7 @@ fn bash_completes_the_command_as_if_it_stood_alone() {
     let home = Home::new();
     let with = |setup: &str| format!("source /usr/share/bash-completion/bash_completion\n{setup}");
     home.assert_bash(&with(""), BEHIND);
-    // Its name since 2.12.
+    // bash-completion 2.12 renamed the function.
     let renamed = "declare -F _comp_command_offset || eval \"_comp$(declare -f _command_offset)\"
                    unset -f _command_offset";
     home.assert_bash(&with(renamed), BEHIND);
@@ -169,7 +169,7 @@ fn fish_completes_the_command_as_if_it_stood_alone() {
 }
 
 #[test]
-fn zsh_and_fish_accept_theirs() {
+fn zsh_and_fish_load_the_completions() {
     let zsh = sourced(
         "zsh",
         &["-f", "-s"],

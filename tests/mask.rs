@@ -1,4 +1,4 @@
-//! `mask`: what GitHub's runner hides after it has read the output.
+//! `mask`: GitHub's runner hides the secrets once it has read the output.
 
 use std::process::{Command, Stdio};
 
@@ -6,9 +6,9 @@ use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
-/// The values that a runner masks after this output, by its own rules: `ActionCommand.TryParseV2`
-/// and `UnescapeData`, the escapes in their order there, then `AddMaskCommandExtension`, which takes
-/// the whole and each of its lines. Panics at a line that is no such command: it would be logged.
+/// The masks that a runner takes from this output, by its own rules: `ActionCommand.TryParseV2` and
+/// `UnescapeData`, then `AddMaskCommandExtension`, which masks the whole and each of its lines. Any other line
+/// would be logged, so it panics.
 fn masked_by_the_runner(output: &str) -> Vec<String> {
     assert!(output.is_empty() || output.ends_with('\n'));
     let mut masks = Vec::new();
@@ -24,7 +24,7 @@ fn masked_by_the_runner(output: &str) -> Vec<String> {
     masks
 }
 
-/// A log as the runner shows it.
+/// The log, masked.
 fn logged(masks: &[String], log: &str) -> String {
     let mut masks: Vec<&String> = masks.iter().collect();
     masks.sort_by_key(|mask| std::cmp::Reverse(mask.len()));
@@ -53,7 +53,7 @@ fn the_runner_masks_every_value_and_each_of_its_lines() {
         ("first\rsecond", &["first", "second"]),
         ("\n\nfirst\n\nsecond\n\n", &["first", "second"]),
         ("first %0A\nsecond %25\n", &["first %0A", "second %25"]),
-        // Programs strip what is around a value or a line.
+        // Programs may strip blanks.
         ("  around  ", &["around", "  around  "]),
         ("{\"key\":\n  \"indented\"\n}xyz", &["{\"key\":", "\"indented\"", "}xyz"]),
         ("grüße 你好吗嗎\nпривет", &["grüße 你好吗嗎", "привет"]),
@@ -98,7 +98,7 @@ fn short_lines_are_not_masked_and_their_secrets_are_named() {
         )
     );
     assert_eq!(outcome.stdout, "::add-mask::\"private_key\": \"abcdef\"\n::add-mask::four\n");
-    // The runner takes every line of a whole as a mask: the log of every other program would be stars.
+    // Masked as a whole, JSON would make every { of the log a star: the runner masks each line, too.
     let masks = masked_by_the_runner(&outcome.stdout);
     assert_eq!(logged(&masks, "fn main() { yes }"), "fn main() { yes }");
     let quiet = mask(&vault, &["-q", "--only", "FLAG"]).run();
@@ -106,7 +106,7 @@ fn short_lines_are_not_masked_and_their_secrets_are_named() {
 }
 
 #[test]
-fn references_are_expanded_and_the_options_of_the_selection_hold() {
+fn mask_expands_and_selects_like_a_launch() {
     let vault = vault_of(&[("USER_NAME", "adam"), ("URL", "db://${USER_NAME}@host"), ("APP_KEY", "scoped")]);
     mask(&vault, &["--only", "URL"]).run().assert_ran("::add-mask::db://adam@host\n");
     mask(&vault, &["--only", "URL", "--raw"]).run().assert_ran("::add-mask::db://${USER_NAME}@host\n");
@@ -121,7 +121,7 @@ fn references_are_expanded_and_the_options_of_the_selection_hold() {
 }
 
 #[test]
-fn it_refuses_to_print_on_a_terminal() {
+fn a_terminal_is_refused() {
     let vault = vault_of(&[("SECRET", "value-of-secret")]);
     let shown = mask(&vault, &[]).env("NO_COLOR", "1").on_terminal().finish();
     assert_eq!(
@@ -136,7 +136,7 @@ fn it_refuses_to_print_on_a_terminal() {
 }
 
 #[test]
-fn it_refuses_to_print_into_a_file() {
+fn a_file_is_refused() {
     let vault = vault_of(&[("SECRET", "value-of-secret")]);
     let directory = tempfile::TempDir::new().unwrap();
     let path = directory.path().join("out");
@@ -157,9 +157,9 @@ fn it_refuses_to_print_into_a_file() {
 }
 
 #[test]
-fn it_refuses_to_print_where_nothing_arrives() {
+fn dev_null_and_a_closed_stdout_are_refused() {
     let vault = vault_of(&[("SECRET", "value-of-secret")]);
-    // Rust's start-up opens /dev/null where stdout is closed.
+    // Rust opens /dev/null in place of a closed stdout.
     for output in [">/dev/null", ">&-"] {
         let outcome = mask(&vault, &[]).after(&format!("exec {output}")).run();
         outcome.assert_failed(
@@ -175,7 +175,7 @@ fn it_refuses_to_print_where_nothing_arrives() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn output_that_nobody_reads_is_an_error() {
+fn a_failed_write_is_an_error() {
     let vault = vault_of(&[("SECRET", "value-of-secret")]);
     let mut launcher = mask(&vault, &[]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -189,7 +189,7 @@ fn output_that_nobody_reads_is_an_error() {
 }
 
 #[test]
-fn it_takes_no_command() {
+fn a_command_is_refused() {
     let vault = vault_of(&[("SECRET", "value-of-secret")]);
     let outcome = mask(&vault, &["--", "env"]).run();
     assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""), "{}", outcome.stderr);

@@ -1,5 +1,4 @@
-//! Service tokens are created, listed and revoked as the official clients do it, and no change of
-//! anybody is lost.
+//! Service tokens are created, listed and revoked like the official clients do it, and no change is lost.
 
 mod change;
 mod create;
@@ -24,7 +23,7 @@ const CI: &str = "stk_ZKqhDH5sy2yjU7i7";
 const WEB: &str = "stk_kQuCkPK6bAXdb2cN";
 const EPHEMERAL: &str = "stk_eph_dump_dev@acme.example";
 
-/// What the official clients wrote, in a real Redis, which runs the launcher's script itself.
+/// The data of the official clients in a real Redis, which runs the compare-and-set script.
 fn vault() -> (Vault, RedisServer) {
     vault_with(Vault::builder())
 }
@@ -35,7 +34,7 @@ fn vault_with(builder: Builder) -> (Vault, RedisServer) {
     (builder.credentials(fixtures::credentials("ci")).redis(&redis.url()).start(), redis)
 }
 
-/// `redenv-run token ...` without a service token, which it needs none of.
+/// `redenv-run token ...`, which needs no service token.
 fn token(vault: &Vault, arguments: &[&str]) -> Launcher {
     let launcher = launcher(vault).env_remove("REDENV_TOKEN_ID").env_remove("REDENV_TOKEN_KEY");
     launcher.env("TZ", "UTC0").arg("token").args(arguments)
@@ -92,16 +91,16 @@ fn assert_failed(outcome: &Outcome, stderr: &str) {
 
 fn ago(days: u64) -> String {
     let at = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60 + 60);
-    humantime::format_rfc3339_millis(at).to_string()
+    format!("{:.3}", jiff::Timestamp::try_from(at).unwrap())
 }
 
-/// As `token list` shows it where `TZ` is UTC.
+/// The time as `token list` shows it in UTC.
 fn local(time: &str) -> String {
     time[..16].replace('T', " ")
 }
 
 #[test]
-fn the_guides_walk_through_works_line_by_line_on_a_terminal() {
+fn the_steps_of_redenvs_guide_work_on_a_terminal() {
     let (vault, _redis) = vault();
     let mut terminal = token(&vault, &["create", "-n", "my-app-production"]).on_terminal();
     terminal.expect("Master password of project acme-api: ").type_hidden(&fixtures::master_password());

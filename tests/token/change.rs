@@ -1,4 +1,4 @@
-//! A change is one compare-and-set: of two at once none is lost, nor an answer believed that never came.
+//! A change is one compare-and-set: concurrent changes are never lost, and a lost answer changes nothing twice.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -17,7 +17,7 @@ fn a_change_between_reading_and_writing_is_kept() {
     let (vault, _redis) = vault();
     let mut terminal = token(&vault, &["create", "-n", "mine"]).on_terminal();
     terminal.expect("Master password");
-    // The project was read; now somebody revokes one token and adds another.
+    // The project was read. Before the write, its tokens change.
     vault.hset(META, "serviceTokens", r#"{"stk_theirs":{"name":"theirs"}}"#);
     let shown = terminal.type_hidden(&fixtures::master_password()).finish();
     assert_eq!(shown.code, 0, "{}", shown.screen);
@@ -34,7 +34,7 @@ fn a_change_between_reading_and_writing_is_kept() {
 }
 
 #[test]
-fn a_project_that_got_another_key_meanwhile_gets_no_token_for_the_old_one() {
+fn a_project_whose_key_changed_gets_no_token_for_the_old_key() {
     let (vault, _redis) = vault();
     let before = service_tokens(&vault);
     let mut terminal = token(&vault, &["create", "-n", "mine"]).env("NO_COLOR", "1").on_terminal();
@@ -48,14 +48,14 @@ fn a_project_that_got_another_key_meanwhile_gets_no_token_for_the_old_one() {
 }
 
 #[test]
-fn of_many_creators_and_revokers_at_once_nothing_is_lost_and_nothing_comes_back() {
+fn concurrent_creates_and_revokes_lose_nothing_and_nothing_comes_back() {
     const EACH: usize = 6;
     let (vault, _redis) = vault();
     let old: Vec<String> = (0..EACH).map(|i| format!("stk_old{i}")).collect();
     let field: serde_json::Map<String, Value> =
         old.iter().chain([&CI.to_owned()]).map(|id| (id.clone(), json!({ "name": id }))).collect();
     vault.hset(META, "serviceTokens", &Value::from(field).to_string());
-    // Every answer takes its time, so that what was read is stale when it is written.
+    // Slow answers make every reading stale before the write.
     vault.set_delay(Duration::from_millis(30));
     let vault = &vault;
     let new: Vec<String> = thread::scope(|scope| {
@@ -78,7 +78,7 @@ fn of_many_creators_and_revokers_at_once_nothing_is_lost_and_nothing_comes_back(
 }
 
 #[test]
-fn an_answer_that_gets_lost_changes_nothing_twice() {
+fn a_lost_answer_changes_nothing_twice() {
     let (vault, _redis) = vault();
     vault.lose_answers(2, "EVAL");
     let new = credentials(&created(&vault, &["-n", "once"]));
@@ -98,7 +98,7 @@ fn an_answer_that_gets_lost_changes_nothing_twice() {
 }
 
 #[test]
-fn where_every_answer_gets_lost_it_is_said_that_the_token_may_be_there() {
+fn lost_answers_are_reported_as_a_token_that_may_exist() {
     let (vault, _redis) = vault();
     vault.lose_answers(usize::MAX, "EVAL");
     let outcome = create(&vault, &["-n", "lost", "--timeout", "1s"]).run();
@@ -111,7 +111,7 @@ fn where_every_answer_gets_lost_it_is_said_that_the_token_may_be_there() {
 }
 
 #[test]
-fn what_fails_after_a_lost_answer_says_that_the_change_may_have_been_made() {
+fn a_failure_after_a_lost_answer_is_reported_as_a_token_that_may_exist() {
     let (vault, _redis) = vault();
     vault.lose_answers(1, "EVAL");
     let launch = create(&vault, &["-n", "perhaps"]);
@@ -131,7 +131,7 @@ fn what_fails_after_a_lost_answer_says_that_the_change_may_have_been_made() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_key_that_cannot_be_printed_is_said_to_be_lost() {
+fn a_key_that_cannot_be_printed_is_reported_as_lost() {
     let (vault, _redis) = vault();
     let mut launcher = token(&vault, &["create", "-n", "x"]);
     launcher =

@@ -1,4 +1,4 @@
-//! `token create`: what it writes and what it prints.
+//! `token create`: the entry in Upstash and the output.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use crate::support::redis_server::RedisServer;
 use crate::support::vault::Vault;
 
 #[test]
-fn create_prints_three_lines_and_nothing_else() {
+fn the_text_format_is_three_lines() {
     let (vault, _redis) = vault();
     let outcome = create(&vault, &["-n", "api"]).run();
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
@@ -27,7 +27,7 @@ fn create_prints_three_lines_and_nothing_else() {
 }
 
 #[test]
-fn a_new_entry_is_like_those_of_the_official_clients_and_the_others_stay_byte_for_byte() {
+fn a_new_entry_has_the_official_form_and_the_others_stay_byte_for_byte() {
     let (vault, _redis) = vault();
     let before = service_tokens(&vault);
     let output = |program: &str, argument: &str| {
@@ -35,7 +35,7 @@ fn a_new_entry_is_like_those_of_the_official_clients_and_the_others_stay_byte_fo
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     let user = output("id", "-un");
-    // macOS has its users elsewhere than in /etc/passwd.
+    // macOS doesn't list its users in /etc/passwd.
     let outcome = create(&vault, &["-n", "Grüße \"1\"", "-d", "für ✓", "--format", "json"])
         .env("USER", if cfg!(target_os = "macos") { &user } else { "another" })
         .run();
@@ -44,7 +44,7 @@ fn a_new_entry_is_like_those_of_the_official_clients_and_the_others_stay_byte_fo
     let added = after.strip_prefix(before.strip_suffix('}').unwrap()).unwrap();
     let entry: Value = serde_json::from_str(&after).unwrap();
     let entry = &entry[text(&token["tokenId"])];
-    // Formatted again from its parts: fields, order and form are all in this.
+    // Put together again from its parts: this compares fields, order and form.
     let expected = format!(
         ",\"{}\":{{\"encryptedPEK\":{},\"salt\":{},\"name\":\"Grüße \\\"1\\\"\",\"description\":\"für ✓\",\"createdAt\":{},\"createdBy\":{}}}}}",
         text(&token["tokenId"]),
@@ -61,15 +61,12 @@ fn a_new_entry_is_like_those_of_the_official_clients_and_the_others_stay_byte_fo
     let (iv, rest) = sealed.split_once('.').unwrap();
     assert!(hex(iv, 24) && hex(rest, 2 * (64 + 16)) && hex(&text(&entry["salt"]), 32), "{entry}");
     let created_at = text(&entry["createdAt"]);
-    assert_eq!(
-        humantime::format_rfc3339_millis(humantime::parse_rfc3339(&created_at).unwrap()).to_string(),
-        created_at
-    );
+    assert_eq!(format!("{:.3}", created_at.parse::<jiff::Timestamp>().unwrap()), created_at);
     assert_eq!(text(&entry["createdBy"]), format!("{user}@{}", output("uname", "-n")));
 }
 
 #[test]
-fn whatever_other_tools_wrote_stays_byte_for_byte() {
+fn entries_of_other_tools_stay_byte_for_byte() {
     let (vault, _redis) = vault();
     let odd = "{\n \"tok_old\" : {\"x\":1.50, \"\\u006eame\":\"a\\/b\", \"name\":\"twice\"},\t\"n\":null , \"stk_gone\":{} }\n";
     vault.hset(META, "serviceTokens", odd);
@@ -83,7 +80,7 @@ fn whatever_other_tools_wrote_stays_byte_for_byte() {
 }
 
 #[test]
-fn the_first_token_of_a_project_makes_the_field() {
+fn a_project_without_tokens_gets_its_first_one() {
     let redis = RedisServer::start();
     let project = Project::new("acme").without_meta("serviceTokens").secret("development", "A", "1");
     let vault = Vault::builder().project(&project).redis(&redis.url()).start();
@@ -109,7 +106,7 @@ fn the_first_token_of_a_project_makes_the_field() {
 }
 
 #[test]
-fn the_official_sdk_works_with_a_new_token_and_writes_in_its_name() {
+fn the_official_sdk_reads_and_writes_with_a_new_token() {
     let (vault, redis) = vault();
     let new = credentials(&created(&vault, &["-n", "sdk"]));
     let same = Vault::builder().redis(&redis.url()).credentials(new.clone()).start();
@@ -156,7 +153,7 @@ fn the_env_format_is_a_complete_env_file_but_for_the_read_only_token() {
     assert_eq!(settings[4].1, vault.url());
     assert!(!outcome.stdout.contains(vault.token()), "the token that can write is left out");
 
-    // The file as it is lacks one setting, and the hint names its line; then a new shell needs nothing else.
+    // In a new shell, the file lacks one setting. With that line filled in, or added, it is enough.
     let launch = |file: &str| bare_launcher().file(".env.local", file).program(["printenv", "PLAIN"]).run();
     let missing = launch(&outcome.stdout);
     assert_eq!(missing.code(), Some(125));
@@ -168,7 +165,7 @@ fn the_env_format_is_a_complete_env_file_but_for_the_read_only_token() {
 }
 
 #[test]
-fn the_env_format_is_read_back_alike_by_a_launch_and_by_a_shell() {
+fn a_launch_and_a_shell_read_the_env_format_alike() {
     let redis = RedisServer::start();
     for name in ["my app", "it's \"$HOME\" `id` \\n\\", "\"$HOME\" \\", "#1", "café", "~", "a\n=b"] {
         let vault = Vault::builder()
@@ -210,7 +207,7 @@ fn the_json_format_has_every_field() {
 }
 
 #[test]
-fn the_master_password_comes_from_a_file_too() {
+fn the_master_password_can_come_from_a_file() {
     let (vault, _redis) = vault();
     for ending in ["", "\n", "\r\n"] {
         let outcome = token(&vault, &["create", "-n", "x"])

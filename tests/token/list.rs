@@ -1,4 +1,4 @@
-//! `token list`: ids, names and ages, never a key.
+//! `token list`: IDs, names and ages, never a key.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use crate::support::fixtures;
 use crate::support::vault::Vault;
 
 #[test]
-fn the_list_is_a_table_the_newest_first_with_the_old_ones_marked() {
+fn the_table_shows_the_newest_first_and_marks_the_old_ones() {
     let vault = Vault::builder().credentials(fixtures::credentials("ci")).start();
     let (young, old) = (ago(3), ago(91));
     let tokens = json!({
@@ -47,7 +47,7 @@ fn the_list_is_a_table_the_newest_first_with_the_old_ones_marked() {
 }
 
 #[test]
-fn the_list_keeps_to_the_width_of_a_terminal() {
+fn free_text_wraps_at_the_width_of_the_terminal() {
     let vault = Vault::builder().credentials(fixtures::credentials("ci")).start();
     let young = ago(3);
     let tokens = json!({ CI: {
@@ -84,7 +84,7 @@ fn times_are_shown_in_the_zone_of_tz() {
 }
 
 #[test]
-fn the_list_as_json_has_no_key_in_it() {
+fn the_json_has_no_key_in_it() {
     let (vault, _redis) = vault();
     let outcome = token(&vault, &["list", "--format", "json"]).run();
     let tokens: Value = serde_json::from_str(&outcome.stdout).unwrap();

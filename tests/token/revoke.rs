@@ -1,4 +1,4 @@
-//! `token revoke`: which, whether, and what then.
+//! `token revoke`: the question, the change, and its effect at once.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ fn unknown_ids_are_named_and_the_rest_is_revoked() {
 }
 
 #[test]
-fn a_fallback_file_is_of_no_use_once_its_token_is_revoked() {
+fn the_fallback_file_of_a_revoked_token_is_deleted() {
     let (vault, _redis) = vault();
     let new = credentials(&created(&vault, &["-n", "x"]));
     let directory = tempfile::TempDir::new().unwrap();
@@ -51,7 +51,7 @@ fn a_fallback_file_is_of_no_use_once_its_token_is_revoked() {
 }
 
 #[test]
-fn what_is_not_confirmed_is_not_revoked() {
+fn only_a_yes_revokes() {
     let (vault, _redis) = vault();
     let before = service_tokens(&vault);
     for answer in ["", "n", "no", "yesterday"] {
@@ -84,7 +84,7 @@ fn an_unknown_id_is_named_before_the_question() {
 }
 
 #[test]
-fn a_key_given_for_an_id_is_not_repeated() {
+fn a_key_in_place_of_an_id_is_not_printed() {
     let vault = Vault::of(&Project::new("acme"));
     let outcome = token(&vault, &["revoke", "--yes", project::TOKEN_ID, project::TOKEN_KEY]).run();
     assert!(
