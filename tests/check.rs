@@ -9,8 +9,6 @@ use serde_json::Value;
 
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
-#[cfg(target_os = "linux")]
-use crate::support::shell::after;
 use crate::support::vault::Vault;
 
 const VALUES: [&str; 4] = ["value-of-db", "value-of-key", "value-of-port", "first-value"];
@@ -284,10 +282,10 @@ fn sizes_are_checked_as_before_a_launch() {
 fn the_size_of_commands_arguments_counts() {
     let vault = Vault::of(&Project::new("acme").secret("development", "LONG", &"x".repeat(80_000)));
     let argument = "y".repeat(60_000);
-    let output = after("ulimit -S -s 512", check(&vault, &["--", "true", &argument]));
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("error: arguments and environment take "), "{stderr}");
-    assert_eq!(output.status.code(), Some(125));
+    let outcome = check(&vault, &["--", "true", &argument]).after("ulimit -S -s 512").run();
+    let too_long = "error: arguments and environment take ";
+    assert!(outcome.stderr.contains(too_long), "{}", outcome.stderr);
+    assert_eq!(outcome.code(), Some(125));
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(target_os = "linux")]
+use crate::support::launcher::Outcome;
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
-#[cfg(target_os = "linux")]
-use crate::support::shell::after;
 use crate::support::vault::Vault;
 
 fn vault_of(secrets: &[(&str, &str)]) -> Vault {
@@ -200,9 +200,8 @@ fn a_total_over_the_systems_limit_is_refused_before_the_exec() {
     let vault = vault_of(&secrets);
     // A quarter of the stack's limit, and at least 128 KiB, for arguments and environment together.
     let small = "ulimit -S -s 512";
-    let output = after(small, launcher(&vault).program(["/bin/true"]));
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(125), "{stderr}");
+    let Outcome { status, stderr, .. } = launcher(&vault).program(["/bin/true"]).after(small).run();
+    assert_eq!(status.code(), Some(125), "{stderr}");
     let (error, hint) = stderr.split_once('\n').unwrap();
     let rest = error
         .strip_prefix("redenv-run: error: arguments and environment take ")
@@ -219,8 +218,7 @@ fn a_total_over_the_systems_limit_is_refused_before_the_exec() {
     for (setup, options) in
         [(small, &["--only", "A,D"][..]), (small, &["--file", "A,B,C,D"]), ("ulimit -S -s 1024", &[])]
     {
-        let output = after(setup, launcher(&vault).args(options).program(["/bin/true"]));
-        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{setup} {options:?}");
+        launcher(&vault).args(options).program(["/bin/true"]).after(setup).run().assert_ran("");
     }
 }
 
@@ -232,9 +230,9 @@ fn the_size_check_agrees_with_the_kernel_to_the_byte() {
     let run = |length: usize| {
         let vault = Vault::of(&project(length));
         let fixed = ["--pristine", "--timeout", "30"];
-        let output =
-            after("ulimit -S -s 512; export PATH=/bin", launcher(&vault).args(fixed).program(["/bin/true"]));
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        let launch = launcher(&vault).args(fixed).program(["/bin/true"]);
+        let outcome = launch.after("ulimit -S -s 512; export PATH=/bin").run();
+        (outcome.code(), outcome.stderr)
     };
     // The whole limit is 131,072 bytes, of which pointers and the other strings take some; and a
     // single variable may not be longer than 131,071 anyway.

@@ -6,7 +6,6 @@ use crate::support::isolated::isolated;
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
 use crate::support::python;
-use crate::support::shell::after;
 use crate::support::vault::Vault;
 
 const VALUE: &str = "first line\nzweite Zeile ü\nno newline at the end";
@@ -279,7 +278,6 @@ fn it_works_where_memory_files_may_not_be_executable() {
 #[test]
 fn few_descriptors_are_enough() {
     let vault = vault();
-    let launcher = launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", "cat \"$KEY\""]);
-    let output = after("ulimit -n 20", launcher);
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), VALUE.as_bytes()), "{output:?}");
+    let launch = launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", "cat \"$KEY\""]);
+    launch.after("ulimit -n 20").run().assert_ran(VALUE);
 }

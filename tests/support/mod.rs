@@ -18,7 +18,6 @@ pub mod python;
 pub mod redis_server;
 pub mod registry;
 pub mod server;
-pub mod shell;
 pub mod stores;
 pub mod terminal;
 pub mod typed;

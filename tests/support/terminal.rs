@@ -1,7 +1,7 @@
 //! The launcher with a terminal to talk on, and without any.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
@@ -65,34 +65,18 @@ for line in sys.stdin:
 
 impl Launcher {
     /// Starts it on a terminal of its own.
-    pub fn on_terminal(mut self) -> Terminal {
-        let mut command = self.wrapped("python3", &["-I", "-X", "utf8", "-c", DRIVER]);
-        let mut driver = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    pub fn on_terminal(self) -> Terminal {
+        let mut launcher = self.through(["python3", "-I", "-X", "utf8", "-c", DRIVER]);
+        let mut driver = launcher.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let answers = BufReader::new(driver.stdout.take().unwrap());
-        Terminal { driver, answers, _launcher: self }
+        Terminal { driver, answers, _launcher: launcher }
     }
 
-    /// Runs it in a session without a terminal, wherever the tests themselves run.
-    pub fn without_terminal(mut self) -> Outcome {
-        const SCRIPT: &str = "import os, sys; os.setsid(); os.execv(sys.argv[1], sys.argv[1:])";
+    /// Runs it in a session that has no terminal, wherever the tests themselves run.
+    pub fn without_terminal(self) -> Outcome {
         // macOS has no program `setsid`.
-        let mut command = self.wrapped("python3", &["-I", "-c", SCRIPT]);
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        Outcome {
-            status: output.status,
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// The same process, started by another program.
-    fn wrapped(&mut self, by: &str, arguments: &[&str]) -> Command {
-        let inner = self.command();
-        let mut outer = Command::new(by);
-        outer.args(arguments).arg(inner.get_program()).args(inner.get_args()).env_clear();
-        outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        outer.current_dir(inner.get_current_dir().unwrap());
-        outer
+        const SCRIPT: &str = "import os, sys; os.setsid(); os.execv(sys.argv[1], sys.argv[1:])";
+        self.through(["python3", "-I", "-c", SCRIPT]).run()
     }
 }
 
