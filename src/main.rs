@@ -28,10 +28,8 @@ use std::time::Instant;
 use zeroizing_alloc::ZeroAlloc;
 
 use child::environment::Environment;
-use cli::Cli;
-use commands::error::Error;
+use cli::Parsed;
 use commands::start::Start;
-use commands::usage::UsageError;
 use ui::failure::{FAILED, Failure};
 use ui::report::{Report, Verbosity};
 
@@ -60,22 +58,19 @@ fn end_on_panic(panic: &panic::PanicHookInfo<'_>) {
 
 fn run(at: Instant) -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
-    let cli = match Cli::parse_arguments(&arguments) {
-        Ok(cli) => cli,
-        Err(help) if !help.use_stderr() => {
+    let (flags, command) = match cli::parse(&arguments) {
+        Ok(Parsed::Run(flags, command)) => (flags, command),
+        Ok(Parsed::Print(page)) => {
             // A closed pipe is no failure of `--help`.
-            let _ = help.print();
+            let _ = page.print();
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            let error = UsageError::from_clap(&error, arguments.get(1..).unwrap_or_default());
-            return failed(&Error::Usage(error), Report::new(Verbosity::Normal));
-        }
+        Err(error) => return failed(&error, Report::new(Verbosity::Normal)),
     };
     // When a name appears twice, the last value wins, as in shells.
     let environment: Environment = env::vars_os().collect();
-    let report = Report::new(settings::verbosity(cli.output(), &environment));
-    match commands::run(cli, Start { at, environment, report }) {
+    let report = Report::new(settings::verbosity(&flags, &environment));
+    match commands::run(command, Start { at, environment, flags, report }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&*error, report),
     }

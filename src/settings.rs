@@ -1,45 +1,40 @@
-//! Everything that is set, resolved into types that can't be wrong.
+//! Flags, variables, the env file and the project file become [`Settings`], a type that can't be wrong. This
+//! room never speaks to Upstash, and reads no file that could be a stranger's without checks.
 //!
 //! A flag beats a variable of the process, which beats the env file, which beats the project file.
 
+mod database;
 mod env_file;
+mod file;
+mod flags;
 mod problem;
 mod project;
 mod project_file;
 mod resolver;
-mod small_file;
-mod source;
-mod store;
-pub(crate) mod variables;
+pub(crate) mod table;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::child::environment::{Environment, Policy};
-use crate::cli::token::TokenOptions;
-use crate::cli::{LaunchArgs, OutputArgs, ProjectArgs};
+use crate::child::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
 use crate::secret::SecretText;
-use crate::ui::report::Verbosity;
+use crate::ui::report::{Verbosity, join};
 use crate::upstash::{Address, Network};
 use crate::vault::crypto::Salt;
 use crate::vault::fallback::FallbackSettings;
-use crate::vault::select::Selection;
+use crate::vault::select::{OnBroken, References, Selection};
 use crate::vault::{Name, Pin};
 
+pub(crate) use flags::Flags;
 pub(crate) use problem::{Problem, SettingsError};
+use resolver::{Origin, Resolver, boolean};
+use table::Setting;
 
-use resolver::Resolver;
-use variables as var;
-use variables::Variable;
-
-const DEFAULT_ENVIRONMENT: &str = "development";
-const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 60 * 60);
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a launch needs to know.
+/// Everything a launch needs to know.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) project: Name,
@@ -49,17 +44,14 @@ pub(crate) struct Settings {
     pub(crate) selection: Selection,
     pub(crate) pins: BTreeMap<String, Pin>,
     pub(crate) policy: Policy,
-    /// `--file`: the names, as COMMAND sees them, whose values go into memory files.
+    /// Names, as the command sees them, whose values go into memory files.
     pub(crate) files: BTreeSet<String>,
-    /// `--fallback`: off by default.
     pub(crate) fallback: Option<FallbackSettings>,
-    /// What the user should know although it is no error.
     pub(crate) warnings: Vec<String>,
-    /// The files that were read for it, by chance or by name.
-    pub(crate) read: Vec<PathBuf>,
+    origins: Vec<Origin>,
 }
 
-/// A service token: its public id, its key, and its salt where that is known.
+/// A service token: its public ID, its key, and its salt if known.
 #[derive(Debug)]
 pub(crate) struct ServiceToken {
     pub(crate) id: String,
@@ -67,7 +59,7 @@ pub(crate) struct ServiceToken {
     pub(crate) salt: Option<Salt>,
 }
 
-/// The database and how it is reached.
+/// The database and the way to it.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) address: Address,
@@ -77,26 +69,26 @@ pub(crate) struct Store {
 }
 
 impl Settings {
-    /// Resolves the settings of a launch that began at `at`.
+    /// Resolves the settings of a launch that began at `start`.
     ///
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
     pub(crate) fn resolve(
-        args: &LaunchArgs,
+        flags: &Flags,
         process: &Environment,
-        at: Instant,
+        start: Instant,
     ) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(&args.env_file, &args.network, process, at)?;
+        let mut resolver = Resolver::new(flags, process, start)?;
         let token = resolver.service_token();
-        let store = resolver.store(&args.network);
-        let ProjectArgs { project, environments } = &args.project;
-        let (project, environments) = resolver.project(project.as_deref(), Some(environments));
-        let selection = resolver.selection(&args.selection);
-        let pins = resolver.pins(&args.selection);
-        let policy = resolver.policy(&args.environment);
-        let fallback = resolver.fallback(&args.fallback);
-        let files = resolver.list(&args.environment.file, var::FILE).into_iter().collect();
-        match (token, store, project, resolver.problems.is_empty()) {
+        let store = resolver.store();
+        let (project, environments) = resolver.project_and_environments(true);
+        let selection = resolver.selection();
+        let pins = resolver.pins();
+        let policy = resolver.policy();
+        let fallback = resolver.fallback();
+        let files = resolver.list(Setting::File).into_iter().collect();
+        let Resolver { problems, warnings, origins, .. } = resolver;
+        match (token, store, project, problems.is_empty()) {
             (Some(token), Some(store), Some(project), true) => Ok(Self {
                 project,
                 environments,
@@ -107,36 +99,41 @@ impl Settings {
                 policy,
                 files,
                 fallback,
-                warnings: resolver.warnings,
-                read: resolver.read,
+                warnings,
+                origins,
             }),
-            _ => Err(SettingsError(resolver.problems)),
+            _ => Err(SettingsError(problems)),
         }
+    }
+
+    /// Where each setting came from, by name, for `-v`.
+    pub(crate) fn origins(&self) -> String {
+        let told = self.origins.iter().map(|Origin { place, names }| format!("{} from {place}", join(names)));
+        told.collect::<Vec<_>>().join("; ")
     }
 }
 
-/// What it takes to change a project's tokens: no service token, no environment.
+/// What changing a project's tokens needs: no service token and no environment.
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) project: Name,
     pub(crate) store: Store,
-    /// What the user should know although it is no error.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Access {
-    /// Resolves the project and its store.
+    /// Resolves the project and its database.
     ///
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
     pub(crate) fn resolve(
-        args: &TokenOptions,
+        flags: &Flags,
         process: &Environment,
-        at: Instant,
+        start: Instant,
     ) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(&args.env_file, &args.network, process, at)?;
-        let store = resolver.store(&args.network);
-        let (project, _) = resolver.project(args.project.as_deref(), None);
+        let mut resolver = Resolver::new(flags, process, start)?;
+        let store = resolver.store();
+        let project = resolver.project();
         match (store, project, resolver.problems.is_empty()) {
             (Some(store), Some(project), true) => Ok(Self { project, store, warnings: resolver.warnings }),
             _ => Err(SettingsError(resolver.problems)),
@@ -144,60 +141,98 @@ impl Access {
     }
 }
 
-/// The master password from the file that `REDENV_MASTER_PASSWORD_FILE` names, where it is set.
+/// The master password from the file that `REDENV_MASTER_PASSWORD_FILE` names, if that is set.
 ///
 /// # Errors
-/// [`SettingsError`] where that file can't be read, or is empty.
+/// [`SettingsError`] for a file that can't be read or is empty.
 pub(crate) fn master_password(process: &Environment) -> Result<Option<SecretText>, SettingsError> {
-    let name = var::MASTER_PASSWORD_FILE.name;
+    let name = Setting::MasterPassword.variables()[0];
     let wrong = |problem| SettingsError(vec![problem]);
     let Some(path) = process.get(OsStr::new(name)) else { return Ok(None) };
-    // Waited for as at the prompt: what writes it may itself be asking somebody.
-    let password = source::read_value(name, Path::new(path), None).map_err(wrong)?;
+    // Without a deadline, as at the prompt: the program that writes it may itself be asking somebody.
+    let password = resolver::read_value(name, Path::new(path), None).map_err(wrong)?;
     if password.expose().is_empty() {
         return Err(wrong(Problem::Empty(name.to_owned())));
     }
     Ok(Some(password))
 }
 
-/// How much is said: `-v`, `-q`, or their variables.
-pub(crate) fn verbosity(args: OutputArgs, process: &Environment) -> Verbosity {
-    let set = |variable: Variable| {
-        process.get(OsStr::new(variable.name)).and_then(|value| boolean(value.to_str()?)).unwrap_or(false)
+/// How much is printed: `-v`, `-q`, or their variables.
+pub(crate) fn verbosity(flags: &Flags, process: &Environment) -> Verbosity {
+    let is_on = |setting: Setting| {
+        let value = process.get(OsStr::new(setting.variables()[0]));
+        value.and_then(|value| boolean(value.to_str()?)).unwrap_or(false)
     };
-    match (args.verbose, args.quiet) {
+    match (flags.has(Setting::Verbose), flags.has(Setting::Quiet)) {
         (true, _) => Verbosity::Verbose,
         (_, true) => Verbosity::Quiet,
-        _ if set(var::QUIET) => Verbosity::Quiet,
-        _ if set(var::VERBOSE) => Verbosity::Verbose,
+        _ if is_on(Setting::Quiet) => Verbosity::Quiet,
+        _ if is_on(Setting::Verbose) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     }
 }
 
-fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Some(true),
-        "0" | "false" | "no" | "off" | "" => Some(false),
-        _ => None,
-    }
-}
-
-/// The flag that a variable stands for.
-fn flag_of(variable: Variable) -> String {
-    let name = variable.name.trim_start_matches("REDENV_");
-    format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn booleans_are_read_generously() {
-        for (text, expected) in
-            [("1", Some(true)), ("TRUE", Some(true)), ("off", Some(false)), ("", Some(false)), ("2", None)]
-        {
-            assert_eq!(boolean(text), expected, "{text}");
+impl Resolver<'_> {
+    fn selection(&mut self) -> Selection {
+        Selection {
+            only: self.list(Setting::Only),
+            exclude: self.list(Setting::Exclude),
+            scope: self.text(Setting::Scope),
+            references: if self.switch(Setting::Raw) { References::Keep } else { References::Expand },
+            broken: if self.switch(Setting::SkipBroken) { OnBroken::Skip } else { OnBroken::Refuse },
         }
+    }
+
+    fn pins(&mut self) -> BTreeMap<String, Pin> {
+        let mut pins = BTreeMap::new();
+        let place = if self.flags.has(Setting::Pin) { Setting::Pin.flag() } else { "REDENV_PIN".into() };
+        for text in self.list(Setting::Pin) {
+            let pin = text.rsplit_once('=').and_then(|(name, version)| Some((name, Pin::parse(version)?)));
+            match pin {
+                Some((name, pin)) => drop(pins.insert(name.to_owned(), pin)),
+                None => self.problems.push(Problem::Pin(place.clone())),
+            }
+        }
+        pins
+    }
+
+    fn policy(&mut self) -> Policy {
+        let keep: BTreeSet<String> = self.list(Setting::Keep).into_iter().collect();
+        let pristine = self.switch(Setting::Pristine);
+        if !keep.is_empty() && !pristine {
+            self.problems.push(Problem::Needs(Setting::Keep.flag(), Setting::Pristine.flag()));
+        }
+        Policy {
+            preserve: self.preserve(),
+            own_names: self.process.keys().filter(|name| variables::is_own(name)).cloned().collect(),
+            own: if self.switch(Setting::KeepToken) { OwnVariables::Keep } else { OwnVariables::Remove },
+            inherit: if pristine { Inherit::Pristine { keep } } else { Inherit::All },
+            allow_reserved: self.list(Setting::AllowReserved).into_iter().collect(),
+            require: self.list(Setting::Require),
+        }
+    }
+
+    /// `--preserve-env`, or `--preserve-env=A,B`; in the variable, `1` and `*` mean all.
+    fn preserve(&mut self) -> Preserve {
+        let names = self.list(Setting::PreserveEnv);
+        let answer = match names.as_slice() {
+            [one] if !self.flags.has(Setting::PreserveEnv) => boolean(one),
+            _ => None,
+        };
+        match answer {
+            Some(true) => Preserve::All,
+            None if names.iter().any(|name| name == "*") => Preserve::All,
+            None if !names.is_empty() => Preserve::Names(names.into_iter().collect()),
+            _ => Preserve::None,
+        }
+    }
+
+    fn fallback(&mut self) -> Option<FallbackSettings> {
+        let max_stale = self.duration(Setting::MaxStale);
+        let path = self.path(Setting::Fallback);
+        if path.is_none() && self.flags.has(Setting::MaxStale) {
+            self.problems.push(Problem::Needs(Setting::MaxStale.flag(), Setting::Fallback.flag()));
+        }
+        Some(FallbackSettings { path: path?.1, max_stale })
     }
 }

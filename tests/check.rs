@@ -254,12 +254,12 @@ fn whatever_would_keep_command_from_starting_is_125() {
         125,
         &[
             "error: REDENV_TOKEN_ID is not set",
-            "hint: export each, name a file with it in NAME_FILE, or write it into .env.local of this directory; `redenv-run token create` makes a token",
+            "hint: export each, put it into .env.local, or name a file that holds it in NAME_FILE; `redenv-run token create` creates a token",
         ],
     );
     check(&vault, &["--format", "yaml"]).run().assert_failed(
         125,
-        &["error: invalid value 'yaml' for '--format <FORMAT>'", "hint: it takes table and json"],
+        &["error: invalid value 'yaml' for '--format <FORMAT>' [possible values: table, json]"],
     );
 }
 

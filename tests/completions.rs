@@ -183,7 +183,7 @@ fn zsh_and_fish_load_the_completions() {
         &completions("fish"),
         "source FILE\ncomplete -C 'redenv-run che'\n",
     );
-    assert_eq!(fish, "check\tDo all but start COMMAND, and show what it would get\n");
+    assert_eq!(fish, "check\tDo everything but start the command, and show what it would get\n");
 }
 
 #[test]
@@ -193,10 +193,10 @@ fn an_unknown_shell_is_refused_with_the_known_ones() {
     }
     bare_launcher().args(["completions", "tcsh"]).run().assert_failed(
         125,
-        &["error: invalid value 'tcsh' for '<SHELL>'", "hint: it takes bash, zsh and fish"],
+        &["error: invalid value 'tcsh' for '<SHELL>' [possible values: bash, zsh, fish]"],
     );
     bare_launcher()
         .args(["completions"])
         .run()
-        .assert_failed(125, &["error: <SHELL> is missing", "hint: --help tells more"]);
+        .assert_failed(125, &["error: the following required arguments were not provided: <SHELL>"]);
 }

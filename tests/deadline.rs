@@ -218,7 +218,7 @@ fn a_key_derivation_ends_with_the_deadline() {
 #[test]
 fn a_deadline_beyond_the_clock_is_one_that_never_comes() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
-    for timeout in ["10000000000000000000", "500000years"] {
+    for timeout in ["10000000000000000000", "5000000d"] {
         let launch = launcher(&vault).args(["--timeout", timeout]);
         launch.program(["sh", "-c", "echo $A"]).run().assert_ran("1\n");
     }

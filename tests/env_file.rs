@@ -42,7 +42,7 @@ fn another_env_file_may_be_named_and_none_be_read() {
     assert_eq!(asked(&vault, bare().env("REDENV_ENV_FILE", "other")), "other development");
     let missing = [
         "error: REDENV_PROJECT is not set",
-        "hint: give it with -p NAME, in REDENV_PROJECT, or in a redenv.config file here or above",
+        "hint: set it with -p NAME, in REDENV_PROJECT, or as `name` in a redenv.config file here or above",
     ];
     bare().arg("--no-env-file").program(["true"]).run().assert_failed(125, &missing);
     bare().env("REDENV_NO_ENV_FILE", "1").program(["true"]).run().assert_failed(125, &missing);
@@ -57,7 +57,7 @@ fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
     launcher(&vault).args(["--env-file", "missing"]).program(["true"]).run().assert_failed(
         125,
         &[
-            "error: missing can't be read: no such file or directory",
+            "error: cannot read missing: no such file or directory",
             "hint: --no-env-file starts without it, --env-file names another",
         ],
     );
@@ -86,7 +86,7 @@ fn what_widens_trust_is_not_taken_from_an_env_file() {
     launch.program(["true"]).run().assert_failed(
         125,
         &[
-            "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: only the environment may set it",
+            "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: set it in the environment, or use the flag",
             "error: a secret may not be named NODE_OPTIONS: node would load the code it names",
             "hint: leave it out with --exclude NODE_OPTIONS, or allow it with --allow-reserved NODE_OPTIONS",
         ],
@@ -155,7 +155,7 @@ fn lines_of_other_programs_are_theirs_whatever_their_bytes() {
 fn the_default_env_file_names_no_file_with_a_value() {
     let vault = vault();
     let lines = format!(
-        "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nREDENV_PROJECT_FILE=secret\nREDENV_TOKEN_SALT_FILE=/none\n",
+        "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nREDENV_PROJECT_FILE=secret\nREDENV_TOKEN_SALT_FILE=salt\n",
         vault.url(),
         vault.token()
     );
@@ -176,7 +176,7 @@ fn the_default_env_file_names_no_file_with_a_value() {
     assert_eq!(vault.connections(), 0);
     let ignored = |name: &str| {
         format!(
-            "warning: {name} in .env.local is ignored: only the environment, or a file that --env-file names, may set it"
+            "warning: {name} in .env.local is ignored: set it in the environment, or in a file named with --env-file"
         )
     };
     let outcome = launch().file(".env.local", &lines).env("REDENV_PROJECT", "acme").program(["true"]).run();
@@ -189,8 +189,11 @@ fn the_default_env_file_names_no_file_with_a_value() {
         launch().file("mine", &lines).env("REDENV_ENV_FILE", "mine"),
         launch().file(".env.local", &lines).args(["--env-file", ".env.local"]),
     ] {
-        let outcome =
-            launch.file("secret", "acme").env("REDENV_TOKEN_SALT", "").program(["printenv", "WHERE"]).run();
+        let outcome = launch
+            .file("secret", "acme")
+            .file("salt", "000102030405060708090a0b0c0d0e0f")
+            .program(["printenv", "WHERE"])
+            .run();
         outcome.assert_ran("development\n");
     }
 }
@@ -211,8 +214,8 @@ fn the_default_env_file_allows_http_for_its_own_url_alone() {
     launch().file(".env.local", "REDENV_ALLOW_HTTP=1\n").program(["true"]).run().assert_failed(
         125,
         &[
-            "error: UPSTASH_REDIS_URL is http to 0.0.0.0, where the token could be read on the way; REDENV_ALLOW_HTTP in .env.local counts only for a URL that is there too",
-            "hint: use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the way there is safe",
+            "error: UPSTASH_REDIS_URL is http to 0.0.0.0, where others could read the token on the way; REDENV_ALLOW_HTTP in .env.local counts only for a URL in the same file",
+            "hint: use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the network is safe",
         ],
     );
     assert_eq!(vault.connections(), before);
@@ -230,7 +233,7 @@ fn a_default_env_file_that_is_no_plain_file_is_refused_and_not_read() {
     let vault = vault();
     // Were it read all the same, memory would end, and not this machine.
     let limit = "ulimit -v 2000000 2>/dev/null";
-    let refused = ["error: .env.local can't be read: it is not a regular file", ANOTHER];
+    let refused = ["error: cannot read .env.local: it is not a regular file", ANOTHER];
     launcher(&vault).program(["true"]).after("mkfifo .env.local").run().assert_failed(125, &refused);
     for target in ["/dev/zero", "/dev/stdin"] {
         let launch = launcher(&vault).stdin("REDENV_PROJECT=stdin\n").program(["true"]);
@@ -253,13 +256,13 @@ fn an_env_file_has_at_most_one_mebibyte() {
     launch(1024 * 1024 + 1)
         .program(["true"])
         .run()
-        .assert_failed(125, &["error: .env.local can't be read: it is longer than 1 MiB", ANOTHER]);
+        .assert_failed(125, &["error: cannot read .env.local: it is longer than 1 MiB", ANOTHER]);
     launcher(&vault)
         .args(["--env-file", "/dev/zero"])
         .program(["true"])
         .after("ulimit -v 2000000 2>/dev/null")
         .run()
-        .assert_failed(125, &["error: /dev/zero can't be read: it is longer than 1 MiB", ANOTHER]);
+        .assert_failed(125, &["error: cannot read /dev/zero: it is longer than 1 MiB", ANOTHER]);
 }
 
 #[test]
@@ -291,10 +294,7 @@ fn a_named_env_file_may_be_a_stream() {
         .program(["true"])
         .after("ulimit -v 2000000 2>/dev/null")
         .run()
-        .assert_failed(
-            125,
-            &["error: REDENV_PROJECT_FILE: /dev/zero can't be read: it is longer than 1 MiB"],
-        );
+        .assert_failed(125, &["error: cannot read /dev/zero (REDENV_PROJECT_FILE): it is longer than 1 MiB"]);
 }
 
 #[test]
@@ -302,6 +302,7 @@ fn a_path_cannot_write_to_the_terminal() {
     let vault = vault();
     let launch = launcher(&vault).file("a\u{1b}[31m", "REDENV_RAW=1\n").args(["--env-file", "a\u{1b}[31m"]);
     let outcome = launch.program(["true"]).run();
-    let warning = "warning: REDENV_RAW in a\\u{1b}[31m is ignored: only the environment may set it";
+    let warning =
+        "warning: REDENV_RAW in a\\u{1b}[31m is ignored: set it in the environment, or use the flag";
     assert_eq!((outcome.code(), outcome.stderr), (Some(0), format!("redenv-run: {warning}\n")));
 }

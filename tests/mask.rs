@@ -114,7 +114,7 @@ fn mask_expands_and_selects_like_a_launch() {
     mask(&vault, &["--only", "URI"])
         .run()
         .assert_failed(125, &["error: --only: no secret matches URI", "hint: did you mean URL?"]);
-    let outcome = mask(&vault, &["-v"]).run();
+    let outcome = mask(&vault, &["-v"]).run().without_sources();
     let beginning = "redenv-run: project acme, environment development\nredenv-run: fetched ";
     assert!(outcome.stderr.starts_with(beginning), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("adam") && outcome.stdout.lines().count() == 3);

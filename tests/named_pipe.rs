@@ -18,8 +18,8 @@ fn key_from_a_pipe(vault: &Vault) -> Launcher {
 
 #[track_caller]
 fn assert_overdue(launch: Launcher, what: &str) {
-    let error = format!("error: {what} can't be read: it did not come to an end within 300ms");
-    let hint = "hint: a pipe ends when all who write to it have closed it; --timeout (REDENV_TIMEOUT) gives more time";
+    let error = format!("error: cannot read {what}: it did not end within 300ms");
+    let hint = "hint: a pipe ends when everything that writes to it has closed it; --timeout (REDENV_TIMEOUT) gives more time";
     launch.run().assert_failed(125, &[&error, hint]);
 }
 
@@ -28,10 +28,10 @@ fn one_that_nobody_writes_to_ends_with_the_deadline() {
     let vault = vault();
     let tls = Vault::builder().project(&Project::new("acme")).tls(Certificate::Valid).start();
     for (launch, what) in [
-        (key_from_a_pipe(&vault), "REDENV_TOKEN_KEY_FILE: pipe"),
+        (key_from_a_pipe(&vault), "pipe (REDENV_TOKEN_KEY_FILE)"),
         (launch(&vault).env("REDENV_ENV_FILE", "pipe"), "pipe"),
-        (launch(&tls).env("REDENV_CA_FILE", "pipe"), "REDENV_CA_FILE: pipe"),
-        (launch(&tls).env("SSL_CERT_FILE", "pipe"), "SSL_CERT_FILE: pipe"),
+        (launch(&tls).env("REDENV_CA_FILE", "pipe"), "pipe (REDENV_CA_FILE)"),
+        (launch(&tls).env("SSL_CERT_FILE", "pipe"), "pipe (SSL_CERT_FILE)"),
     ] {
         assert_overdue(launch.env("REDENV_TIMEOUT", "300ms").after("mkfifo pipe"), what);
     }
@@ -43,7 +43,7 @@ fn one_whose_writer_does_not_close_it_ends_with_the_deadline() {
     let vault = vault();
     let launch = key_from_a_pipe(&vault).env("REDENV_TIMEOUT", "300ms");
     let writer = format!("mkfifo pipe; (printf {TOKEN_KEY}; sleep 20) >pipe 2>/dev/null </dev/null &");
-    assert_overdue(launch.after(&writer), "REDENV_TOKEN_KEY_FILE: pipe");
+    assert_overdue(launch.after(&writer), "pipe (REDENV_TOKEN_KEY_FILE)");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn one_whose_writer_takes_its_time_is_waited_for() {
 fn the_deadline_may_be_the_env_files() {
     let vault = vault();
     let launch = key_from_a_pipe(&vault).file(".env.local", "REDENV_TIMEOUT=300ms\n");
-    assert_overdue(launch.after("mkfifo pipe"), "REDENV_TOKEN_KEY_FILE: pipe");
+    assert_overdue(launch.after("mkfifo pipe"), "pipe (REDENV_TOKEN_KEY_FILE)");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_file_of_certificates_without_an_end_is_refused() {
     launch.run().assert_failed(
         125,
         &[
-            "error: REDENV_CA_FILE: /dev/zero can't be read: it is longer than 16 MiB",
+            "error: cannot read /dev/zero (REDENV_CA_FILE): it is longer than 16 MiB",
             "hint: correct the path, or leave it out: the bundled certificates are enough for Upstash",
         ],
     );

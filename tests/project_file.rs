@@ -50,8 +50,11 @@ fn a_project_file_is_read_and_never_run() {
     launch.program(["true"]).run().assert_failed(
         125,
         &[
-            &format!("error: REDENV_PROJECT is not set, and {} has no literal `name`", path.display()),
-            "hint: a project file is read, not run: give the name with -p",
+            &format!(
+                "error: REDENV_PROJECT is not set, and `name` in {} is not a literal string",
+                path.display()
+            ),
+            "hint: redenv-run reads the project file and never runs it: give the name with -p",
         ],
     );
 }
@@ -75,10 +78,10 @@ fn an_environment_that_is_no_literal_is_an_error_unless_it_is_given_otherwise() 
             125,
             &[
                 &format!(
-                    "error: REDENV_ENVIRONMENT is not set, and {} has no literal `environment`",
+                    "error: REDENV_ENVIRONMENT is not set, and `environment` in {} is not a literal string",
                     path.display()
                 ),
-                "hint: a project file is read, not run: give the environment with -e",
+                "hint: redenv-run reads the project file and never runs it: give the environment with -e",
             ],
         );
         assert_eq!(asked(&vault, launch().args(["-e", "staging"])), "acme staging", "{content}");
@@ -99,7 +102,7 @@ fn a_project_file_in_json_is_read_as_json() {
     for content in ["{'name': 'file'}", "[\"name\"]", "{\"name\": \"file\"", ""] {
         let launch = launch(content);
         let path = launch.directory().canonicalize().unwrap().join("redenv.config.json");
-        let error = format!("error: {} can't be read: it is not a JSON object", path.display());
+        let error = format!("error: cannot read {}: it is not a JSON object", path.display());
         launch.program(["true"]).run().assert_failed(125, &[&error]);
     }
 }
@@ -112,7 +115,7 @@ fn a_project_file_that_is_no_plain_file_is_refused_and_not_read() {
     let bare = || without(&vault, &["REDENV_PROJECT"]).program(["true"]);
     let error = |launch: &Launcher, why: &str| {
         let path = launch.directory().canonicalize().unwrap().join("redenv.config.ts");
-        format!("error: {} can't be read: {why}", path.display())
+        format!("error: cannot read {}: {why}", path.display())
     };
     let launch = bare();
     let refused = error(&launch, "it is not a regular file");
@@ -125,7 +128,7 @@ fn a_project_file_that_is_no_plain_file_is_refused_and_not_read() {
     let refused = error(&launch, "it is longer than 1 MiB");
     launch.run().assert_failed(125, &[&refused]);
     let launch = bare().file("redenv.config.ts/file", "");
-    let refused = error(&launch, "is a directory");
+    let refused = error(&launch, "it is a directory");
     launch.run().assert_failed(125, &[&refused]);
     let launch = bare().file("redenv.config.ts", b"// \xff");
     let refused = error(&launch, "it is not UTF-8");
@@ -168,7 +171,7 @@ fn a_directory_that_cannot_be_searched_has_no_project_file() {
     run(here, "chmod 000 ..").assert_ran("development\n");
     let launch = launch();
     let path = launch.directory().canonicalize().unwrap().join("a/redenv.config.json");
-    let error = format!("error: {} can't be read: permission denied", path.display());
+    let error = format!("error: cannot read {}: permission denied", path.display());
     run(launch, "chmod 000 ../redenv.config.json").assert_failed(125, &[&error]);
 }
 
@@ -185,7 +188,7 @@ fn a_path_cannot_write_to_the_terminal() {
         (
             "export default { name: ' x' }",
             "`name` in PATH has white space around its value",
-            "remove them: the value of `name` in PATH is taken as it stands (docker's --env-file keeps quotes)",
+            "remove them: the value of `name` in PATH is used as it is (docker's --env-file keeps quotes)",
         ),
         (
             "export default { name: '' }",

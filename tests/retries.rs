@@ -66,7 +66,7 @@ fn what_may_pass_is_tried_again() {
     ] {
         let vault = Vault::of(&project());
         vault.respond_next(2, &response);
-        let outcome = patient(&vault).run();
+        let outcome = patient(&vault).run().without_sources();
         assert_started(&outcome);
         assert_eq!(attempts(&outcome), [1, 2].map(|n| format!("{n} at 127.0.0.1 failed: {reason}")));
         assert_eq!(vault.requests().len(), 3, "nothing is asked after the answer");
@@ -149,7 +149,7 @@ fn what_does_not_pass_is_not_tried_again() {
     for (response, lines) in cases {
         let vault = Vault::of(&project());
         vault.respond_always(Some(response));
-        let outcome = patient(&vault).run();
+        let outcome = patient(&vault).run().without_sources();
         let said: Vec<&str> = [READ].into_iter().chain(lines.iter().map(String::as_str)).collect();
         outcome.assert_failed(125, &said);
         assert_eq!(vault.requests().len(), 1, "{lines:?}");
@@ -166,7 +166,7 @@ fn retry_after_is_honoured_in_both_forms() {
         for status in [429, 503] {
             let vault = Vault::of(&project());
             vault.respond_next(1, &Response::new(status).header("Retry-After", &value()));
-            let outcome = patient(&vault).run();
+            let outcome = patient(&vault).run().without_sources();
             assert_started(&outcome);
             let waits = waits(&outcome);
             assert!(waits[0] >= Duration::from_secs(1), "{waits:?}");
@@ -175,7 +175,7 @@ fn retry_after_is_honoured_in_both_forms() {
     let vault = Vault::of(&project());
     let past = "Wed, 21 Oct 2015 07:28:00 GMT";
     vault.respond_next(1, &Response::new(429).header("Retry-After", past));
-    let outcome = patient(&vault).run();
+    let outcome = patient(&vault).run().without_sources();
     assert_started(&outcome);
     assert!(waits(&outcome)[0] <= Duration::from_millis(100));
 }
@@ -187,7 +187,7 @@ fn a_retry_after_beyond_the_deadline_ends_at_once() {
         let vault = Vault::of(&project());
         vault.respond_next(1, &Response::new(503).header("Retry-After", value));
         let start = Instant::now();
-        let outcome = patient(&vault).run();
+        let outcome = patient(&vault).run().without_sources();
         assert!(start.elapsed() < Duration::from_secs(25), "{value}");
         let error = format!(
             "redenv-run: {READ}\nredenv-run: error: {} did not serve the request within 50s: it failed (HTTP 503) and asks to wait {asked}",
@@ -208,7 +208,7 @@ fn waits_are_random_under_a_ceiling_that_doubles() {
         .map(|_| {
             let vault = Vault::of(&project());
             vault.respond_next(4, &Response::new(503));
-            let outcome = patient(&vault).run();
+            let outcome = patient(&vault).run().without_sources();
             assert_started(&outcome);
             waits(&outcome)
         })

@@ -108,12 +108,12 @@ fn every_misuse_is_an_error_with_the_next_step() {
         (
             &["--pin", "DB_HOST"],
             "--pin is not NAME=VERSION",
-            "give the name, `=`, and a version number or ~N for the one N before the current",
+            "use NAME=3 for version 3, or NAME=~1 for the previous one",
         ),
         (
             &["--pin", "DB_HOST=latest"],
             "--pin is not NAME=VERSION",
-            "give the name, `=`, and a version number or ~N for the one N before the current",
+            "use NAME=3 for version 3, or NAME=~1 for the previous one",
         ),
         (
             &["--require", "API_KEY,STRIPE_KEY,SENTRY_DSN"],

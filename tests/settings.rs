@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use crate::support::launcher::{Launcher, bare_launcher, launcher};
+use crate::support::launcher::{Launcher, bare_launcher, launcher, said};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
@@ -177,8 +177,8 @@ fn a_file_that_holds_no_value_is_an_error() {
         .assert_failed(
             125,
             &[
-                "error: REDENV_TOKEN_KEY_FILE: /no/such/file can't be read: no such file or directory",
-                "hint: check the path, and that the user this runs as may read the file",
+                "error: cannot read /no/such/file (REDENV_TOKEN_KEY_FILE): no such file or directory",
+                "hint: check the path, and that this user may read the file",
             ],
         );
 }
@@ -202,7 +202,8 @@ fn the_names_of_upstashs_own_clients_are_known() {
     assert_eq!(asked(&vault, mixed), "acme development");
 }
 
-const SAME_SOURCE: &str = "hint: the database's URL and token have to come from the same place, so that a file can't send your token elsewhere";
+const SAME_SOURCE: &str =
+    "hint: set URL and token in the same place: a file must not send your token elsewhere";
 
 #[test]
 fn url_and_token_have_to_come_from_the_same_place() {
@@ -216,7 +217,7 @@ fn url_and_token_have_to_come_from_the_same_place() {
         .assert_failed(
             125,
             &[
-                "error: UPSTASH_REDIS_URL is not set in the environment, where UPSTASH_REDIS_TOKEN is from",
+                "error: UPSTASH_REDIS_URL is not set in the environment, but UPSTASH_REDIS_TOKEN is",
                 SAME_SOURCE,
             ],
         );
@@ -227,7 +228,7 @@ fn url_and_token_have_to_come_from_the_same_place() {
         .assert_failed(
             125,
             &[
-                "error: UPSTASH_REDIS_TOKEN is not set in the environment, where UPSTASH_REDIS_URL is from",
+                "error: UPSTASH_REDIS_TOKEN is not set in the environment, but UPSTASH_REDIS_URL is",
                 SAME_SOURCE,
             ],
         );
@@ -243,7 +244,7 @@ fn everything_that_is_missing_is_said_at_once() {
         125,
         &[
             "error: REDENV_TOKEN_ID, REDENV_TOKEN_KEY, UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set",
-            "hint: export each, name a file with it in NAME_FILE, or write it into .env.local of this directory; `redenv-run token create` makes a token",
+            "hint: export each, put it into .env.local, or name a file that holds it in NAME_FILE; `redenv-run token create` creates a token",
         ],
     );
     // Beside what is wrong, whose hint is the next step.
@@ -256,7 +257,7 @@ fn everything_that_is_missing_is_said_at_once() {
             125,
             &[
                 "error: REDENV_TOKEN_KEY, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set; REDENV_TOKEN_ID has quotes around its value",
-                "hint: remove them: the value of REDENV_TOKEN_ID is taken as it stands (docker's --env-file keeps quotes)",
+                "hint: remove them: the value of REDENV_TOKEN_ID is used as it is (docker's --env-file keeps quotes)",
             ],
         );
 }
@@ -290,8 +291,8 @@ fn http_leaves_this_machine_only_when_it_is_allowed() {
     launch().program(["true"]).run().assert_failed(
         125,
         &[
-            "error: UPSTASH_REDIS_URL is http to 0.0.0.0, where the token could be read on the way",
-            "hint: use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the way there is safe",
+            "error: UPSTASH_REDIS_URL is http to 0.0.0.0, where others could read the token on the way",
+            "hint: use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the network is safe",
         ],
     );
     assert_eq!(vault.connections(), 0);
@@ -307,15 +308,32 @@ fn a_url_may_end_in_a_slash() {
 }
 
 #[test]
-fn what_settings_came_from_is_said_when_asked_for() {
+fn verbose_says_where_each_setting_came_from_and_no_value() {
     let vault = vault();
     let config = r#"{"name": "acme", "environment": "production"}"#;
-    let launch = without(&vault, &["REDENV_PROJECT"]).file("redenv.config.json", config);
-    let launch = launch.file(".env.local", "REDENV_TIMEOUT=20s\n").arg("-v").program(["true"]);
+    let launch = without(&vault, &["REDENV_PROJECT", "UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"])
+        .file("redenv.config.json", config)
+        .file("pin", "WHERE=1")
+        .env("REDENV_PIN_FILE", "pin")
+        .file(
+            ".env.local",
+            format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_REST_TOKEN={}\n", vault.url(), vault.token()),
+        )
+        .args(["-v", "--only", "*"])
+        .program(["true"]);
+    let config = launch.directory().canonicalize().unwrap().join("redenv.config.json");
     let outcome = launch.run();
-    let beginning = "redenv-run: project acme, environment production; settings also from .env.local and ";
-    assert!(outcome.stderr.starts_with(beginning), "{}", outcome.stderr);
-    let outcome = launcher(&vault).args(["-v", "-e", "development,production"]).program(["true"]).run();
-    let beginning = "redenv-run: project acme, environment development and production\n";
-    assert!(outcome.stderr.starts_with(beginning), "{}", outcome.stderr);
+    let expected = said(&[
+        "project acme, environment production",
+        &format!(
+            "settings: REDENV_TOKEN_ID, REDENV_TOKEN_KEY and REDENV_PIN_FILE from the environment; \
+             UPSTASH_REDIS_URL and UPSTASH_REDIS_REST_TOKEN from .env.local; \
+             name and environment from {}; --only from the command line",
+            config.display()
+        ),
+    ]);
+    assert!(outcome.stderr.starts_with(&expected), "{}\n{expected}", outcome.stderr);
+    for secret in [TOKEN_KEY, vault.token()] {
+        assert!(!outcome.stderr.contains(secret), "{}", outcome.stderr);
+    }
 }

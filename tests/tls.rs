@@ -132,7 +132,7 @@ fn a_certificate_file_that_cannot_be_used_is_named() {
             with(content).assert_failed(125, &["error: ca.pem contains no usable PEM certificate", named]);
         }
         let missing = greet(trusting(&vault).env(variable, "nowhere.pem")).run();
-        let error = format!("error: {variable}: nowhere.pem can't be read: no such file or directory");
+        let error = format!("error: cannot read nowhere.pem ({variable}): no such file or directory");
         let hint = "hint: correct the path, or leave it out: the bundled certificates are enough for Upstash";
         missing.assert_failed(125, &[&error, hint]);
     }

@@ -189,7 +189,7 @@ fn what_an_env_file_may_not_set_is_ignored_with_a_warning() {
         let launcher = launcher(&vault).file(".env.local", format!("{variable}=none-such\n"));
         let outcome = launcher.program(["printenv", "API_KEY"]).run();
         let warning = format!(
-            "redenv-run: warning: {variable} in .env.local is ignored: only the environment may set it\n"
+            "redenv-run: warning: {variable} in .env.local is ignored: set it in the environment, or use the flag\n"
         );
         assert_eq!(
             (outcome.code(), outcome.stdout.as_str(), outcome.stderr.as_str()),

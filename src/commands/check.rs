@@ -1,6 +1,7 @@
 //! `check`: what a launch would do, as a table or as JSON. Names, versions, ages and sizes; never
 //! a value.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::CheckFormat;
 use super::launch::report_child;
 use super::secrets::{self, Obtained};
 use super::start::Start;
@@ -15,7 +17,6 @@ use crate::child::environment::{self, Child};
 use crate::child::exec;
 use crate::child::memory_file::MemoryFiles;
 use crate::child::program::Program;
-use crate::cli::{CheckArgs, CheckFormat};
 use crate::settings::Settings;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
@@ -27,15 +28,15 @@ use crate::vault::Name;
 use crate::vault::select::{Secret, Selected};
 
 /// Does everything but the exec, and prints the result.
-pub(super) fn run(args: &CheckArgs, start: Start) -> Result<(), Box<dyn Failure>> {
-    let text = checked(args, start).map_err(NotReady)?;
+pub(super) fn run(format: CheckFormat, command: &[OsString], start: Start) -> Result<(), Box<dyn Failure>> {
+    let text = checked(format, command, start).map_err(NotReady)?;
     Ok(print(&text)?)
 }
 
-fn checked(args: &CheckArgs, start: Start) -> Result<String, Box<dyn Failure>> {
+fn checked(format: CheckFormat, command: &[OsString], start: Start) -> Result<String, Box<dyn Failure>> {
     let mut stages = Stages::new(start.at);
-    let settings = secrets::settings(&args.launch, &start)?;
-    let program = match args.command.first() {
+    let settings = secrets::settings(&start)?;
+    let program = match command.first() {
         Some(typed) => Some(Program::find(typed, start.path())?),
         None => None,
     };
@@ -47,13 +48,13 @@ fn checked(args: &CheckArgs, start: Start) -> Result<String, Box<dyn Failure>> {
     let mut child = environment::build(environment, &selected.secrets, &settings.policy)?;
     let _files = MemoryFiles::create(&settings.files, &selected.secrets, &mut child)?;
     report_child(&child, report);
-    let command = program.as_ref().map_or(0, |program| exec::size(program, &args.command[1..]));
-    exec::check_sizes(&child.environment, command)?;
+    let size = program.as_ref().map_or(0, |program| exec::size(program, &command[1..]));
+    exec::check_sizes(&child.environment, size)?;
     stages.end("environment");
 
     let path = program.as_ref().map(|program| program.path.as_path());
     let checked = Checked::new(&settings, &selected, &child, path, fallback_age, &stages);
-    Ok(match args.format {
+    Ok(match format {
         CheckFormat::Json => checked.json(),
         CheckFormat::Table => checked.text(Colour::of(&io::stdout())),
     })

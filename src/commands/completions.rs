@@ -3,11 +3,10 @@
 //! A launcher's most typed word is the command behind `--`, which `clap_complete` can't complete. A few lines
 //! per shell hand it to the shell, as if the command stood alone.
 
-use clap::{Args, Command, Subcommand};
 use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
-use crate::cli::{CompletionsArgs, LaunchArgs, Shell, Sub};
+use super::Shell;
 use crate::ui::failure::Failure;
 use crate::ui::output;
 
@@ -58,19 +57,15 @@ complete -c redenv-run -a "(__fish_redenv_run_command)"
 "#;
 
 /// Prints the completions of a shell.
-pub(super) fn run(args: &CompletionsArgs) -> Result<(), Box<dyn Failure>> {
-    // Without the command's own argument: it would be offered without `--`, where it is refused.
-    let mut command =
-        LaunchArgs::augment_args(Command::new("redenv-run").version("").disable_help_subcommand(true));
-    command = Sub::augment_subcommands(command);
+pub(super) fn run(shell: Shell, mut command: clap::Command) -> Result<(), Box<dyn Failure>> {
     let mut script = Vec::new();
-    match args.shell {
+    match shell {
         Shell::Bash => generate(Bash, &mut command, "redenv-run", &mut script),
         Shell::Zsh => generate(Zsh, &mut command, "redenv-run", &mut script),
         Shell::Fish => generate(Fish, &mut command, "redenv-run", &mut script),
     }
     let script = String::from_utf8_lossy(&script);
-    let script = match args.shell {
+    let script = match shell {
         // clap_complete 4.6 writes the `-` of the name in two ways; without this, no subcommand is completed.
         Shell::Bash => script.replace("redenv__subcmd__run", "redenv__run") + BASH,
         Shell::Zsh => script.replace("\n_redenv-run() {\n", ZSH),

@@ -5,8 +5,6 @@ mod store;
 
 use std::fmt;
 
-use crate::commands::usage::UsageError;
-use crate::settings::SettingsError;
 use crate::ui::failure::Failure;
 use crate::upstash::{self, RedisError};
 use crate::vault::derivation::DerivationError;
@@ -17,8 +15,6 @@ use crate::vault::{KeyError, ParseError, PinError};
 /// Why COMMAND did not start.
 #[derive(Debug)]
 pub(crate) enum Error {
-    Usage(UsageError),
-    Settings(SettingsError),
     Upstash(upstash::Error),
     Reply {
         host: String,
@@ -63,8 +59,6 @@ impl Error {
 
     fn tell(&self) -> Told {
         match self {
-            Self::Usage(error) => Told { message: error.message(), hint: error.hint() },
-            Self::Settings(error) => Told { message: error.message(), hint: error.hint() },
             Self::Upstash(error) => Told { message: error.to_string(), hint: error.hint() },
             Self::Reply { host, error } => store::reply(host, error),
             Self::Fallback { path, error, fallback } => {

@@ -1,18 +1,15 @@
 //! A launch from the settings to the exec. This is the only file that knows every step.
 
 use std::convert::Infallible;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::time::Instant;
 
-use super::error::Error;
 use super::secrets::{self, Obtained};
 use super::start::Start;
-use super::usage::UsageError;
 use crate::child::environment::{self, Child};
 use crate::child::exec::Launch;
 use crate::child::memory_file::MemoryFiles;
 use crate::child::program::Program;
-use crate::cli::LaunchArgs;
 use crate::ui::failure::Failure;
 use crate::ui::report::{Report, Shown, join};
 use crate::ui::stages::Stages;
@@ -20,25 +17,24 @@ use crate::ui::time::milliseconds;
 
 /// Becomes the command, with its secrets. Returns only when that failed.
 pub(super) fn run(
-    args: &LaunchArgs,
-    command: &[OsString],
+    typed: &OsStr,
+    arguments: Vec<OsString>,
     start: Start,
 ) -> Result<Infallible, Box<dyn Failure>> {
-    let (typed, arguments) = command.split_first().ok_or(Error::Usage(UsageError::NoCommand))?;
     let mut stages = Stages::new(start.at);
 
-    let settings = secrets::settings(args, &start)?;
+    let settings = secrets::settings(&start)?;
     // Looked up before the first request: a mistyped command costs no round trip.
     let program = Program::find(typed, start.path())?;
     stages.end("settings");
 
     let Obtained { selected, .. } = secrets::obtain(&settings, &start, &mut stages)?;
 
-    let Start { at, environment, report } = start;
+    let Start { at, environment, report, .. } = start;
     let mut child = environment::build(environment, &selected.secrets, &settings.policy)?;
     let files = MemoryFiles::create(&settings.files, &selected.secrets, &mut child)?;
     report_child(&child, report);
-    let launch = Launch { program, arguments: arguments.to_vec(), environment: child.environment, files };
+    let launch = Launch { program, arguments, environment: child.environment, files };
     launch.check_sizes()?;
     stages.end("environment");
     report_stages(&stages, at, report);

@@ -18,7 +18,6 @@ use zeroize::Zeroizing;
 
 use super::secrets::{self, Obtained};
 use super::start::Start;
-use crate::cli::{LaunchArgs, MaskArgs};
 use crate::ui::failure::Failure;
 use crate::ui::report::{Shown, join, reason};
 use crate::ui::stages::Stages;
@@ -53,12 +52,9 @@ impl Failure for MaskError {
 }
 
 /// Prints the workflow commands that mask the secrets.
-pub(super) fn run(args: MaskArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(super) fn run(start: &Start) -> Result<(), Box<dyn Failure>> {
     check_output(&io::stdout())?;
-    let MaskArgs { project, env_file, selection, network, fallback, output } = args;
-    let args =
-        LaunchArgs { project, env_file, selection, network, fallback, output, ..LaunchArgs::default() };
-    let settings = secrets::settings(&args, start)?;
+    let settings = secrets::settings(start)?;
     let Obtained { selected, .. } = secrets::obtain(&settings, start, &mut Stages::new(start.at))?;
     let short = write(&selected.secrets, &mut io::stdout().lock())?;
     if !short.is_empty() {

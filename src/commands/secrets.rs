@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::start::Start;
-use crate::cli::LaunchArgs;
 use crate::deadline::Deadline;
 use crate::settings::{Settings, Store};
 use crate::ui::failure::Failure;
@@ -30,16 +29,13 @@ pub(super) struct Obtained {
 }
 
 /// Resolves the settings, and prints their warnings.
-pub(super) fn settings(args: &LaunchArgs, start: &Start) -> Result<Settings, Box<dyn Failure>> {
-    let Start { at, environment, report } = start;
-    let settings = Settings::resolve(args, environment, *at).map_err(Error::Settings)?;
+pub(super) fn settings(start: &Start) -> Result<Settings, Box<dyn Failure>> {
+    let Start { at, environment, flags, report } = start;
+    let settings = Settings::resolve(flags, environment, *at)?;
     settings.warnings.iter().for_each(|warning| report.warning(warning));
-    report.detail(|| {
-        let Settings { project, environments, read, .. } = &settings;
-        let files = join(read.iter().map(|path| Shown(&path.to_string_lossy()).to_string()));
-        let files = if read.is_empty() { String::new() } else { format!("; settings also from {files}") };
-        format!("project {project}, environment {}{files}", join(environments))
-    });
+    let Settings { project, environments, .. } = &settings;
+    report.detail(|| format!("project {project}, environment {}", join(environments)));
+    report.detail(|| format!("settings: {}", settings.origins()));
     Ok(settings)
 }
 

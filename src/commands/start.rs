@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Instant;
 
 use crate::child::environment::Environment;
+use crate::settings::Flags;
 use crate::ui::report::Report;
 
 /// How redenv-run was started.
@@ -12,6 +13,8 @@ pub(crate) struct Start {
     pub(crate) at: Instant,
     /// The inherited environment.
     pub(crate) environment: Environment,
+    /// The settings that were given as flags.
+    pub(crate) flags: Flags,
     /// Takes messages for the user.
     pub(crate) report: Report,
 }

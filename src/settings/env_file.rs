@@ -1,4 +1,4 @@
-//! An env file, of which only the launcher's own variables are taken.
+//! An env file, from which redenv-run takes only its own variables.
 
 mod syntax;
 #[cfg(test)]
@@ -6,8 +6,10 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use super::small_file::{self, FileError, LIMIT};
-use super::variables::{self, FILE_SUFFIX, Form, Sources};
+use super::file::{self, FileError, LIMIT};
+use super::problem::shown;
+use super::table::{self, Setting, Sources};
+use super::variables::{self, FILE_SUFFIX, Form};
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
 use syntax::Items;
@@ -15,70 +17,69 @@ use syntax::Items;
 /// The file that is read where none is named.
 const DEFAULT: &str = ".env.local";
 
-/// The launcher's own variables in a file.
-#[derive(Default)]
-pub(crate) struct EnvFile {
-    /// Its path, for messages.
-    pub(crate) path: PathBuf,
-    /// Who chose it.
-    pub(crate) choice: Choice,
-    /// Own variables that it may not set.
-    pub(crate) ignored: Vec<Ignored>,
-    /// What is taken from it; of a name that is there twice the last one counts, as in a shell.
+/// redenv-run's own variables in a file.
+#[derive(Debug, Default)]
+pub(super) struct EnvFile {
+    /// Its path, for messages; empty if there is no file.
+    pub(super) path: PathBuf,
+    pub(super) choice: Choice,
+    /// Variables that it may not set, or that look like one of redenv-run's own.
+    pub(super) ignored: Vec<Ignored>,
+    /// What is taken from it. When a name appears twice, the last value wins, as in shells.
     variables: Vec<(String, SecretText)>,
 }
 
 /// Who chose the file, and so how far it is trusted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
-    /// Nobody: it lay in the working directory, and may be a stranger's.
+pub(super) enum Choice {
+    /// Nobody named it: it may belong to a stranger.
     #[default]
     Found,
-    /// The user, by its name.
+    /// The user named it.
     Named,
 }
 
-/// An own variable that is not taken.
+/// A variable that is not taken.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ignored {
-    /// Only the process' environment may set it.
+pub(super) enum Ignored {
+    /// Only the process's environment may set it.
     ProcessOnly(String),
-    /// A `NAME_FILE` in a file that nobody named: it would make the launcher read any file, and send
-    /// what that holds to the database of the same file.
+    /// A `NAME_FILE` in a file that nobody named: it could make redenv-run read any file and send its
+    /// content to the database of the same file.
     FileForm(String),
-    /// No variable of the launcher's, but nearly one.
-    Slip { name: String, meant: String },
+    /// Not one of redenv-run's own variables, but nearly one.
+    Typo { name: String, meant: Vec<String> },
 }
 
-/// Why an env file can't be read. Never holds a line of it.
-#[derive(Debug)]
+/// Why an env file can't be used. Never holds a line of it.
+#[derive(thiserror::Error, Debug)]
 pub(crate) enum EnvFileError {
-    /// It isn't there, or can't be read.
+    #[error("cannot read {}: {error}", shown(path))]
     Unreadable { path: PathBuf, error: FileError },
-    /// A line isn't `NAME=VALUE`.
+    #[error("{} is malformed: line {line} is not NAME=VALUE", shown(path))]
     Malformed { path: PathBuf, line: usize },
-    /// The value of an own variable isn't UTF-8.
+    #[error("{} is malformed: line {line} is not UTF-8", shown(path))]
     NotUtf8 { path: PathBuf, line: usize },
 }
 
 impl EnvFile {
-    /// Reads the file that was named, a stream until the deadline.
+    /// Reads the file that the user named; from a pipe, until the deadline.
     ///
     /// # Errors
-    /// [`EnvFileError`]: unreadable or malformed.
-    pub(crate) fn read(path: &Path, deadline: Deadline) -> Result<Self, EnvFileError> {
+    /// [`EnvFileError`] for a file that is unreadable or malformed.
+    pub(super) fn read(path: &Path, deadline: Deadline) -> Result<Self, EnvFileError> {
         let unreadable = |error| EnvFileError::Unreadable { path: path.into(), error };
-        let bytes = small_file::read(path, LIMIT, Some(deadline)).map_err(unreadable)?;
+        let bytes = file::read(path, LIMIT, Some(deadline)).map_err(unreadable)?;
         Self::parse(path, Choice::Named, &bytes)
     }
 
     /// Reads `.env.local` of the working directory, if there is one.
     ///
     /// # Errors
-    /// [`EnvFileError`]: unreadable or malformed.
-    pub(crate) fn read_default() -> Result<Self, EnvFileError> {
+    /// [`EnvFileError`] for a file that is unreadable or malformed.
+    pub(super) fn read_default() -> Result<Self, EnvFileError> {
         let path = Path::new(DEFAULT);
-        match small_file::read_found(path) {
+        match file::read_found(path) {
             Ok(Some(bytes)) => Self::parse(path, Choice::Found, &bytes),
             // A directory of that name, as some tools make it.
             Ok(None) | Err(FileError::Directory) => Ok(Self::default()),
@@ -91,13 +92,27 @@ impl EnvFile {
         self.variables.iter().rev().find(|variable| variable.0 == name).map(|variable| &variable.1)
     }
 
+    /// Whether it holds a setting in any form.
+    pub(super) fn defines(&self, setting: Setting) -> bool {
+        let holds = |name: &str| variables::find(name.as_bytes()).is_some_and(|it| it.0.setting == setting);
+        self.variables.iter().any(|(name, _)| holds(name))
+    }
+
     /// Whether the variable's `NAME_FILE` is there, and ignored.
     pub(super) fn ignores_file_form(&self, name: &str) -> bool {
         let is_its = |ignored: &Ignored| match ignored {
             Ignored::FileForm(form) => form.strip_suffix(FILE_SUFFIX) == Some(name),
-            Ignored::ProcessOnly(_) | Ignored::Slip { .. } => false,
+            Ignored::ProcessOnly(_) | Ignored::Typo { .. } => false,
         };
         self.ignored.iter().any(is_its)
+    }
+
+    /// The variables that are nearly redenv-run's own, and what was probably meant.
+    pub(super) fn typos(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
+        self.ignored.iter().filter_map(|ignored| match ignored {
+            Ignored::Typo { name, meant } => Some((name.as_str(), meant.clone())),
+            _ => None,
+        })
     }
 
     fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, EnvFileError> {
@@ -116,13 +131,14 @@ impl EnvFile {
             assigns = true;
             let found = variables::find(name);
             let name = String::from_utf8_lossy(name).into_owned();
-            let Some((variable, form)) = found else {
-                if let Some(meant) = variables::meant(&name) {
-                    file.ignored.push(Ignored::Slip { name, meant });
+            let Some((row, form)) = found else {
+                let meant = variables::meant(&name);
+                if !meant.is_empty() {
+                    file.ignored.push(Ignored::Typo { name, meant });
                 }
                 continue;
             };
-            match (variable.sources, form, choice) {
+            match (row.sources, form, choice) {
                 (Sources::Process, ..) => file.ignored.push(Ignored::ProcessOnly(name)),
                 (_, Form::File, Choice::Found) => file.ignored.push(Ignored::FileForm(name)),
                 _ => {
@@ -132,7 +148,7 @@ impl EnvFile {
                 }
             }
         }
-        // Nothing else is in it: it is no env file.
+        // With nothing else in it, it is not an env file.
         if let Some(line) = passed_over.filter(|_| !assigns) {
             return Err(malformed(line));
         }
@@ -140,10 +156,10 @@ impl EnvFile {
     }
 }
 
-/// Whether what doesn't parse is another program's, such as `TITLE=two words` or `title: x`, which other
-/// readers of the file accept, or pass over. Not where it takes one of the launcher's with it, as a
-/// quote that isn't closed does.
+/// Whether a line that doesn't parse belongs to another program, such as `TITLE=two words` or `title: x`,
+/// which other readers accept or skip. Not if it swallows one of redenv-run's own variables, as an open
+/// quote does.
 fn is_of_others(text: &[u8]) -> bool {
     let holds = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
-    !variables::ALL.iter().any(|variable| holds(variable.name.as_bytes()))
+    !table::rows().flat_map(|row| row.variables).any(|variable| holds(variable.as_bytes()))
 }

@@ -2,85 +2,81 @@
 
 use std::path::Path;
 
-use super::DEFAULT_ENVIRONMENT;
 use super::problem::{Problem, shown};
 use super::project_file::{Member, ProjectFile, Value};
-use super::resolver::Resolver;
-use super::source::Found;
-use super::variables as var;
+use super::resolver::{Found, Resolver, Source};
+use super::table::Setting;
 use crate::secret::SecretText;
 use crate::vault::Name;
 
 impl Resolver<'_> {
-    /// The project, and its environments where they are asked for with their flags.
-    pub(super) fn project(
-        &mut self,
-        flag: Option<&str>,
-        environments: Option<&[String]>,
-    ) -> (Option<Name>, Vec<Name>) {
+    /// The project alone, for commands that need no environment.
+    pub(super) fn project(&mut self) -> Option<Name> {
+        self.project_and_environments(false).0
+    }
+
+    /// The project, and its environments if they are needed.
+    pub(super) fn project_and_environments(&mut self, with_environments: bool) -> (Option<Name>, Vec<Name>) {
         let before = self.problems.len();
-        let mut project = match flag {
-            Some(name) => Some((name.to_owned(), "--project".to_owned())),
-            None => self.significant(var::PROJECT).map(|found| (found.value.expose().to_owned(), found.name)),
-        };
-        let mut environments = match environments {
-            None => Some((Vec::new(), String::new())),
-            Some([]) => self.significant(var::ENVIRONMENT).map(|found| {
-                (
-                    found.value.expose().split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>(),
-                    found.name,
-                )
-            }),
-            Some(names) => Some((names.to_vec(), "--env".to_owned())),
-        };
-        let faultless = self.problems.len() == before;
-        if faultless && (project.is_none() || environments.is_none()) {
+        let mut project = self.significant(Setting::Project);
+        let mut environments = if with_environments { self.significant(Setting::Environments) } else { None };
+        let is_complete = project.is_some() && (environments.is_some() || !with_environments);
+        if self.problems.len() == before && !is_complete {
             match ProjectFile::find() {
                 Ok(Some(file)) => {
-                    self.read.push(file.path.clone());
                     project = project.or_else(|| self.literal(Member::Name, file.name, &file.path));
-                    environments = environments.or_else(|| {
-                        let (name, place) =
-                            self.literal(Member::Environment, file.environment, &file.path)?;
-                        Some((vec![name], place))
-                    });
+                    if with_environments {
+                        environments = environments
+                            .or_else(|| self.literal(Member::Environment, file.environment, &file.path));
+                    }
                 }
                 Ok(None) => {}
-                Err(error) => self.problem(Problem::ProjectFile(error)),
+                Err(error) => self.problems.push(Problem::ProjectFile(error)),
             }
         }
         if project.is_none() && self.problems.len() == before {
-            self.missing(&[var::PROJECT]);
+            self.missing(Setting::Project);
         }
-        let (names, place) =
-            environments.unwrap_or_else(|| (vec![DEFAULT_ENVIRONMENT.to_owned()], String::new()));
+        let project = project.and_then(|found| self.name(&found.name, found.value.expose()));
+        if !with_environments {
+            return (project, Vec::new());
+        }
+        let default = || {
+            let default = Setting::Environments.row().default.unwrap_or_default();
+            (String::new(), SecretText::new(default.to_owned()))
+        };
+        let (place, names) = environments.map_or_else(default, |found| (found.name, found.value));
         let mut layers: Vec<Name> = Vec::new();
-        for name in &names {
-            if let Some(name) = self.name(name, &place) {
+        for name in names.expose().split(',') {
+            if let Some(name) = self.name(&place, name.trim()) {
                 // Named twice, its last place counts.
                 layers.retain(|other| *other != name);
                 layers.push(name);
             }
         }
-        (project.and_then(|(name, place)| self.name(&name, &place)), layers)
+        (project, layers)
     }
 
-    /// What the project file says of a member, and where, for messages.
-    fn literal(&mut self, member: Member, value: Value, path: &Path) -> Option<(String, String)> {
+    /// The literal value of a member of the project file.
+    fn literal(&mut self, member: Member, value: Value, path: &Path) -> Option<Found> {
         match (value, member) {
-            (Value::Literal(text), _) => Some((text, format!("`{}` in {}", member.key(), shown(path)))),
-            // For an environment that isn't there the default holds; one that is there and can't be
-            // told must not be taken for it.
+            (Value::Literal(text), _) => {
+                self.note_place(shown(path), member.key().to_owned());
+                let name = format!("`{}` in {}", member.key(), shown(path));
+                Some(Found { name, value: SecretText::new(text), source: Source::ProjectFile })
+            }
+            // Without an environment the default holds. One that can't be read must not be taken for it.
             (Value::Absent, Member::Environment) => None,
             _ => {
-                self.problem(Problem::NotLiteral { member, path: path.into() });
+                self.problems.push(Problem::NotLiteral { member, path: path.into() });
                 None
             }
         }
     }
 
-    fn name(&mut self, text: &str, place: &str) -> Option<Name> {
-        let found = Found { name: place.to_owned(), value: SecretText::new(text.to_owned()) };
+    fn name(&mut self, place: &str, text: &str) -> Option<Name> {
+        let value = SecretText::new(text.to_owned());
+        let found = Found { name: place.to_owned(), value, source: Source::ProjectFile };
         Name::new(self.without_slips(found)?.value.expose())
     }
 }

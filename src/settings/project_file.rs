@@ -9,8 +9,9 @@ use std::str;
 
 use serde_json::value::RawValue;
 
-use super::small_file::{self, FileError};
-use super::variables::{self as var, Variable};
+use super::file::{self, FileError};
+use super::problem::shown;
+use super::table::Setting;
 
 /// The file names, in the order they are looked for in a directory.
 const NAMES: [&str; 5] =
@@ -63,22 +64,21 @@ impl Member {
         }
     }
 
-    /// The variable that beats it.
-    pub(crate) const fn variable(self) -> Variable {
+    /// The setting that it is.
+    pub(super) const fn setting(self) -> Setting {
         match self {
-            Self::Name => var::PROJECT,
-            Self::Environment => var::ENVIRONMENT,
+            Self::Name => Setting::Project,
+            Self::Environment => Setting::Environments,
         }
     }
 }
 
-/// A project file that is there and can't be read.
-#[derive(Debug)]
+/// A project file that exists and can't be read.
+#[derive(thiserror::Error, Debug)]
+#[error("cannot read {}: {error}", shown(path))]
 pub(crate) struct ProjectFileError {
-    /// Its path.
-    pub(crate) path: PathBuf,
-    /// Why.
-    pub(crate) error: FileError,
+    path: PathBuf,
+    error: FileError,
 }
 
 impl ProjectFile {
@@ -93,7 +93,7 @@ impl ProjectFile {
                 let path = directory.join(name);
                 // The working directory itself is there also where one above it can't be searched.
                 let place = if directory == here { Path::new(name) } else { &path };
-                match small_file::read_found(place).and_then(|bytes| Self::read(&path, bytes.as_deref())) {
+                match file::read_found(place).and_then(|bytes| Self::read(&path, bytes.as_deref())) {
                     Ok(None) => {}
                     Ok(found) => return Ok(found),
                     Err(error) => return Err(ProjectFileError { path, error }),

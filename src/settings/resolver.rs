@@ -1,211 +1,280 @@
-//! The look-up of each setting in its places, and all that is wrong with them, gathered. What takes
-//! more than one look-up has its own file: `store.rs` and `project.rs`.
+//! Looks settings up in their sources, typed, and gathers everything that is wrong with them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use jiff::{Span, SpanRelativeTo};
+
 use super::env_file::{EnvFile, Ignored};
+use super::file::{self, LIMIT};
+use super::flags::Flags;
 use super::problem::{Problem, SettingsError, shown};
-use super::source::{Found, Sources};
-use super::variables::{self as var, Variable};
-use super::{DEFAULT_MAX_STALE, DEFAULT_TIMEOUT, boolean, flag_of};
-use crate::child::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
-use crate::cli::{EnvFileArgs, EnvironmentArgs, FallbackArgs, NetworkArgs, SelectionArgs};
+use super::table::{Kind, Setting};
+use super::variables::{self, FILE_SUFFIX};
+use crate::child::environment::Environment;
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
-use crate::ui::report::Shown;
-use crate::vault::Pin;
-use crate::vault::fallback::FallbackSettings;
-use crate::vault::select::{OnBroken, References, Selection};
+use crate::ui::report::{Shown, join};
 
-/// Looks settings up one by one and gathers what is wrong.
+/// Where a setting came from; an earlier source beats a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    Flag,
+    Process,
+    EnvFile,
+    ProjectFile,
+}
+
+/// A value, and how it was set: `--flag`, `NAME`, or `NAME_FILE`.
+pub(super) struct Found {
+    pub(super) name: String,
+    pub(super) value: SecretText,
+    pub(super) source: Source,
+}
+
+/// The settings that came from one place, for `-v`.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) place: String,
+    pub(crate) names: Vec<String>,
+}
+
+/// Looks settings up one by one.
 pub(super) struct Resolver<'e> {
-    pub(super) sources: Sources<'e>,
+    pub(super) flags: &'e Flags,
+    pub(super) process: &'e Environment,
+    pub(super) env_file: EnvFile,
+    /// Until when a file that is a pipe is waited for.
+    pub(super) deadline: Deadline,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
-    /// The files that were found, or named.
-    pub(super) read: Vec<PathBuf>,
+    pub(super) origins: Vec<Origin>,
 }
 
 impl<'e> Resolver<'e> {
-    /// Reads the env file, if any; what looks like a setting and isn't is warned of.
+    /// Reads the env file, if there is one.
     ///
     /// # Errors
-    /// [`SettingsError`]: the env file can't be used.
+    /// [`SettingsError`] for an env file that can't be read: nearly every setting would seem to be missing.
     pub(super) fn new(
-        args: &EnvFileArgs,
-        network: &NetworkArgs,
+        flags: &'e Flags,
         process: &'e Environment,
-        at: Instant,
+        start: Instant,
     ) -> Result<Self, SettingsError> {
-        // As far as it is known already; what is wrong with it is told where it is taken for good.
-        let deadline = |text: Option<&str>| Deadline::new(at, text.and_then(span).unwrap_or(DEFAULT_TIMEOUT));
-        let text = process.get(OsStr::new(var::TIMEOUT.name)).and_then(|text| text.to_str());
-        let text = network.timeout.as_deref().or(text);
-        let sources = Sources { process, file: EnvFile::default(), deadline: deadline(text) };
-        let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new(), read: Vec::new() };
-        let file = if args.no_env_file {
-            Ok(EnvFile::default())
-        } else if let Some(path) = args.env_file.clone().or_else(|| this.path(var::ENV_FILE)) {
-            EnvFile::read(&path, this.sources.deadline)
-        } else if this.flag(false, var::NO_ENV_FILE) {
-            Ok(EnvFile::default())
-        } else {
-            EnvFile::read_default()
-        };
-        // Without the file nearly every other setting would seem to be missing.
-        this.sources.file = file.map_err(|error| SettingsError(vec![Problem::EnvFile(error)]))?;
-        let text = text.or_else(|| this.sources.file.get(var::TIMEOUT.name).map(SecretText::expose));
-        this.sources.deadline = deadline(text);
-        this.read.extend(Some(this.sources.file.path.clone()).filter(|path| !path.as_os_str().is_empty()));
-        this.tell_ignored();
+        let (env_file, deadline) = (EnvFile::default(), Deadline::new(start, Duration::ZERO));
+        let (problems, warnings, origins) = (Vec::new(), Vec::new(), Vec::new());
+        let mut this = Self { flags, process, env_file, deadline, problems, warnings, origins };
+        this.deadline = this.early_deadline(start);
+        this.env_file = this.read_env_file()?;
+        this.deadline = this.early_deadline(start);
+        this.warn_of_ignored();
         Ok(this)
     }
 
-    /// What looks like a setting and isn't taken, such as `REDENV_ENVIROMENT`: without it the launch would
-    /// quietly be another one.
-    fn tell_ignored(&mut self) {
-        let process = self.sources.process;
-        let is_set = |name: &str| process.contains_key(OsStr::new(name));
-        for name in process.keys().filter_map(|name| name.to_str()) {
-            // Where the other is set too, this one is somebody's own.
-            if let Some(meant) = var::meant(name).filter(|meant| !is_set(meant)) {
-                self.warnings.push(format!("{} is not read: did you mean {meant}?", Shown(name)));
+    /// The deadline as far as it is known. Whether `--timeout` is right is checked later.
+    fn early_deadline(&self, start: Instant) -> Deadline {
+        let found = self.find(Setting::Timeout).ok().flatten();
+        let timeout = found.and_then(|found| duration(found.value.expose()));
+        Deadline::new(start, timeout.unwrap_or_else(|| default(Setting::Timeout)))
+    }
+
+    fn read_env_file(&mut self) -> Result<EnvFile, SettingsError> {
+        let unread = |error| SettingsError(vec![Problem::EnvFile(error)]);
+        if self.flags.has(Setting::NoEnvFile) {
+            return Ok(EnvFile::default());
+        }
+        if let Some((_, path)) = self.path(Setting::EnvFile) {
+            return EnvFile::read(&path, self.deadline).map_err(unread);
+        }
+        if self.switch(Setting::NoEnvFile) {
+            return Ok(EnvFile::default());
+        }
+        EnvFile::read_default().map_err(unread)
+    }
+
+    /// Warns of variables that look like a setting and aren't read: the launch would silently be another one.
+    fn warn_of_ignored(&mut self) {
+        let is_set = |name: &String| self.process.contains_key(OsStr::new(name));
+        for (name, meant) in self.process.keys().filter_map(|name| name.to_str()).map(with_meant) {
+            // If the right one is set too, this one belongs to something else.
+            if !meant.is_empty() && !meant.iter().any(is_set) {
+                self.warnings.push(format!("{} is not read: did you mean {}?", Shown(name), join(meant)));
             }
         }
-        let EnvFile { path, ignored, .. } = &self.sources.file;
+        let EnvFile { path, ignored, .. } = &self.env_file;
         for ignored in ignored {
             let (name, why) = match ignored {
                 Ignored::ProcessOnly(name) => {
-                    (name, "is ignored: only the environment may set it".to_owned())
+                    (name, "is ignored: set it in the environment, or use the flag".to_owned())
                 }
-                Ignored::FileForm(name) => {
-                    let who = "the environment, or a file that --env-file names,";
-                    (name, format!("is ignored: only {who} may set it"))
+                Ignored::FileForm(name) => (
+                    name,
+                    "is ignored: set it in the environment, or in a file named with --env-file".to_owned(),
+                ),
+                Ignored::Typo { name, meant } => {
+                    (name, format!("is not read: did you mean {}?", join(meant)))
                 }
-                Ignored::Slip { name, meant } => (name, format!("is not read: did you mean {meant}?")),
             };
             self.warnings.push(format!("{} in {} {why}", Shown(name), shown(path)));
         }
     }
 
-    pub(super) fn problem(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    /// A setting's value from the first source that has it.
+    ///
+    /// # Errors
+    /// As [`Resolver::find_in`].
+    pub(super) fn find(&self, setting: Setting) -> Result<Option<Found>, Problem> {
+        for source in [Source::Flag, Source::Process, Source::EnvFile] {
+            if let Some(found) = self.find_in(setting, source)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
-    /// A variable's value, not empty. An empty one is as good as none.
-    pub(super) fn optional(&mut self, variable: Variable) -> Option<Found> {
-        match self.sources.find(variable) {
-            Ok(found) => found.filter(|found| !found.value.expose().is_empty()),
+    /// A setting's value from one source: of two variables the first one that is set.
+    ///
+    /// # Errors
+    /// [`Problem`] for `NAME` and `NAME_FILE` at once, a value that isn't UTF-8, and a file that can't be read.
+    pub(super) fn find_in(&self, setting: Setting, source: Source) -> Result<Option<Found>, Problem> {
+        if source == Source::Flag {
+            let Some(values) = self.flags.get(setting) else { return Ok(None) };
+            let name = setting.flag();
+            let value = utf8(&name, &values.join(OsStr::new(",")))?;
+            return Ok(Some(Found { name, value, source }));
+        }
+        if source == Source::Process && self.is_left_to_env_file(setting) {
+            return Ok(None);
+        }
+        for name in setting.variables() {
+            let file_form = format!("{name}{FILE_SUFFIX}");
+            match (self.variable(name, source)?, self.variable(&file_form, source)?) {
+                (Some(_), Some(_)) => return Err(Problem::BothForms(name)),
+                (Some(value), None) => return Ok(Some(Found { name: (*name).to_owned(), value, source })),
+                (None, Some(path)) => {
+                    let value = read_value(&file_form, Path::new(path.expose()), Some(self.deadline))?;
+                    return Ok(Some(Found { name: file_form, value, source }));
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the process has only empty variables for a setting that the env file has: redenv-run itself
+    /// hands such variables to the command, which may start it again.
+    fn is_left_to_env_file(&self, setting: Setting) -> bool {
+        self.env_file.defines(setting) && self.forms_in_process(setting).all(|value| value.is_empty())
+    }
+
+    /// What the process has under a setting's variables, in both forms.
+    fn forms_in_process(&self, setting: Setting) -> impl Iterator<Item = &OsString> {
+        let names =
+            setting.variables().iter().flat_map(|name| [(*name).to_owned(), format!("{name}{FILE_SUFFIX}")]);
+        names.filter_map(|name| self.process.get(OsStr::new(&name)))
+    }
+
+    /// Whether the process's environment has a setting in either form.
+    pub(super) fn is_in_process(&self, setting: Setting) -> bool {
+        self.forms_in_process(setting).next().is_some()
+    }
+
+    fn variable(&self, name: &str, source: Source) -> Result<Option<SecretText>, Problem> {
+        match source {
+            Source::EnvFile => {
+                Ok(self.env_file.get(name).map(|value| SecretText::new(value.expose().to_owned())))
+            }
+            _ => self.process.get(OsStr::new(name)).map(|value| utf8(name, value)).transpose(),
+        }
+    }
+
+    /// Finds a setting and notes its source; what is wrong with it becomes a problem.
+    fn look_up(&mut self, setting: Setting) -> Option<Found> {
+        match self.find(setting) {
+            Ok(Some(found)) => {
+                self.note(&found);
+                Some(found)
+            }
+            Ok(None) => None,
             Err(problem) => {
-                self.problem(problem);
+                self.problems.push(problem);
                 None
             }
         }
     }
 
-    /// A variable's value where an empty one is a slip, such as `$UNSET` in a deployment's file.
-    pub(super) fn significant(&mut self, variable: Variable) -> Option<Found> {
-        match self.sources.find(variable) {
-            Ok(Some(found)) if found.value.expose().is_empty() => {
-                self.problem(Problem::Empty(found.name));
-                None
-            }
-            Ok(found) => found,
-            Err(problem) => {
-                self.problem(problem);
-                None
-            }
-        }
-    }
-
-    /// A path, which need not be UTF-8.
-    pub(super) fn path(&mut self, variable: Variable) -> Option<PathBuf> {
-        let file_form = format!("{}{}", variable.name, var::FILE_SUFFIX);
-        if self.sources.process.contains_key(OsStr::new(&file_form)) {
-            return self.optional(variable).map(|found| found.value.expose().into());
-        }
-        self.sources.process.get(OsStr::new(variable.name)).filter(|path| !path.is_empty()).map(PathBuf::from)
-    }
-
-    pub(super) fn flag(&mut self, flag: bool, variable: Variable) -> bool {
-        if flag {
-            return true;
-        }
-        let Some(found) = self.optional(variable) else { return false };
-        boolean(found.value.expose()).unwrap_or_else(|| {
-            self.problem(Problem::Boolean(found.name));
-            false
-        })
-    }
-
-    /// A flag's names or patterns, else the variable's. A flag that is given and holds none is a
-    /// slip, such as `--only "$UNSET"`, and must not mean everything.
-    pub(super) fn list(&mut self, flag: &[String], variable: Variable) -> Vec<String> {
-        let trimmed = |item: &str| Some(item.trim().to_owned()).filter(|item| !item.is_empty());
-        if !flag.is_empty() {
-            let items: Vec<_> = flag.iter().filter_map(|item| trimmed(item)).collect();
-            if items.is_empty() {
-                self.problem(Problem::Empty(flag_of(variable)));
-            }
-            return items;
-        }
-        let found = self.optional(variable);
-        found.map(|found| found.value.expose().split(',').filter_map(trimmed).collect()).unwrap_or_default()
-    }
-
-    pub(super) fn time(&mut self, flag: Option<&str>, name: &str, variable: Variable) -> Option<Duration> {
-        let (text, name) = if let Some(text) = flag {
-            (text.to_owned(), name.to_owned())
-        } else {
-            let found = self.optional(variable)?;
-            (found.value.expose().to_owned(), found.name)
+    pub(super) fn note(&mut self, found: &Found) {
+        let place = match found.source {
+            Source::Flag => "the command line".to_owned(),
+            Source::Process => "the environment".to_owned(),
+            Source::EnvFile | Source::ProjectFile => shown(&self.env_file.path),
         };
-        let span = span(&text);
-        if span.is_none() {
-            self.problem(Problem::Time { name });
-        }
-        span
+        self.note_place(place, found.name.clone());
     }
 
-    /// A setting that has to be there, without the usual slips.
-    pub(super) fn required(&mut self, variable: Variable) -> Option<Found> {
+    pub(super) fn note_place(&mut self, place: String, name: String) {
+        match self.origins.iter_mut().find(|origin| origin.place == place) {
+            Some(origin) if origin.names.contains(&name) => {}
+            Some(origin) => origin.names.push(name),
+            None => self.origins.push(Origin { place, names: vec![name] }),
+        }
+    }
+
+    /// A setting's value. An empty variable counts as unset; an empty flag is a mistake, such as `"$UNSET"`.
+    pub(super) fn optional(&mut self, setting: Setting) -> Option<Found> {
+        let found = self.look_up(setting)?;
+        if found.source == Source::Flag {
+            return self.not_empty(found);
+        }
+        Some(found).filter(|found| !found.value.expose().is_empty())
+    }
+
+    /// A setting's value, where an empty variable is a mistake too.
+    pub(super) fn significant(&mut self, setting: Setting) -> Option<Found> {
+        let found = self.look_up(setting)?;
+        self.not_empty(found)
+    }
+
+    fn not_empty(&mut self, found: Found) -> Option<Found> {
+        if found.value.expose().is_empty() {
+            self.problems.push(Problem::Empty(found.name));
+            return None;
+        }
+        Some(found)
+    }
+
+    /// The value of a setting that has to be there, checked for the usual slips.
+    pub(super) fn required(&mut self, setting: Setting) -> Option<Found> {
         let before = self.problems.len();
-        let found = self.significant(variable);
+        let found = self.significant(setting);
         if found.is_none() && self.problems.len() == before {
-            self.missing(&[variable]);
+            self.missing(setting);
         }
         self.without_slips(found?)
     }
 
-    /// None of a setting's spellings is there.
-    pub(super) fn missing(&mut self, spellings: &[Variable]) {
-        let file = &self.sources.file;
-        let ignored = spellings.iter().find(|variable| file.ignores_file_form(variable.name));
-        let mistyped = self.slips().find(|(_, meant)| {
-            let meant = meant.strip_suffix(var::FILE_SUFFIX).unwrap_or(meant);
-            spellings.iter().any(|variable| variable.name == meant)
+    /// Reports a setting that isn't set, and what may have been meant to be it.
+    pub(super) fn missing(&mut self, setting: Setting) {
+        let name = setting.variables()[0];
+        let ignored_here = |variable: &&&str| self.env_file.ignores_file_form(variable);
+        if let Some(name) = setting.variables().iter().find(ignored_here) {
+            let path = self.env_file.path.clone();
+            return self.problems.push(Problem::IgnoredFileForm { name, path });
+        }
+        let in_process = self.process.keys().filter_map(|name| name.to_str()).map(with_meant);
+        let in_file = self.env_file.typos();
+        let typo = in_process.chain(in_file).find(|(_, meant)| {
+            let base = |name: &String| name.strip_suffix(FILE_SUFFIX).unwrap_or(name).to_owned();
+            meant.iter().any(|meant| setting.variables().contains(&base(meant).as_str()))
         });
-        self.problem(match (ignored, mistyped) {
-            (Some(variable), _) => Problem::IgnoredFileForm { name: variable.name, path: file.path.clone() },
-            (None, Some((slip, meant))) => Problem::Mistyped { name: spellings[0].name, slip, meant },
-            (None, None) => Problem::Missing(spellings[0].name),
+        self.problems.push(match typo {
+            Some((typo, meant)) => Problem::Mistyped { name, typo: typo.to_owned(), meant },
+            None => Problem::Missing(name),
         });
     }
 
-    /// The variables that are nearly settings, in the environment and in the env file, and what was meant.
-    fn slips(&self) -> impl Iterator<Item = (String, String)> {
-        let names = self.sources.process.keys().filter_map(|name| name.to_str());
-        let in_process = names.filter_map(|name| Some((name.to_owned(), var::meant(name)?)));
-        let in_file = self.sources.file.ignored.iter().filter_map(|ignored| match ignored {
-            Ignored::Slip { name, meant } => Some((name.clone(), meant.clone())),
-            _ => None,
-        });
-        in_process.chain(in_file)
-    }
-
+    /// A value without quotes, white space or nothing at all around it.
     pub(super) fn without_slips(&mut self, found: Found) -> Option<Found> {
         let text = found.value.expose();
         let quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
@@ -215,107 +284,120 @@ impl<'e> Resolver<'e> {
             _ if quoted('"') || quoted('\'') => Problem::Quotes(found.name),
             _ => return Some(found),
         };
-        self.problem(problem);
+        self.problems.push(problem);
         None
     }
 
-    pub(super) fn fallback(&mut self, args: &FallbackArgs) -> Option<FallbackSettings> {
-        let max_stale = self.time(args.max_stale.as_deref(), "--max-stale", var::MAX_STALE);
-        let path = args.fallback.clone().or_else(|| self.path(var::FALLBACK));
-        if path.is_none() && args.max_stale.is_some() {
-            self.problem(Problem::Needs("--max-stale", "--fallback"));
-        }
-        Some(FallbackSettings { path: path?, max_stale: max_stale.unwrap_or(DEFAULT_MAX_STALE) })
+    pub(super) fn text(&mut self, setting: Setting) -> Option<String> {
+        self.optional(setting).map(|found| found.value.expose().to_owned())
     }
 
-    pub(super) fn selection(&mut self, args: &SelectionArgs) -> Selection {
-        let scope = match &args.scope {
-            Some(scope) if scope.is_empty() => {
-                self.problem(Problem::Empty(flag_of(var::SCOPE)));
+    pub(super) fn switch(&mut self, setting: Setting) -> bool {
+        if self.flags.has(setting) {
+            self.note_place("the command line".to_owned(), setting.flag());
+            return true;
+        }
+        let Some(found) = self.optional(setting) else { return false };
+        boolean(found.value.expose()).unwrap_or_else(|| {
+            self.problems.push(Problem::Boolean(found.name));
+            false
+        })
+    }
+
+    /// The names or patterns of a list. A flag without any, such as `--only ,`, must not mean everything.
+    pub(super) fn list(&mut self, setting: Setting) -> Vec<String> {
+        let Some(found) = self.optional(setting) else { return Vec::new() };
+        let items = found.value.expose().split(',').map(str::trim).filter(|item| !item.is_empty());
+        let items: Vec<String> = items.map(String::from).collect();
+        if items.is_empty() && found.source == Source::Flag {
+            self.problems.push(Problem::Empty(found.name));
+        }
+        items
+    }
+
+    pub(super) fn duration(&mut self, setting: Setting) -> Duration {
+        let Some(found) = self.optional(setting) else { return default(setting) };
+        duration(found.value.expose()).unwrap_or_else(|| {
+            self.problems.push(Problem::Duration(found.name));
+            default(setting)
+        })
+    }
+
+    /// A path, which need not be UTF-8, and how it was set.
+    pub(super) fn path(&mut self, setting: Setting) -> Option<(String, PathBuf)> {
+        debug_assert_eq!(setting.row().kind, Kind::Path);
+        let direct = match self.flags.get(setting).and_then(<[OsString]>::first) {
+            Some(path) => Some((setting.flag(), "the command line", path)),
+            None => setting.variables().iter().find_map(|name| {
+                let file_form = format!("{name}{FILE_SUFFIX}");
+                let path = self.process.get(OsStr::new(name)).filter(|path| !path.is_empty())?;
+                let only_form = !self.process.contains_key(OsStr::new(&file_form));
+                only_form.then(|| ((*name).to_owned(), "the environment", path))
+            }),
+        };
+        match direct {
+            Some((name, _, path)) if path.is_empty() => {
+                self.problems.push(Problem::Empty(name));
                 None
             }
-            Some(scope) => Some(scope.clone()),
-            None => self.optional(var::SCOPE).map(|found| found.value.expose().to_owned()),
-        };
-        Selection {
-            only: self.list(&args.only, var::ONLY),
-            exclude: self.list(&args.exclude, var::EXCLUDE),
-            scope,
-            references: if self.flag(args.raw, var::RAW) { References::Keep } else { References::Expand },
-            broken: if self.flag(args.skip_broken, var::SKIP_BROKEN) {
-                OnBroken::Skip
-            } else {
-                OnBroken::Refuse
-            },
-        }
-    }
-
-    pub(super) fn pins(&mut self, args: &SelectionArgs) -> BTreeMap<String, Pin> {
-        let mut pins = BTreeMap::new();
-        let place = if args.pin.is_empty() { var::PIN.name } else { "--pin" };
-        for text in self.list(&args.pin, var::PIN) {
-            match text
-                .rsplit_once('=')
-                .and_then(|(name, version)| Some((name.to_owned(), Pin::parse(version)?)))
-            {
-                Some((name, pin)) => drop(pins.insert(name, pin)),
-                None => self.problem(Problem::Pin(place.to_owned())),
+            Some((name, place, path)) => {
+                self.note_place(place.to_owned(), name.clone());
+                Some((name, path.into()))
             }
-        }
-        pins
-    }
-
-    pub(super) fn policy(&mut self, args: &EnvironmentArgs) -> Policy {
-        let keep: BTreeSet<String> = self.list(&args.keep, var::KEEP).into_iter().collect();
-        let pristine = self.flag(args.pristine, var::PRISTINE);
-        if !keep.is_empty() && !pristine {
-            self.problem(Problem::Needs("--keep", "--pristine"));
-        }
-        Policy {
-            preserve: self.preserve(args),
-            own_names: self.sources.process.keys().filter(|name| var::is_own(name)).cloned().collect(),
-            own: if self.flag(args.keep_token, var::KEEP_TOKEN) {
-                OwnVariables::Keep
-            } else {
-                OwnVariables::Remove
-            },
-            inherit: if pristine { Inherit::Pristine { keep } } else { Inherit::All },
-            allow_reserved: self.list(&args.allow_reserved, var::ALLOW_RESERVED).into_iter().collect(),
-            require: self.list(&args.require, var::REQUIRE),
-        }
-    }
-
-    /// `--preserve-env`, `--preserve-env=A,B`; in the variable `1` or `*` is all.
-    pub(super) fn preserve(&mut self, args: &EnvironmentArgs) -> Preserve {
-        let names = self.list(&args.preserve_env, var::PRESERVE_ENV);
-        let answer = match names.as_slice() {
-            [one] if args.preserve_env.is_empty() => boolean(one),
-            _ => None,
-        };
-        match answer {
-            Some(true) => Preserve::All,
-            // The flag without a name is a `*`, whatever it is given beside.
-            None if names.iter().any(|name| name == "*") => Preserve::All,
-            None if !names.is_empty() => Preserve::Names(names.into_iter().collect()),
-            _ => Preserve::None,
+            None => self.optional(setting).map(|found| (found.name, found.value.expose().into())),
         }
     }
 }
 
-/// A span of time over zero: seconds, or `10s`, `500ms`, `24h`.
-fn span(text: &str) -> Option<Duration> {
-    seconds(text).or_else(|| humantime::parse_duration(text).ok()).filter(|span| !span.is_zero())
+fn with_meant(name: &str) -> (&str, Vec<String>) {
+    (name, variables::meant(name))
 }
 
-/// Seconds, with a decimal point or without. To read them as a float would bring 16 KB of tables along.
-fn seconds(text: &str) -> Option<Duration> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(part) {
-        return None;
+fn utf8(name: &str, value: &OsStr) -> Result<SecretText, Problem> {
+    let text = value.to_str().ok_or_else(|| Problem::NotUtf8(name.to_owned()))?;
+    Ok(SecretText::new(text.to_owned()))
+}
+
+/// The content of the file that `name` names, without one newline at its end.
+pub(super) fn read_value(name: &str, path: &Path, deadline: Option<Deadline>) -> Result<SecretText, Problem> {
+    if path.as_os_str().is_empty() {
+        return Err(Problem::Empty(name.to_owned()));
     }
-    let nanoseconds = format!("{part:0<9}");
-    Some(Duration::new(whole.parse().ok()?, nanoseconds[..9].parse().ok()?))
+    let unreadable = |error| Problem::Unreadable { name: name.to_owned(), path: path.into(), error };
+    let mut bytes = file::read(path, LIMIT, deadline).map_err(unreadable)?;
+    // Some editors write a byte order mark.
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    if bytes.ends_with(b"\n") {
+        let end = bytes.len() - if bytes.ends_with(b"\r\n") { 2 } else { 1 };
+        bytes.truncate(end);
+    }
+    SecretText::from_utf8(bytes).map_err(|_| Problem::NotUtf8(name.to_owned()))
+}
+
+/// The default that the table gives a duration.
+fn default(setting: Setting) -> Duration {
+    setting.row().default.and_then(duration).unwrap_or_default()
+}
+
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// A duration above zero: seconds, or `10s`, `500ms`, `24h`, `7d`.
+fn duration(text: &str) -> Option<Duration> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    }
+    let is_seconds = text.ends_with(|last: char| last.is_ascii_digit());
+    let span: Span = if is_seconds { format!("{text}s").parse() } else { text.parse() }.ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(duration).ok().filter(|duration| !duration.is_zero())
 }
 
 #[cfg(test)]
@@ -323,31 +405,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_seconds_or_has_its_unit() {
+    fn a_duration_is_seconds_or_has_its_unit() {
         for (text, milliseconds) in [
             ("10", Some(10_000)),
             ("0.5", Some(500)),
-            ("2.0009999999999", Some(2000)),
-            ("0.0019999999999", Some(1)),
             ("007", Some(7000)),
             ("10s", Some(10_000)),
             ("1500ms", Some(1500)),
             ("1m 30s", Some(90_000)),
+            ("1m30s", Some(90_000)),
+            ("24h", Some(86_400_000)),
+            ("7d", Some(604_800_000)),
             ("0", None),
             ("0.0", None),
             ("0s", None),
             ("", None),
             (".", None),
-            ("1.", None),
-            (".5", None),
             ("-1", None),
-            ("+1", None),
+            ("-1s", None),
             ("1e3", None),
             ("1.5.5", None),
             ("ten", None),
             ("18446744073709551616", None),
         ] {
-            assert_eq!(span(text).map(|span| span.as_millis()), milliseconds, "{text}");
+            assert_eq!(duration(text).map(|span| span.as_millis()), milliseconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn booleans_are_read_generously() {
+        for (text, expected) in
+            [("1", Some(true)), ("TRUE", Some(true)), ("off", Some(false)), ("", Some(false)), ("2", None)]
+        {
+            assert_eq!(boolean(text), expected, "{text}");
         }
     }
 }

@@ -208,7 +208,7 @@ fn only_a_fresh_file_is_used() {
     place.assert_started_from_file(&with("2days").run(), "hello world\n");
     assert_eq!(place.greet().run().code(), Some(125), "a day is the most where nothing is said");
     at(0);
-    place.assert_started_from_file(&with("200years").run(), "hello world\n");
+    place.assert_started_from_file(&with("73000d").run(), "hello world\n");
 
     // A clock that is set back by a little is nothing, by more is told.
     at(now() + 30);

@@ -33,6 +33,13 @@ impl Outcome {
         self.status.code()
     }
 
+    /// Without the line of `-v` that says where each setting came from.
+    pub fn without_sources(mut self) -> Self {
+        let is_other = |line: &&str| !line.starts_with("redenv-run: settings: ");
+        self.stderr = self.stderr.split_inclusive('\n').filter(is_other).collect();
+        self
+    }
+
     /// What `env -0` printed. Panics when it did not end well, or when something was said beside.
     #[track_caller]
     pub fn environment(&self) -> BTreeMap<String, String> {

@@ -2,19 +2,20 @@
 //! made of: `man-page DIRECTORY`.
 #![allow(unreachable_pub, reason = "its modules are the tests' too")]
 
-#[allow(dead_code, reason = "the launcher's module, of which this needs the definitions")]
-#[path = "../../src/cli.rs"]
-mod cli;
+#[allow(dead_code, reason = "redenv-run's module, of which this needs the whole command line")]
+#[path = "../../src/cli/definition.rs"]
+mod definition;
 mod manual;
+#[allow(dead_code, reason = "redenv-run's module, of which this needs the flags")]
+#[path = "../../src/settings/table.rs"]
+mod table;
 
 use std::path::Path;
 use std::{env, fs, io};
 
-use clap::CommandFactory;
-
 fn main() -> io::Result<()> {
     let directory = env::args_os().nth(1).ok_or_else(|| io::Error::other("where to?"))?;
-    for (name, page) in manual::pages(cli::Cli::command()) {
+    for (name, page) in manual::pages(definition::redenv_run()) {
         fs::write(Path::new(&directory).join(name + ".1"), page)?;
     }
     Ok(())

@@ -36,8 +36,8 @@ fn a_password_that_does_not_fit_writes_nothing() {
     assert_failed(&file("wrong"), WRONG);
     assert_eq!(file("\n").code(), Some(125));
     let missing = token(&vault, &["create", "-n", "x"]).env("REDENV_MASTER_PASSWORD_FILE", "/no/file").run();
-    let stderr = "redenv-run: error: REDENV_MASTER_PASSWORD_FILE: /no/file can't be read: no such file or directory\n\
-         redenv-run: hint: check the path, and that the user this runs as may read the file\n";
+    let stderr = "redenv-run: error: cannot read /no/file (REDENV_MASTER_PASSWORD_FILE): no such file or directory\n\
+         redenv-run: hint: check the path, and that this user may read the file\n";
     assert_failed(&missing, stderr);
     assert_eq!(service_tokens(&vault), before);
 }

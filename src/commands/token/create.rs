@@ -15,8 +15,8 @@ use super::metadata::Metadata;
 use super::password::MasterPassword;
 use super::project::{Change, Project};
 use crate::child::environment::Environment;
-use crate::cli::token::{CreateArgs, CreateFormat};
 use crate::commands::start::Start;
+use crate::commands::{CreateOptions, TokenFormat};
 use crate::secret::SecretText;
 use crate::ui::failure::Failure;
 use crate::ui::output;
@@ -62,11 +62,11 @@ struct Entry<'a> {
 }
 
 /// Makes a token and prints it.
-pub(super) fn run(args: &CreateArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(in crate::commands) fn run(args: &CreateOptions, start: &Start) -> Result<(), Box<dyn Failure>> {
     if args.name.trim().is_empty() {
         return Err(TokenError::NoName.into());
     }
-    let project = Project::new(&args.options, start)?;
+    let project = Project::new(start)?;
     let password = MasterPassword::find(args.password_stdin, &start.environment)?;
     // Read before the prompt: a mistyped project is told before the password is typed.
     let read = project.read()?;
@@ -114,7 +114,7 @@ fn decrypt_pek(
 impl<'a> NewToken<'a> {
     fn make(
         project: &'a Name,
-        args: &'a CreateArgs,
+        args: &'a CreateOptions,
         environment: &Environment,
         pek: &Key,
     ) -> Result<Self, NoRandomness> {
@@ -205,17 +205,17 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
 }
 
 /// Prints the token to stdout, and advice to a terminal. No message has the key in it.
-fn print(token: &NewToken<'_>, url: &str, format: CreateFormat, report: Report) -> Result<(), TokenError> {
+fn print(token: &NewToken<'_>, url: &str, format: TokenFormat, report: Report) -> Result<(), TokenError> {
     let is_terminal = io::stdout().is_terminal();
     let text = Zeroizing::new(match format {
-        CreateFormat::Text => format!(
+        TokenFormat::Text => format!(
             "Project Name: {}\nPublic Token ID: {}\nSecret Token Key: {}\n",
             Shown(token.project),
             token.id,
             token.key.expose()
         ),
-        CreateFormat::Env => token.env_file(url, is_terminal),
-        CreateFormat::Json => shown_json(&Zeroizing::new(json(token))),
+        TokenFormat::Env => token.env_file(url, is_terminal),
+        TokenFormat::Json => shown_json(&Zeroizing::new(json(token))),
     });
     output::write(&text).map_err(|error| TokenError::KeyLost { id: token.id.clone(), error })?;
     if is_terminal {
@@ -223,7 +223,7 @@ fn print(token: &NewToken<'_>, url: &str, format: CreateFormat, report: Report) 
             "the key is shown only once: save it now, in the program's settings or a password manager",
         );
     }
-    if format == CreateFormat::Env && io::stderr().is_terminal() {
+    if format == TokenFormat::Env && io::stderr().is_terminal() {
         report.warning("the Upstash token is still missing: fill in the last line, UPSTASH_REDIS_TOKEN");
     }
     Ok(())

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::metadata::Metadata;
 use super::project::Project;
-use crate::cli::token::{ListArgs, ListFormat};
+use crate::commands::ListFormat;
 use crate::commands::start::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
@@ -54,10 +54,10 @@ pub(super) enum Kind {
 }
 
 /// Prints the project's tokens.
-pub(super) fn run(args: &ListArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
-    let project = Project::new(&args.options, start)?;
+pub(in crate::commands) fn run(format: ListFormat, start: &Start) -> Result<(), Box<dyn Failure>> {
+    let project = Project::new(start)?;
     let tokens = tokens(&project.read()?).map_err(|error| project.malformed(error))?;
-    match args.format {
+    match format {
         ListFormat::Json => {
             #[expect(clippy::expect_used, reason = "structs of strings and numbers always serialize")]
             let json = serde_json::to_string(&tokens).expect("tokens as JSON");

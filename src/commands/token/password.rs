@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 
 use super::error::TokenError;
 use crate::child::environment::Environment;
-use crate::commands::error::Error;
 use crate::secret::SecretText;
 use crate::settings;
 use crate::ui::failure::Failure;
@@ -30,9 +29,7 @@ impl MasterPassword {
         if from_stdin && !io::stdin().is_terminal() {
             return Ok(Self::Given(first_line(io::stdin().lock())?));
         }
-        if !from_stdin
-            && let Some(password) = settings::master_password(environment).map_err(Error::Settings)?
-        {
+        if !from_stdin && let Some(password) = settings::master_password(environment)? {
             return Ok(Self::Given(password));
         }
         Ok(Self::Ask(Terminal::open().ok_or(TokenError::NoTerminalForPassword)?))

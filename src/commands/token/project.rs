@@ -12,7 +12,6 @@ use serde::Deserialize;
 
 use super::error::TokenError;
 use super::metadata::{ENCRYPTED_PEK, EPHEMERAL, Metadata, SERVICE_TOKENS};
-use crate::cli::token::TokenOptions;
 use crate::commands::error::Error;
 use crate::commands::start::Start;
 use crate::deadline::Deadline;
@@ -60,8 +59,8 @@ struct Failed {
 
 impl Project {
     /// Resolves the settings, and prints their warnings. Nothing is connected yet.
-    pub(super) fn new(options: &TokenOptions, start: &Start) -> Result<Self, Box<dyn Failure>> {
-        let access = Access::resolve(options, &start.environment, start.at).map_err(Error::Settings)?;
+    pub(super) fn new(start: &Start) -> Result<Self, Box<dyn Failure>> {
+        let access = Access::resolve(&start.flags, &start.environment, start.at)?;
         access.warnings.iter().for_each(|warning| start.report.warning(warning));
         let Access { project: name, store, .. } = access;
         let client = Upstash::new(&store.address, &store.token, &store.network)?;

@@ -6,7 +6,6 @@ use super::error::TokenError;
 use super::list::{Kind, Token, tokens};
 use super::metadata::Metadata;
 use super::project::{Change, Project};
-use crate::cli::token::RevokeArgs;
 use crate::commands::start::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
@@ -15,19 +14,23 @@ use crate::ui::report::{Shown, join};
 use crate::vault::Name;
 
 /// Revokes tokens after confirmation. IDs without a token are an error, but only after the others are gone.
-pub(super) fn run(args: &RevokeArgs, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(in crate::commands) fn run(
+    arguments: Vec<String>,
+    yes: bool,
+    start: &Start,
+) -> Result<(), Box<dyn Failure>> {
     let mut ids: Vec<String> = Vec::new();
-    for id in &args.ids {
+    for id in arguments {
         if id.starts_with("redenv_sk_") {
             return Err(TokenError::KeyAsId.into());
         }
-        if !ids.contains(id) {
-            ids.push(id.clone());
+        if !ids.contains(&id) {
+            ids.push(id);
         }
     }
-    let project = Project::new(&args.options, start)?;
+    let project = Project::new(start)?;
     let terminal = match Terminal::open() {
-        _ if args.yes => None,
+        _ if yes => None,
         Some(terminal) => Some(terminal),
         None => return Err(TokenError::NoTerminalToConfirm.into()),
     };

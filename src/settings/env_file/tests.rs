@@ -20,7 +20,7 @@ fn project(file: &EnvFile) -> Option<&str> {
 }
 
 #[test]
-fn only_the_launchers_own_variables_are_taken() {
+fn only_own_variables_are_taken() {
     let file = parse(
         "\u{feff}# comment\nREDENV_PROJECT=acme\nexport REDENV_TOKEN_KEY='redenv_sk_a+b/c='\nDATABASE_URL=x\n",
     );

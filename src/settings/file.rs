@@ -1,7 +1,6 @@
-//! The files that settings are read from: small ones, so that one without an end can't fill memory,
-//! and read within the deadline, so that a pipe without a writer can't hold a launch.
+//! Reading the files that settings come from: small ones, so that an endless one can't fill memory, and
+//! within the deadline, so that a pipe without a writer can't hold up a launch.
 
-use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,6 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
@@ -21,7 +21,7 @@ pub(super) const LIMIT: Limit = Limit { mebibytes: 1 };
 /// The most that a file of certificates may hold: bundles that explain each one come near 1 MiB.
 pub(super) const CERTIFICATES: Limit = Limit { mebibytes: 16 };
 
-/// The most that is read of a file.
+/// The most that redenv-run reads of a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit {
     mebibytes: u64,
@@ -34,52 +34,35 @@ impl Limit {
 }
 
 /// Why a file can't be used.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
 pub(crate) enum FileError {
-    /// The system says so.
-    Io(io::Error),
-    /// It is a directory.
+    #[error("{}", reason(.0))]
+    Io(#[from] io::Error),
+    #[error("it is a directory")]
     Directory,
-    /// It is a pipe, a device, or the like, and nobody named it.
+    /// A pipe, a device, or the like that nobody named.
+    #[error("it is not a regular file")]
     NotRegular,
-    /// It holds more than it may.
+    #[error("it is longer than {} MiB", .0.mebibytes)]
     TooLong(Limit),
-    /// It is a pipe or the like, whose end did not come within the deadline of this span.
+    /// A pipe or the like that didn't end before the deadline, which was this long.
+    #[error("it did not end within {}", friendly(*.0))]
     Endless(Duration),
-    /// It is not UTF-8.
+    #[error("it is not UTF-8")]
     NotUtf8,
-    /// It should be a JSON object, and isn't.
+    #[error("it is not a JSON object")]
     NotJson,
 }
 
-impl From<io::Error> for FileError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
+fn friendly(duration: Duration) -> String {
+    format!("{:#}", SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
 }
 
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Io(error) => return f.write_str(&reason(error)),
-            Self::Directory => "is a directory",
-            Self::NotRegular => "it is not a regular file",
-            Self::TooLong(limit) => return write!(f, "it is longer than {} MiB", limit.mebibytes),
-            Self::Endless(span) => {
-                let span = humantime::format_duration(*span);
-                return write!(f, "it did not come to an end within {span}");
-            }
-            Self::NotUtf8 => "it is not UTF-8",
-            Self::NotJson => "it is not a JSON object",
-        })
-    }
-}
-
-/// What a file holds that the user named. It may be a stream: `/dev/stdin`, a shell's `<(...)`. That
-/// is waited for until the deadline, or for ever where there is none.
+/// Reads a file that the user named. It may be a stream, such as `/dev/stdin` or a shell's `<(...)`, which
+/// is waited for until the deadline, or for ever without one.
 ///
 /// # Errors
-/// [`FileError`]: unreadable, too long, or without an end in time.
+/// [`FileError`] for a file that is unreadable, too long, or didn't end in time.
 pub(super) fn read(
     path: &Path,
     limit: Limit,
@@ -87,7 +70,7 @@ pub(super) fn read(
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
     match deadline {
         Some(deadline) if !fs::metadata(path)?.is_file() => {
-            // Already to open a pipe waits for its writer.
+            // Opening a pipe already waits for its writer.
             let (path, (end, ended)) = (path.to_owned(), mpsc::sync_channel(1));
             let read = move || drop(end.send(read_opened(&path, limit)));
             thread::Builder::new().name("file".into()).spawn(read)?;
@@ -103,10 +86,10 @@ fn read_opened(path: &Path, limit: Limit) -> Result<Zeroizing<Vec<u8>>, FileErro
     read_all(file, &metadata, limit)
 }
 
-/// What a file holds that nobody named and that may be a stranger's; `None` where there is none.
+/// Reads a file that nobody named and that may be a stranger's; `None` if there is none.
 ///
 /// # Errors
-/// [`FileError`]: unreadable, too long, or no regular file.
+/// [`FileError`] for a file that is unreadable, too long, or not a regular one.
 pub(super) fn read_found(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     match read_regular(path) {
         Err(FileError::Io(error)) if is_absence(path, &error) => Ok(None),
@@ -114,7 +97,7 @@ pub(super) fn read_found(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, File
     }
 }
 
-/// A file in a directory that may not even be searched can't be meant.
+/// Whether a file doesn't exist. One in a directory that this user may not search counts as that.
 fn is_absence(path: &Path, error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
@@ -124,9 +107,9 @@ fn is_absence(path: &Path, error: &io::Error) -> bool {
 }
 
 fn read_regular(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    // Before it is opened, which alone can hang (a pipe) or set something going (a device).
+    // Before it is opened: opening can hang (a pipe) or start something (a device).
     check_regular(&fs::metadata(path)?)?;
-    // And again what was opened, without waiting: it may have been exchanged in between.
+    // And again after it was opened, without waiting: it may have been replaced in between.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
@@ -143,7 +126,7 @@ fn check_regular(metadata: &Metadata) -> Result<(), FileError> {
 }
 
 fn read_all(file: File, metadata: &Metadata, limit: Limit) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    // Its size up front, and what settings that come as a stream need: growing leaves copies behind.
+    // The whole size at once, with room for a stream: growing would leave copies behind.
     let size = usize::try_from(metadata.len().min(limit.bytes())).unwrap_or_default() + 4096;
     let mut bytes = Zeroizing::new(Vec::with_capacity(size));
     match file.take(limit.bytes() + 1).read_to_end(&mut bytes)? {

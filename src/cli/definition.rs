@@ -1,0 +1,334 @@
+//! The command line as clap needs it, made from the table of settings: flags and help text, nothing else.
+
+use std::ffi::OsString;
+
+use clap::builder::{OsStringValueParser, PossibleValuesParser};
+use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
+
+use super::table::{self, Flag, GROUPS, Kind, OUTPUT, Row, Taker};
+
+/// The arguments that are no settings, by their names in clap.
+pub(crate) const COMMAND: &str = "command";
+pub(crate) const FORMAT: &str = "format";
+pub(crate) const SHELL: &str = "shell";
+pub(crate) const NAME: &str = "name";
+pub(crate) const DESCRIPTION: &str = "description";
+pub(crate) const PASSWORD_STDIN: &str = "password-stdin";
+pub(crate) const IDS: &str = "ids";
+pub(crate) const YES: &str = "yes";
+
+/// The columns of a line of `--help`.
+const COLUMNS: usize = 80;
+
+/// A launch and nothing else. Building the other commands takes longer than everything before the request.
+pub(crate) fn launch() -> Command {
+    launch_flags().arg(command_argument("The command to start, and its arguments"))
+}
+
+/// The whole command line.
+pub(crate) fn redenv_run() -> Command {
+    without_command()
+        .arg(command_argument("The command to start, and its arguments"))
+        .mut_subcommand("check", |check| check.arg(command_argument("A command to look up as well")))
+}
+
+fn launch_flags() -> Command {
+    with_settings(Command::new("redenv-run").disable_help_flag(true), Taker::Launch)
+}
+
+/// The whole command line but for the command: a shell would complete it without `--`.
+pub(crate) fn without_command() -> Command {
+    launch_flags()
+        .about("Start a command with its Redenv secrets")
+        .long_about(
+            "Reads a service token from the environment, fetches the project's encrypted secrets from \
+             Upstash Redis in one request, decrypts them in memory, adds them to the environment, and \
+             becomes COMMAND.",
+        )
+        .version(env!("CARGO_PKG_VERSION"))
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+        .disable_version_flag(true)
+        .override_usage(
+            "redenv-run [OPTIONS] -- COMMAND [ARG]...\n       \
+             redenv-run check | mask | token | completions [OPTIONS]",
+        )
+        .after_help(AFTER_HELP)
+        .arg(help().global(true))
+        .arg(
+            Arg::new("version")
+                .short('V')
+                .long("version")
+                .action(ArgAction::Version)
+                .help("Print the version")
+                .help_heading(OUTPUT),
+        )
+        .subcommands([check(), mask(), token(), completions()])
+}
+
+fn help() -> Arg {
+    Arg::new("help")
+        .short('h')
+        .long("help")
+        .action(ArgAction::HelpShort)
+        .help("Print this page")
+        .help_heading(OUTPUT)
+}
+
+fn check() -> Command {
+    let command = Command::new("check")
+        .about("Do everything but start the command, and show what it would get")
+        .override_usage("redenv-run check [OPTIONS] [-- COMMAND [ARG]...]")
+        .after_help(CHECK_EXAMPLES)
+        .arg(format(&["table", "json"]));
+    with_settings(command, Taker::Check)
+}
+
+fn mask() -> Command {
+    let command = Command::new("mask")
+        .about("Hide the secrets in the log of a GitHub Actions job")
+        .after_help(MASK_EXAMPLES);
+    with_settings(command, Taker::Mask)
+}
+
+fn completions() -> Command {
+    Command::new("completions").about("Print completions for a shell").after_help(COMPLETIONS_EXAMPLES).arg(
+        Arg::new(SHELL)
+            .value_name("SHELL")
+            .required(true)
+            .value_parser(PossibleValuesParser::new(["bash", "zsh", "fish"]))
+            .help("The shell"),
+    )
+}
+
+fn token() -> Command {
+    let create = Command::new("create")
+        .about("Create a service token; its key is shown once")
+        .after_help(CREATE_HELP)
+        .args([
+            Arg::new(NAME)
+                .short('n')
+                .long("name")
+                .value_name("NAME")
+                .required(true)
+                .help("Name, such as prod-api-server"),
+            Arg::new(DESCRIPTION).short('d').long("description").value_name("TEXT").help("What it is for"),
+            switch(PASSWORD_STDIN, "Read the master password from the first line of stdin"),
+            format(&["text", "env", "json"]).help("text, json, or env: the lines for an env file"),
+        ]);
+    let list = Command::new("list")
+        .about("List the service tokens")
+        .after_help(LIST_HELP)
+        .arg(format(&["text", "json"]));
+    let revoke = Command::new("revoke")
+        .about("Revoke service tokens, at once and for good")
+        .after_help(REVOKE_HELP)
+        .args([
+            Arg::new(IDS)
+                .value_name("ID")
+                .required(true)
+                .action(ArgAction::Append)
+                .num_args(1..)
+                .help("IDs of tokens"),
+            switch(YES, "Don't ask").short('y'),
+        ]);
+    Command::new("token")
+        .about("Create, list and revoke the project's service tokens")
+        .after_help(TOKEN_EXAMPLES)
+        .subcommand_required(true)
+        .subcommands([create, list, revoke].map(|command| with_settings(command, Taker::Token)))
+}
+
+/// `--format`, whose first value is the default.
+fn format(values: &[&'static str]) -> Arg {
+    Arg::new(FORMAT)
+        .long(FORMAT)
+        .value_name("FORMAT")
+        .value_parser(PossibleValuesParser::new(values))
+        .hide_possible_values(true)
+        .default_value(values[0])
+        .help(values.join(" or "))
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+/// Everything after `--`, byte for byte.
+fn command_argument(help: &'static str) -> Arg {
+    Arg::new(COMMAND)
+        .value_name("COMMAND")
+        .action(ArgAction::Append)
+        .num_args(0..)
+        .last(true)
+        .value_parser(value_parser!(OsString))
+        .value_hint(ValueHint::CommandName)
+        .hide(true)
+        .help(help)
+}
+
+/// The flags of the settings that a command takes.
+fn with_settings(mut command: Command, taker: Taker) -> Command {
+    for group in GROUPS.iter().filter(|group| group.takers.contains(&taker)) {
+        for row in group.rows {
+            if let Some(flag) = &row.flag {
+                let help = wrapped(&help_line(row), text_width(group.heading));
+                command = command.arg(argument(row, flag).help(help).help_heading(group.heading));
+            }
+        }
+    }
+    command
+}
+
+fn argument(row: &Row, flag: &Flag) -> Arg {
+    let mut argument = Arg::new(flag.long).long(flag.long);
+    if let Some(short) = flag.short {
+        argument = argument.short(short);
+    }
+    if let Some(other) = conflicts(row.setting) {
+        argument = argument.conflicts_with(other);
+    }
+    if row.kind == Kind::Switch {
+        return argument.action(ArgAction::SetTrue);
+    }
+    let argument = argument.value_name(flag.value_name).value_parser(OsStringValueParser::new());
+    match row.kind {
+        Kind::ListOrAll => {
+            argument.action(ArgAction::Append).num_args(0..=1).require_equals(true).default_missing_value("*")
+        }
+        Kind::List => argument.action(ArgAction::Append),
+        Kind::Path => argument.value_hint(ValueHint::AnyPath),
+        _ => argument,
+    }
+}
+
+/// The flags that contradict a setting.
+fn conflicts(setting: table::Setting) -> Option<&'static str> {
+    match setting {
+        table::Setting::EnvFile => Some("no-env-file"),
+        table::Setting::Verbose => Some("quiet"),
+        _ => None,
+    }
+}
+
+/// A setting's line of `--help`, with its default.
+fn help_line(row: &Row) -> String {
+    match row.default {
+        Some(default) => format!("{} [default: {default}]", row.help),
+        None => row.help.to_owned(),
+    }
+}
+
+/// The columns that a heading's flags leave for their text.
+fn text_width(heading: &str) -> usize {
+    let groups = GROUPS.iter().filter(|group| group.heading == heading);
+    let flags = groups.flat_map(|group| group.rows).filter_map(|row| Some((row, row.flag.as_ref()?)));
+    let widths = flags.map(|(row, flag)| {
+        let brackets = match row.kind {
+            Kind::Switch => 0,
+            Kind::ListOrAll => "[=<>]".len(),
+            _ => " <>".len(),
+        };
+        "  -x, --".len() + flag.long.len() + brackets + flag.value_name.len() + 2
+    });
+    COLUMNS - widths.max().unwrap_or_default()
+}
+
+/// Text in lines of at most `columns` characters.
+fn wrapped(text: &str, columns: usize) -> String {
+    let mut lines = String::new();
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > columns {
+            lines.push('\n');
+            width = 0;
+        } else if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+    }
+    lines
+}
+
+const AFTER_HELP: &str = "\
+Settings without a flag, from the environment or .env.local:
+  REDENV_TOKEN_ID, REDENV_TOKEN_KEY        the service token
+  UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN   the database's REST URL and token
+  REDENV_TOKEN_SALT                        optional, makes the start faster
+
+Every flag has a variable: --max-stale is REDENV_MAX_STALE, --raw is
+REDENV_RAW=1, and --env is REDENV_ENVIRONMENT. A variable with _FILE added
+names a file that holds the value. A flag beats a variable, which beats
+.env.local, which beats the project file. From .env.local, redenv-run takes
+the settings above and --project, --env, --timeout and --allow-http.
+
+Exit codes: the command's own; 125 redenv-run failed; 126 the command can't be
+executed; 127 the command was not found.
+
+Examples:
+  redenv-run -- node server.js
+  redenv-run -p acme -e production -- ./server --port 8080
+  redenv-run --file TLS_KEY --only 'TLS_*' -- nginx
+  redenv-run -- sh -c 'echo \"$SECRET\"'   # '' keeps it from your own shell";
+
+const CHECK_EXAMPLES: &str = "\
+Exit codes: 0 if the command would start; 125 if not.
+
+Examples:
+  redenv-run check -p acme -e production
+  redenv-run check --format json -- node server.js";
+
+const MASK_EXAMPLES: &str = "\
+Run it before every step that has the secrets, without a redirection: the runner reads its stdout.
+mask skips lines shorter than four characters and warns which secrets they belong to.
+
+Examples, steps of a workflow:
+  - run: redenv-run mask
+  - run: redenv-run mask -e production --only 'API_*'";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  mkdir -p ~/.local/share/bash-completion/completions
+  redenv-run completions bash > ~/.local/share/bash-completion/completions/redenv-run
+
+  mkdir -p ~/.zfunc
+  redenv-run completions zsh > ~/.zfunc/_redenv-run
+  # in .zshrc: fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit
+
+  mkdir -p ~/.config/fish/completions
+  redenv-run completions fish > ~/.config/fish/completions/redenv-run.fish";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  redenv-run token create -p acme -n prod-api-server
+  redenv-run token list
+  redenv-run token revoke stk_a1B2c3D4e5F6g7H8";
+
+const LIST_HELP: &str = "\
+UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local.
+
+Examples:
+  redenv-run token list -p acme
+  redenv-run token list --format json";
+
+const REVOKE_HELP: &str = "\
+UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local.
+The token must be allowed to write.
+
+Examples:
+  redenv-run token revoke stk_a1B2c3D4e5F6g7H8
+  redenv-run token revoke --yes stk_a1B2c3D4e5F6g7H8 stk_h8G7f6E5d4C3b2A1";
+
+const CREATE_HELP: &str = "\
+UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local.
+The token must be allowed to write.
+
+redenv-run asks for the master password on the terminal, without echo. REDENV_MASTER_PASSWORD_FILE
+names a file that holds it, and --password-stdin reads it from stdin.
+
+Examples:
+  redenv-run token create -p acme -n prod-api-server -d 'the API in Frankfurt'
+  redenv-run token create -n ci --format env --password-stdin < password";

@@ -1,0 +1,155 @@
+//! A command line that can't be followed: clap's own message in our one-line form, or the corrected line
+//! where `--` is missing. Values of flags and arguments of the command are never shown.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::table::{self, Kind};
+use crate::ui::failure::Failure;
+use crate::ui::report::Shown;
+use crate::ui::word::{Slip, shown};
+
+/// The commands that are no launch.
+const COMMANDS: [&str; 4] = ["check", "mask", "token", "completions"];
+/// Longer words may be a token that stands in the wrong place.
+const LONGEST_SHOWN: usize = 24;
+
+/// A command line that can't be followed.
+#[derive(thiserror::Error, Debug)]
+pub(crate) enum UsageError {
+    #[error("`--` is missing before the command")]
+    NoDashes { corrected: String },
+    #[error("{word} stands before `--`, where only flags go")]
+    Stray { word: String, corrected: String },
+    #[error("the command is missing")]
+    NoCommand,
+    #[error("{message}")]
+    Clap { message: String, hint: Option<String> },
+}
+
+impl Failure for UsageError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoDashes { corrected } => Some(corrected.clone()),
+            Self::Stray { corrected, .. } => {
+                Some(format!("separate names with commas, or start the command with `--`: {corrected}"))
+            }
+            Self::NoCommand => Some("redenv-run [OPTIONS] -- COMMAND [ARG]...; --help tells more".into()),
+            Self::Clap { hint, .. } => hint.clone(),
+        }
+    }
+}
+
+impl UsageError {
+    /// From clap's error about these arguments, which don't include `argv[0]`.
+    pub(super) fn new(mut error: clap::Error, arguments: &[OsString]) -> Self {
+        if matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand)
+            && let Some(error) = Self::without_dashes(arguments)
+        {
+            return error;
+        }
+        hide_values(&mut error);
+        let suggested = text(&error, ContextKind::SuggestedArg);
+        let hint = match suggested.or_else(|| text(&error, ContextKind::SuggestedSubcommand)) {
+            Some(nearest) => Some(format!("did you mean {nearest}?")),
+            None => hint(&error, arguments),
+        };
+        // The message may go on in indented lines, until an empty one.
+        let rendered = error.render().to_string();
+        let message = rendered.split("\n\n").next().unwrap_or_default();
+        let words: Vec<&str> = message.trim_start_matches("error: ").split_whitespace().collect();
+        Self::Clap { message: Shown(&words.join(" ")).to_string(), hint }
+    }
+
+    /// A command without `--` before it, of a launch or of `check`.
+    fn without_dashes(arguments: &[OsString]) -> Option<Self> {
+        let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+        let first = words.first()?;
+        if COMMANDS.contains(&&**first) && first != "check" {
+            return None;
+        }
+        let mut at = usize::from(first == "check");
+        while words.get(at)?.starts_with('-') {
+            at += if takes_next_word(words.get(at)?)? { 2 } else { 1 };
+        }
+        let (flags, command) = words.split_at_checked(at)?;
+        let word = command.first()?;
+        if COMMANDS.contains(&&**word) {
+            let message = format!("flags go after `{word}`, not before it");
+            return Some(Self::Clap { message, hint: Some(format!("redenv-run {word} [OPTIONS]")) });
+        }
+        let mut corrected = String::from("redenv-run ");
+        for flag in flags {
+            // A flag, or the value of the one before it.
+            let is_flag = flag.starts_with('-') || flag == "check";
+            corrected += &if is_flag { shown(flag) } else { "...".to_owned() };
+            corrected.push(' ');
+        }
+        corrected += "-- ";
+        corrected += &Slip::of(word).map_or_else(|| shown(word), |slip| slip.corrected());
+        if command.len() > 1 && Slip::of(word).is_none() {
+            corrected += " ...";
+        }
+        if ["help", "version"].contains(&&**word) {
+            corrected = format!("{corrected}, or did you mean `redenv-run --{word}`?");
+        } else if let Some(name) = COMMANDS.iter().find(|name| strsim::osa_distance(name, word) == 1) {
+            corrected = format!("{corrected}, or did you mean `redenv-run {name}`?");
+        }
+        let has_dashes = command.iter().any(|word| word == "--");
+        Some(if has_dashes {
+            Self::Stray { word: shown(word), corrected }
+        } else {
+            Self::NoDashes { corrected }
+        })
+    }
+}
+
+/// Whether the word after a flag is its value; `None` for a flag that doesn't exist.
+fn takes_next_word(word: &str) -> Option<bool> {
+    let name = word.split('=').next().unwrap_or(word);
+    let is_it = |flag: &table::Flag| match name.strip_prefix("--") {
+        Some(long) => long == flag.long,
+        // Flags may stand before it in one word: `-vp`.
+        None => flag.short.is_some_and(|short| name.ends_with(short)),
+    };
+    let row = table::rows().find(|row| row.flag.as_ref().is_some_and(is_it))?;
+    Some(name == word && !matches!(row.kind, Kind::Switch | Kind::ListOrAll))
+}
+
+/// Takes out of clap's error whatever may be a secret.
+fn hide_values(error: &mut clap::Error) {
+    let is_long = |value: String| value.len() > LONGEST_SHOWN;
+    if error.kind() == ErrorKind::TooManyValues || text(error, ContextKind::InvalidValue).is_some_and(is_long)
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("...".into()));
+    }
+    if let Some(argument) = text(error, ContextKind::InvalidArg) {
+        let name = argument.split('=').next().unwrap_or_default();
+        // `--preserve-env[=<NAME,...>]` is clap's own.
+        if name.len() < argument.len() && !name.ends_with('[') {
+            error.insert(ContextKind::InvalidArg, ContextValue::String(name.to_owned()));
+        } else if argument.len() > LONGEST_SHOWN && !argument.starts_with('-') && !argument.starts_with('<') {
+            error.insert(ContextKind::InvalidArg, ContextValue::String("...".into()));
+        }
+    }
+}
+
+fn hint(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    let first = arguments.first()?.to_string_lossy();
+    if !matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand) {
+        return None;
+    }
+    Some(match &*first {
+        command if COMMANDS.contains(&command) => format!("`redenv-run {command} --help` lists its flags"),
+        _ => "flags of the command go after `--`; --help lists those of redenv-run".into(),
+    })
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        ContextValue::Strings(texts) => texts.first().cloned(),
+        _ => None,
+    }
+}

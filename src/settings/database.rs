@@ -1,0 +1,141 @@
+//! The service token, and the database with the way to it.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::env_file::Choice;
+use super::file::{self, CERTIFICATES};
+use super::problem::Problem;
+use super::resolver::{Found, Resolver, Source};
+use super::table::Setting;
+use super::{ServiceToken, Store};
+use crate::upstash::address::{BadAddress, PlainHttp, Scheme};
+use crate::upstash::{Address, CertificateFile, Network, Proxy};
+use crate::vault::crypto::Salt;
+
+/// The system's variable for certificates, which other programs read too.
+const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
+
+impl Resolver<'_> {
+    pub(super) fn service_token(&mut self) -> Option<ServiceToken> {
+        let id = self.required(Setting::TokenId);
+        let key = self.required(Setting::TokenKey);
+        let salt = self.optional(Setting::TokenSalt).and_then(|found| {
+            let salt = Salt::from_hex(found.value.expose());
+            salt.map_err(|_| self.problems.push(Problem::Salt(found.name))).ok()
+        });
+        let (id, key) = (id?, key?);
+        if id.value.expose().starts_with("redenv_sk_") {
+            self.problems.push(Problem::KeyAsId(id.name));
+            return None;
+        }
+        if key.value.expose().starts_with("stk_") || key.value.expose().starts_with("tok_") {
+            self.problems.push(Problem::IdAsKey(key.name));
+            return None;
+        }
+        Some(ServiceToken { id: id.value.expose().to_owned(), key: Arc::new(key.value), salt })
+    }
+
+    pub(super) fn store(&mut self) -> Option<Store> {
+        let allowed = self.switch(Setting::AllowHttp);
+        let timeout = self.duration(Setting::Timeout);
+        let (url, token) = self.url_and_token()?;
+        let refused = allowed && url.source == Source::Process && self.is_http_allowed_by_found_file();
+        let plain = if allowed && !refused { PlainHttp::Anywhere } else { PlainHttp::Loopback };
+        let address = match Address::parse(url.value.expose(), plain) {
+            Ok(address) => address,
+            Err(problem) => {
+                let refused = refused && matches!(problem, BadAddress::PlainHttp(_));
+                self.problems.push(Problem::Address { name: url.name, problem });
+                if refused {
+                    self.problems.push(Problem::AllowsOwnHttp(self.env_file.path.clone()));
+                }
+                return None;
+            }
+        };
+        let network = self.network(&address);
+        Some(Store { address, token: token.value, network, timeout })
+    }
+
+    /// Whether only a file that nobody named allows `http`. Such a file may belong to a stranger, and must
+    /// not send the token of the user's shell in the clear.
+    fn is_http_allowed_by_found_file(&self) -> bool {
+        let by_user = self.flags.has(Setting::AllowHttp) || self.is_in_process(Setting::AllowHttp);
+        !by_user && self.env_file.choice == Choice::Found
+    }
+
+    /// The URL and the token from the same source: the first one that has either.
+    fn url_and_token(&mut self) -> Option<(Found, Found)> {
+        for source in [Source::Process, Source::EnvFile] {
+            let url = self.noted(Setting::UpstashUrl, source)?;
+            let token = self.noted(Setting::UpstashToken, source)?;
+            let (missing, other) = match (url, token) {
+                (None, None) => continue,
+                (Some(found), None) => (Setting::UpstashToken, found),
+                (None, Some(found)) => (Setting::UpstashUrl, found),
+                (Some(url), Some(token)) => {
+                    let (url, token) = (self.without_slips(url), self.without_slips(token));
+                    let (url, token) = (url?, token?);
+                    if token.value.expose().starts_with("Bearer ") {
+                        self.problems.push(Problem::Bearer(token.name));
+                        return None;
+                    }
+                    return Some((url, token));
+                }
+            };
+            if matches!(self.find(missing), Ok(Some(_))) {
+                let name = missing.variables()[0];
+                self.problems.push(Problem::OtherSource { name, other: other.name });
+            } else {
+                self.missing(missing);
+            }
+            return None;
+        }
+        self.missing(Setting::UpstashUrl);
+        self.missing(Setting::UpstashToken);
+        None
+    }
+
+    /// A setting from one source; `None` if that is a problem.
+    #[expect(clippy::option_option, reason = "not set, and wrong, are two things")]
+    fn noted(&mut self, setting: Setting, source: Source) -> Option<Option<Found>> {
+        match self.find_in(setting, source) {
+            Ok(found) => {
+                if let Some(found) = &found {
+                    self.note(found);
+                }
+                Some(found)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn network(&mut self, address: &Address) -> Network {
+        let process = self.process;
+        let text =
+            |name: &str| process.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
+        let proxy = Proxy::choose(address, text).unwrap_or_else(|problem| {
+            self.problems.push(Problem::Proxy(problem));
+            None
+        });
+        let own = self.path(Setting::CaFile);
+        let systems = process.get(OsStr::new(SSL_CERT_FILE)).filter(|path| !path.is_empty());
+        let systems = systems.map(|path| (SSL_CERT_FILE.to_owned(), PathBuf::from(path)));
+        let mut certificates = Vec::new();
+        if address.scheme() == Scheme::Https {
+            for (name, path) in own.into_iter().chain(systems) {
+                match file::read(&path, CERTIFICATES, Some(self.deadline)) {
+                    Ok(pem) => {
+                        certificates.push(CertificateFile { path: path.to_string_lossy().into_owned(), pem });
+                    }
+                    Err(error) => self.problems.push(Problem::CertificateFile { name, path, error }),
+                }
+            }
+        }
+        Network { proxy, certificates }
+    }
+}

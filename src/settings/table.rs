@@ -1,0 +1,368 @@
+//! Every setting of redenv-run in one table: its flag, its variables, where it may come from, and its help.
+//!
+//! Reading settings, removing redenv-run's own variables from the command's environment, `--help`, the man
+//! pages, the completions and `docs/reference.md` all use this table.
+
+use Setting as S;
+
+/// A setting, as the rest of the code names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Setting {
+    TokenId,
+    TokenKey,
+    TokenSalt,
+    UpstashUrl,
+    UpstashToken,
+    MasterPassword,
+    Project,
+    Environments,
+    EnvFile,
+    NoEnvFile,
+    Only,
+    Exclude,
+    Scope,
+    Pin,
+    Raw,
+    SkipBroken,
+    Require,
+    PreserveEnv,
+    Pristine,
+    Keep,
+    AllowReserved,
+    File,
+    KeepToken,
+    Timeout,
+    AllowHttp,
+    CaFile,
+    Fallback,
+    MaxStale,
+    Verbose,
+    Quiet,
+}
+
+/// One row of the table.
+pub(crate) struct Row {
+    pub(crate) setting: Setting,
+    pub(crate) flag: Option<Flag>,
+    pub(crate) kind: Kind,
+    /// The variables that hold it; the first one that is set wins.
+    pub(crate) variables: &'static [&'static str],
+    pub(crate) sources: Sources,
+    pub(crate) default: Option<&'static str>,
+    /// One line for `--help`.
+    pub(crate) help: &'static str,
+    /// A sentence or two for the reference page, after the line of `--help`.
+    #[allow(dead_code, reason = "the reference page is made by an example")]
+    pub(crate) more: &'static str,
+}
+
+/// A flag of the command line.
+pub(crate) struct Flag {
+    pub(crate) short: Option<char>,
+    pub(crate) long: &'static str,
+    pub(crate) value_name: &'static str,
+}
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Path,
+    Duration,
+    /// Names or patterns, separated by commas; the flag may be repeated.
+    List,
+    /// A list that may be left out after the flag, which then means `*`.
+    ListOrAll,
+    Switch,
+}
+
+/// Where a variable may be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sources {
+    /// In the process's environment or in an env file.
+    ProcessOrEnvFile,
+    /// Only in the process's environment: the setting widens what a secret may do or who is trusted.
+    Process,
+}
+
+/// The commands that take a group of flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taker {
+    Launch,
+    Check,
+    Mask,
+    Token,
+}
+
+/// Settings that stand under one heading of `--help`.
+pub(crate) struct Group {
+    pub(crate) heading: &'static str,
+    pub(crate) takers: &'static [Taker],
+    pub(crate) rows: &'static [Row],
+}
+
+const ALL: &[Taker] = &[Taker::Launch, Taker::Check, Taker::Mask, Taker::Token];
+const NOT_TOKEN: &[Taker] = &[Taker::Launch, Taker::Check, Taker::Mask];
+const LAUNCH: &[Taker] = &[Taker::Launch, Taker::Check];
+/// The last heading, which also holds `--help` and `--version`.
+pub(crate) const OUTPUT: &str = "Output";
+
+/// All settings, in the order of `--help`.
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        heading: "Service token and database",
+        takers: ALL,
+        rows: &[
+            Row::new(S::TokenId, &["REDENV_TOKEN_ID"])
+                .in_env_file()
+                .more("The public ID of the service token (`stk_...`). Required for a launch."),
+            Row::new(S::TokenKey, &["REDENV_TOKEN_KEY"]).in_env_file().more(
+                "The secret key of the service token (`redenv_sk_...`). Required for a launch. There is no \
+                 flag, because other users can read a process's arguments.",
+            ),
+            Row::new(S::TokenSalt, &["REDENV_TOKEN_SALT"]).in_env_file().more(
+                "The token's salt, 32 hex digits. Optional and not a secret: with it, redenv-run derives \
+                 the key while the request is in flight.",
+            ),
+            Row::new(S::UpstashUrl, &["UPSTASH_REDIS_URL", "UPSTASH_REDIS_REST_URL"])
+                .in_env_file()
+                .more("The database's REST URL. Required."),
+            Row::new(S::UpstashToken, &["UPSTASH_REDIS_TOKEN", "UPSTASH_REDIS_REST_TOKEN"])
+                .in_env_file()
+                .more(
+                    "The database's REST token. Required. The read-only token is enough for a launch. URL and \
+                 token must come from the same source.",
+                ),
+            Row::new(S::MasterPassword, &["REDENV_MASTER_PASSWORD_FILE"]).kind(Kind::Path).more(
+                "A file that holds the project's master password, for `token create` without a terminal.",
+            ),
+        ],
+    },
+    Group {
+        heading: "Project",
+        takers: ALL,
+        rows: &[Row::new(S::Project, &["REDENV_PROJECT"])
+            .in_env_file()
+            .flag("project", "NAME")
+            .short('p')
+            .help("Project [default: `name` in the project file]")
+            .more("The Redenv project whose secrets the command gets.")],
+    },
+    Group {
+        heading: "Project",
+        takers: NOT_TOKEN,
+        rows: &[Row::new(S::Environments, &["REDENV_ENVIRONMENT"])
+            .kind(Kind::List)
+            .in_env_file()
+            .flag("env", "NAME,...")
+            .short('e')
+            .default("development")
+            .help("Environments; a later one wins")
+            .more("Where two environments have a secret of the same name, the later one wins. Without \
+                   it, `environment` in the project file counts.")],
+    },
+    Group {
+        heading: "Project",
+        takers: ALL,
+        rows: &[
+            Row::new(S::EnvFile, &["REDENV_ENV_FILE"])
+                .kind(Kind::Path)
+                .flag("env-file", "FILE")
+                .help("Read settings from FILE instead of .env.local")
+                .more("redenv-run takes only its own variables from an env file. `$` is literal."),
+            Row::new(S::NoEnvFile, &["REDENV_NO_ENV_FILE"])
+                .kind(Kind::Switch)
+                .flag("no-env-file", "")
+                .help("Don't read .env.local"),
+        ],
+    },
+    Group {
+        heading: "Secrets (names as in the vault)",
+        takers: NOT_TOKEN,
+        rows: &[
+            Row::new(S::Only, &["REDENV_ONLY"])
+                .kind(Kind::List)
+                .flag("only", "GLOB,...")
+                .help("Inject only secrets that match (`*` and `?` are wildcards)")
+                .more("A pattern that matches nothing is an error."),
+            Row::new(S::Exclude, &["REDENV_EXCLUDE"])
+                .kind(Kind::List)
+                .flag("exclude", "GLOB,...")
+                .help("Leave out secrets that match")
+                .more("An inherited variable of an excluded secret's name stays as it is."),
+            Row::new(S::Scope, &["REDENV_SCOPE"])
+                .flag("scope", "PREFIX")
+                .help("Inject only secrets that start with PREFIX, and strip it")
+                .more("With `--scope API_`, the secret `API_KEY` becomes the variable `KEY`."),
+            Row::new(S::Pin, &["REDENV_PIN"])
+                .kind(Kind::List)
+                .flag("pin", "NAME=VERSION")
+                .help("Inject an older version: NAME=3, or NAME=~1 for the previous one")
+                .more("Several pins are separated by commas, or the flag is repeated."),
+            Row::new(S::Raw, &["REDENV_RAW"])
+                .kind(Kind::Switch)
+                .flag("raw", "")
+                .help("Don't expand ${NAME} in values"),
+            Row::new(S::SkipBroken, &["REDENV_SKIP_BROKEN"])
+                .kind(Kind::Switch)
+                .flag("skip-broken", "")
+                .help("Skip secrets that can't be decrypted, with a warning")
+                .more("Without it, such a secret is an error and the command does not start."),
+        ],
+    },
+    Group {
+        heading: "Environment (names as the command sees them)",
+        takers: LAUNCH,
+        rows: &[
+            Row::new(S::Require, &["REDENV_REQUIRE"])
+                .kind(Kind::List)
+                .flag("require", "NAME,...")
+                .help("Fail if one of these is missing or empty"),
+            Row::new(S::PreserveEnv, &["REDENV_PRESERVE_ENV"])
+                .kind(Kind::ListOrAll)
+                .flag("preserve-env", "NAME,...")
+                .help("Keep inherited variables that a secret would replace: all, or only NAME,...")
+                .more("In the variable, `1` and `*` mean all."),
+            Row::new(S::Pristine, &["REDENV_PRISTINE"])
+                .kind(Kind::Switch)
+                .flag("pristine", "")
+                .help("Inherit only PATH, HOME and a few others")
+                .more("The others are USER, LOGNAME, SHELL, TERM, TZ, LANG, LC_*, TMPDIR and PWD."),
+            Row::new(S::Keep, &["REDENV_KEEP"])
+                .kind(Kind::List)
+                .flag("keep", "NAME,...")
+                .help("With --pristine: inherit these too"),
+            Row::new(S::AllowReserved, &["REDENV_ALLOW_RESERVED"])
+                .kind(Kind::List)
+                .flag("allow-reserved", "NAME,...")
+                .help("Allow secrets with these reserved names")
+                .more("A reserved name, such as NODE_OPTIONS, makes programs run its value as code."),
+            Row::new(S::File, &["REDENV_FILE"])
+                .kind(Kind::List)
+                .flag("file", "NAME,...")
+                .help("Pass the value as an in-memory file and set NAME to its path (Linux)"),
+            Row::new(S::KeepToken, &["REDENV_KEEP_TOKEN"])
+                .kind(Kind::Switch)
+                .flag("keep-token", "")
+                .help("Pass redenv-run's own variables on")
+                .more("Without it, the command can't fetch more than it was given."),
+        ],
+    },
+    Group {
+        heading: "Network",
+        takers: ALL,
+        rows: &[
+            Row::new(S::Timeout, &["REDENV_TIMEOUT"])
+                .kind(Kind::Duration)
+                .in_env_file()
+                .flag("timeout", "TIME")
+                .default("10s")
+                .help("Time limit until the command starts")
+                .more("Everything before the start counts, DNS and TLS included: `10s`, `500ms`, `1m`, or seconds."),
+            Row::new(S::AllowHttp, &["REDENV_ALLOW_HTTP"])
+                .kind(Kind::Switch)
+                .in_env_file()
+                .flag("allow-http", "")
+                .help("Allow http:// to another machine")
+                .more("Without it, `http` works for loopback only."),
+            Row::new(S::CaFile, &["REDENV_CA_FILE"])
+                .kind(Kind::Path)
+                .flag("ca-file", "FILE")
+                .help("Also trust the certificates in FILE (PEM)")
+                .more("`SSL_CERT_FILE` works as well."),
+        ],
+    },
+    Group {
+        heading: "Fallback",
+        takers: NOT_TOKEN,
+        rows: &[
+            Row::new(S::Fallback, &["REDENV_FALLBACK"])
+                .kind(Kind::Path)
+                .flag("fallback", "FILE")
+                .help("Keep the encrypted reply in FILE, and use it if Upstash can't be reached"),
+            Row::new(S::MaxStale, &["REDENV_MAX_STALE"])
+                .kind(Kind::Duration)
+                .flag("max-stale", "TIME")
+                .default("24h")
+                .help("Use FILE only while it is younger"),
+        ],
+    },
+    Group {
+        heading: OUTPUT,
+        takers: ALL,
+        rows: &[
+            Row::new(S::Verbose, &["REDENV_VERBOSE"])
+                .kind(Kind::Switch)
+                .flag("verbose", "")
+                .short('v')
+                .help("Print each step and how long it took"),
+            Row::new(S::Quiet, &["REDENV_QUIET"])
+                .kind(Kind::Switch)
+                .flag("quiet", "")
+                .short('q')
+                .help("Print only errors"),
+        ],
+    },
+];
+
+/// All rows of the table.
+pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
+    GROUPS.iter().flat_map(|group| group.rows)
+}
+
+impl Setting {
+    /// The setting's row.
+    #[expect(clippy::expect_used, reason = "every launch asks for every row")]
+    pub(crate) fn row(self) -> &'static Row {
+        rows().find(|row| row.setting == self).expect("a row for each setting")
+    }
+
+    /// The variables that hold it.
+    pub(crate) fn variables(self) -> &'static [&'static str] {
+        self.row().variables
+    }
+
+    /// The flag as a message shows it, such as `--env`.
+    pub(crate) fn flag(self) -> String {
+        self.row().flag.as_ref().map_or_else(String::new, |flag| format!("--{}", flag.long))
+    }
+}
+
+impl Row {
+    const fn new(setting: Setting, variables: &'static [&'static str]) -> Self {
+        let (kind, sources) = (Kind::Text, Sources::Process);
+        Self { setting, flag: None, kind, variables, sources, default: None, help: "", more: "" }
+    }
+
+    const fn kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    const fn in_env_file(self) -> Self {
+        Self { sources: Sources::ProcessOrEnvFile, ..self }
+    }
+
+    const fn flag(self, long: &'static str, value_name: &'static str) -> Self {
+        Self { flag: Some(Flag { short: None, long, value_name }), ..self }
+    }
+
+    const fn short(self, short: char) -> Self {
+        let flag = match self.flag {
+            Some(flag) => Some(Flag { short: Some(short), ..flag }),
+            None => None,
+        };
+        Self { flag, ..self }
+    }
+
+    const fn default(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    const fn help(self, help: &'static str) -> Self {
+        Self { help, ..self }
+    }
+
+    const fn more(self, more: &'static str) -> Self {
+        Self { more, ..self }
+    }
+}
