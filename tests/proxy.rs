@@ -123,7 +123,10 @@ fn a_proxy_of_an_unsupported_kind_is_an_error_and_never_a_direct_connection() {
     for url in ["http://", "http://:3128", "so cks://proxy", "://proxy", "http://user:hunter2@"] {
         greet(&vault).env("HTTPS_PROXY", url).run().assert_failed(
             125,
-            &["error: HTTPS_PROXY is not the URL of a proxy", "hint: use a URL such as http://proxy.example:3128"],
+            &[
+                "error: HTTPS_PROXY is not the URL of a proxy",
+                "hint: use a URL such as http://proxy.example:3128",
+            ],
         );
     }
     for url in ["http://pro xy:3128", "http://proxy:hunter2", "http://proxy:99999", "http://[::1"] {

@@ -6,7 +6,7 @@
 use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
-use super::Shell;
+use super::command::Shell;
 use crate::ui::failure::Failure;
 use crate::ui::output;
 

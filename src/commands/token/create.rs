@@ -15,8 +15,8 @@ use super::metadata::Metadata;
 use super::password::MasterPassword;
 use super::project::{Change, Project};
 use crate::child::environment::Environment;
+use crate::commands::command::{CreateOptions, TokenFormat};
 use crate::commands::start::Start;
-use crate::commands::{CreateOptions, TokenFormat};
 use crate::secret::SecretText;
 use crate::ui::failure::Failure;
 use crate::ui::output;
@@ -62,7 +62,7 @@ struct Entry<'a> {
 }
 
 /// Makes a token and prints it.
-pub(in crate::commands) fn run(args: &CreateOptions, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Box<dyn Failure>> {
     if args.name.trim().is_empty() {
         return Err(TokenError::NoName.into());
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::metadata::Metadata;
 use super::project::Project;
-use crate::commands::ListFormat;
+use crate::commands::command::ListFormat;
 use crate::commands::start::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
@@ -54,7 +54,7 @@ pub(super) enum Kind {
 }
 
 /// Prints the project's tokens.
-pub(in crate::commands) fn run(format: ListFormat, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(crate) fn run(format: ListFormat, start: &Start) -> Result<(), Box<dyn Failure>> {
     let project = Project::new(start)?;
     let tokens = tokens(&project.read()?).map_err(|error| project.malformed(error))?;
     match format {

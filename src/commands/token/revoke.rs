@@ -14,7 +14,7 @@ use crate::ui::report::{Shown, join};
 use crate::vault::Name;
 
 /// Revokes tokens after confirmation. IDs without a token are an error, but only after the others are gone.
-pub(in crate::commands) fn run(
+pub(crate) fn run(
     arguments: Vec<String>,
     yes: bool,
     start: &Start,
