@@ -17,6 +17,7 @@ mod attempt;
 mod certificates;
 mod connect;
 mod error;
+mod progress;
 pub(crate) mod proxy;
 mod redis_error;
 mod retry;

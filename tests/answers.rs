@@ -95,21 +95,25 @@ const BROKEN: &[(&str, Framing, &str)] = &[
         |body| response("HTTP/1.1 200 OK", &body[..body.len() - 1]),
         "malformed at byte",
     ),
-    ("a chunk size that is no number", |body| response(CHUNKED, &chunk("zz", body)), "is not HTTP"),
+    (
+        "a chunk size that is no number",
+        |body| response(CHUNKED, &chunk("zz", body)),
+        "did not answer in HTTP",
+    ),
     (
         "a chunk size beyond every number",
         |body| response(CHUNKED, &chunk("ffffffffffffffffffff", body)),
-        "is not HTTP",
+        "did not answer in HTTP",
     ),
     (
         "a length that is no number",
         |body| response("HTTP/1.1 200 OK\r\nContent-Length: many", body),
-        "is not HTTP",
+        "did not answer in HTTP",
     ),
     (
         "two lengths that differ",
         |body| response("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2", body),
-        "is not HTTP",
+        "did not answer in HTTP",
     ),
 ];
 

@@ -374,10 +374,12 @@ fn a_store_that_is_not_there_is_named() {
     let outcome = launch.program(["true"]).run();
     let lines: Vec<&str> = outcome.stderr.lines().collect();
     assert_eq!((outcome.code(), lines.len()), (Some(125), 2), "{}", outcome.stderr);
-    let error =
-        format!("redenv-run: error: {address} could not be reached within 300ms: the connection was refused");
+    let error = format!("redenv-run: error: {address} could not be reached within 300ms: connection refused");
     assert!(lines[0].starts_with(&error), "{}", lines[0]);
-    assert_eq!(lines[1], "redenv-run: hint: check UPSTASH_REDIS_URL and this machine's network");
+    assert_eq!(
+        lines[1],
+        "redenv-run: hint: check UPSTASH_REDIS_URL, this machine's network and firewall; set HTTPS_PROXY if you need a proxy"
+    );
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn every_kind_of_outage_is_bridged() {
     let why = format!("{address} could not be reached: the connection was closed early (4 attempts)");
     started(&place, place.greet().env("REDENV_TIMEOUT", "50s"), &why);
     let nobody = "http://127.0.0.1:1";
-    let why = "127.0.0.1:1 could not be reached: the connection was refused (4 attempts)";
+    let why = "127.0.0.1:1 could not be reached: connection refused (4 attempts)";
     started(&place, place.greet().env("UPSTASH_REDIS_URL", nobody).env("REDENV_TIMEOUT", "50s"), why);
     place.come_back();
     place.vault.set_delay(Duration::from_secs(30));

@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 mod action;
+#[cfg(target_os = "linux")]
+mod addresses;
 mod answers;
 #[cfg(target_os = "linux")]
 mod anywhere;

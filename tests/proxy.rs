@@ -98,7 +98,7 @@ fn a_proxy_that_is_down_is_an_outage_and_not_a_reason_to_connect_directly() {
     assert_eq!(outcome.code(), Some(125));
     let port = vault.address().port();
     let error = format!(
-        "redenv-run: error: localhost:{port} through the proxy {closed} could not be reached within 1s: the connection was refused"
+        "redenv-run: error: localhost:{port} through the proxy {closed} could not be reached within 1s: connection refused"
     );
     assert!(outcome.stderr.contains(&error), "{}", outcome.stderr);
     let hint = "redenv-run: hint: check HTTPS_PROXY, and that the proxy allows connections to this host\n";

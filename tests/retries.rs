@@ -87,7 +87,7 @@ fn a_refused_connection_is_tried_again() {
         .run();
     let started = later.join().unwrap();
     assert_started(&outcome);
-    assert_eq!(attempts(&outcome)[0], "1 at 127.0.0.1 failed: the connection was refused");
+    assert_eq!(attempts(&outcome)[0], "1 at 127.0.0.1 failed: connection refused");
     assert_eq!((vault.requests().len(), started.requests().len()), (0, 1));
 }
 

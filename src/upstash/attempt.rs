@@ -3,16 +3,16 @@
 //! The caller waits for the thread and no longer than the deadline, whatever hangs: a name server, a connection,
 //! a proxy, TLS, or an answer that drips. An attempt that took too long is left to itself.
 
-use std::fmt;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
 
-use super::connect::{Arrived, Names};
+use super::connect::{Arrived, Names, Race};
 use super::error::{Problem, Transient, Trouble};
+use super::progress::{Phase, Progress};
 use super::{Upstash, retry, translate};
 use crate::deadline::Deadline;
 
@@ -22,7 +22,7 @@ pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 impl Upstash {
     /// Sends the request once.
     pub(super) fn attempt(&self, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Trouble> {
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::new(&self.peer.host));
         let (send, answer) = mpsc::channel();
         let (client, body, shared) = (self.clone(), body.to_vec(), Arc::clone(&progress));
         thread::Builder::new()
@@ -38,22 +38,30 @@ impl Upstash {
         if answered.is_err() && progress.phase() == Phase::Body {
             answered = answer.recv_timeout(deadline.remaining());
         }
-        answered.unwrap_or_else(|_| Err(Transient::Timeout(progress.phase()).into()))
+        answered.unwrap_or_else(|_| {
+            Err(match progress.phase() {
+                Phase::Connection => Transient::Unconnected(progress.tried()).into(),
+                phase => Transient::Timeout(phase).into(),
+            })
+        })
     }
 
     fn exchange(&self, body: &[u8], progress: &Arc<Progress>) -> Result<Vec<u8>, Trouble> {
         let connector =
             ().chain(ConnectProxyConnector::default())
-                .chain(TcpConnector::default())
+                .chain(Race(Arc::clone(progress)))
                 .chain(RustlsConnector::default())
-                .chain(Arrived { progress: Arc::clone(progress), host: self.peer.host.clone() });
+                .chain(Arrived(Arc::clone(progress)));
         let agent = ureq::Agent::with_parts(self.config.clone(), connector, Names(Arc::clone(progress)));
         let mut response = agent
             .post(&self.url)
             .header("authorization", &self.authorization)
             .header("content-type", "application/json")
             .send(body)
-            .map_err(translate::from_ureq)?;
+            .map_err(|error| match error {
+                ureq::Error::ConnectionFailed => Transient::Unconnected(progress.tried()).into(),
+                error => translate::from_ureq(error),
+            })?;
         progress.enter(Phase::Body);
         let status = response.status().as_u16();
         let retry_after = retry::retry_after(response.headers());
@@ -77,46 +85,4 @@ impl Upstash {
 /// time for another, and near the end all of it.
 fn share(remaining: Duration) -> Duration {
     if remaining < Duration::from_secs(2) { remaining } else { remaining / 2 }
-}
-
-/// How far an attempt has come, for the thread that waits for it.
-#[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Phase>);
-
-impl Progress {
-    pub(super) fn enter(&self, phase: Phase) {
-        *self.lock() = phase;
-    }
-
-    fn phase(&self) -> Phase {
-        *self.lock()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Phase> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The part of an attempt that is under way.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    #[default]
-    Start,
-    NameLookup,
-    /// From TCP to the end of the TLS handshake, through a proxy where there is one.
-    Connection,
-    Answer,
-    Body,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Start => "no time was left to send the request",
-            Self::NameLookup => "the name lookup took too long",
-            Self::Connection => "the connection took too long",
-            Self::Answer => "no answer came",
-            Self::Body => "the answer did not end",
-        })
-    }
 }

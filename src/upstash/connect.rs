@@ -1,17 +1,25 @@
-//! From a host's name to a connection.
+//! From a host's name to a connection, as in RFC 8305 (Happy Eyeballs): one dead address costs 250 ms.
 
-use std::net::ToSocketAddrs as _;
-use std::sync::Arc;
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, Transport};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+};
 
-use super::attempt::{Phase, Progress};
+use super::progress::{Phase, Progress};
 
 /// As many addresses as ureq takes.
 const MOST_ADDRESSES: usize = 16;
+/// How long an address has before the next one is tried, too.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Looks names up with the system's resolver. An attempt has a thread to wait on; ureq's own resolver starts
 /// one, and panics when the system refuses it.
@@ -27,18 +35,119 @@ impl Resolver for Names {
         for address in name.ok_or(ureq::Error::HostNotFound)?.to_socket_addrs()?.take(MOST_ADDRESSES) {
             addresses.push(address);
         }
-        self.0.enter(Phase::Connection);
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
     }
 }
 
-/// Notes that the connection stands, as the last of ureq's connectors.
+/// Connects to the first address that answers.
 #[derive(Debug)]
-pub(super) struct Arrived {
-    pub(super) progress: Arc<Progress>,
-    /// The host that the request is for. ureq runs all connectors for the connection to a proxy, too.
-    pub(super) host: String,
+pub(super) struct Race(pub(super) Arc<Progress>);
+
+impl<In: Transport> Connector<In> for Race {
+    type Out = Either<In, Tcp>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        // A tunnel through a proxy.
+        if let Some(tunnel) = chained {
+            return Ok(Some(Either::A(tunnel)));
+        }
+        self.0.enter(Phase::Connection);
+        let stream =
+            self.first_connection(&alternating(&details.addrs)).ok_or(ureq::Error::ConnectionFailed)?;
+        self.0.enter(if self.0.is_to_host(details.uri) { Phase::Tls } else { Phase::Proxy });
+        stream.set_nodelay(true)?;
+        let buffers =
+            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(Either::B(Tcp { stream, buffers })))
+    }
 }
+
+impl Race {
+    /// Tries the addresses one after the other, each on a thread: the next one after [`HEAD_START`], or at once
+    /// when one fails. The threads of the losers end by themselves.
+    fn first_connection(&self, addresses: &[SocketAddr]) -> Option<TcpStream> {
+        let (send, ended) = mpsc::channel();
+        let mut waiting = addresses.iter().copied();
+        let mut running = 0;
+        loop {
+            let next = waiting.next();
+            if let Some(address) = next {
+                self.0.tries(address);
+                running += 1;
+                let send_later = send.clone();
+                let connect = move || drop(send_later.send((address, TcpStream::connect(address))));
+                if let Err(error) = thread::Builder::new().name("connect".into()).spawn(connect) {
+                    drop(send.send((address, Err(error))));
+                }
+            } else if running == 0 {
+                return None;
+            }
+            let head_start = if next.is_some() { HEAD_START } else { Duration::MAX };
+            match ended.recv_timeout(head_start) {
+                Ok((_, Ok(stream))) => return Some(stream),
+                Ok((address, Err(error))) => {
+                    self.0.failed(address, error.kind());
+                    running -= 1;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// The addresses with alternating families, the first one's first (RFC 8305, section 4).
+fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let is_first_family = |address: &&SocketAddr| address.is_ipv6() == addresses[0].is_ipv6();
+    let (first, second): (Vec<&SocketAddr>, Vec<_>) = addresses.iter().partition(is_first_family);
+    let pairs = (0..addresses.len()).flat_map(|n| [first.get(n), second.get(n)]);
+    pairs.flatten().map(|address| **address).collect()
+}
+
+/// A TCP connection for ureq. It has no timeouts: after the deadline nobody waits for it.
+pub(super) struct Tcp {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+}
+
+impl Transport for Tcp {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        Ok(self.stream.write_all(&self.buffers.output()[..amount])?)
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+        let amount = loop {
+            match self.stream.read(self.buffers.input_append_buf()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // No connection is used twice.
+        false
+    }
+}
+
+impl fmt::Debug for Tcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tcp({:?})", self.stream)
+    }
+}
+
+/// Notes that the connection to the host stands, as the last of ureq's connectors.
+#[derive(Debug)]
+pub(super) struct Arrived(pub(super) Arc<Progress>);
 
 impl<In: Transport> Connector<In> for Arrived {
     type Out = In;
@@ -48,9 +157,31 @@ impl<In: Transport> Connector<In> for Arrived {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<In>, ureq::Error> {
-        if details.uri.host() == Some(&self.host) {
-            self.progress.enter(Phase::Answer);
+        // ureq runs all connectors for the connection to a proxy, too.
+        if self.0.is_to_host(details.uri) {
+            self.0.enter(Phase::Answer);
         }
         Ok(chained)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_alternate_and_the_first_ones_is_first() {
+        let addresses =
+            |text: &str| text.split(' ').map(|ip| SocketAddr::new(ip.parse().unwrap(), 443)).collect();
+        for (resolved, expected) in [
+            ("::1 ::2 ::3 127.0.0.1 127.0.0.2", "::1 127.0.0.1 ::2 127.0.0.2 ::3"),
+            ("127.0.0.1 ::1 ::2", "127.0.0.1 ::1 ::2"),
+            ("127.0.0.1 127.0.0.2 ::1", "127.0.0.1 ::1 127.0.0.2"),
+            ("127.0.0.1 127.0.0.2", "127.0.0.1 127.0.0.2"),
+            ("::1", "::1"),
+        ] {
+            let (resolved, expected): (Vec<_>, Vec<_>) = (addresses(resolved), addresses(expected));
+            assert_eq!(alternating(&resolved), expected);
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::attempt::{LIMIT, Phase};
+use super::attempt::LIMIT;
+use super::progress::{Phase, Tried};
 use super::{Address, Proxy, RedisError};
 use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, span};
@@ -84,8 +85,11 @@ pub(crate) enum Transient {
     UnknownName,
     #[error("the name lookup failed")]
     NameLookup,
-    #[error("{}", connection(*_0))]
-    Connection(io::ErrorKind),
+    #[error("{}", each(.0))]
+    Unconnected(Vec<Tried>),
+    /// The connection broke.
+    #[error("{}", broken(*.0))]
+    Broken(io::ErrorKind),
     #[error("{0}")]
     Timeout(Phase),
     /// 429 or 5xx, with the wait that `Retry-After` asks for.
@@ -178,9 +182,9 @@ impl Outage {
             (Transient::NameLookup | Transient::Timeout(Phase::NameLookup), None) => {
                 Some("check this machine's network and name servers")
             }
-            (Transient::Connection(_), None) => Some("check UPSTASH_REDIS_URL and this machine's network"),
-            (Transient::Timeout(Phase::Connection), None) => Some(
-                "check UPSTASH_REDIS_URL and this machine's firewall; set HTTPS_PROXY if you need a proxy",
+            (Transient::Broken(_), None) => Some("check UPSTASH_REDIS_URL and this machine's network"),
+            (Transient::Unconnected(_), None) => Some(
+                "check UPSTASH_REDIS_URL, this machine's network and firewall; set HTTPS_PROXY if you need a proxy",
             ),
             (Transient::Timeout(_), None) => None,
         };
@@ -208,6 +212,15 @@ impl fmt::Display for Outage {
 }
 
 impl Transient {
+    /// Whether the attempt came to no end of its own.
+    pub(super) fn is_cut_short(&self) -> bool {
+        match self {
+            Self::Timeout(_) => true,
+            Self::Unconnected(tried) => tried.iter().any(|one| one.failure.is_none()),
+            _ => false,
+        }
+    }
+
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -251,9 +264,16 @@ impl From<Problem> for Trouble {
     }
 }
 
-fn connection(kind: io::ErrorKind) -> String {
+/// What each address did; a single address needs no name.
+fn each(tried: &[Tried]) -> String {
+    match tried {
+        [only] => only.to_string(),
+        all => all.iter().map(|one| format!("{}: {one}", one.address)).collect::<Vec<_>>().join("; "),
+    }
+}
+
+fn broken(kind: io::ErrorKind) -> String {
     match kind {
-        io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
         io::ErrorKind::UnexpectedEof => "the connection was closed early".into(),
         kind => kind.to_string(),
     }

@@ -75,7 +75,7 @@ impl Upstash {
             }
             let Some(wait) = wait(number, reason.retry_after(), remaining) else {
                 // An attempt that the deadline cut short says less than the one before it.
-                let reason = before.filter(|_| matches!(reason, Transient::Timeout(_))).unwrap_or(reason);
+                let reason = before.filter(|_| reason.is_cut_short()).unwrap_or(reason);
                 return Err(outage(reason, Some(deadline.span())));
             };
             on_retry(Retry { host, attempt: number, reason: &reason, wait });

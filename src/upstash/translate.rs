@@ -28,7 +28,6 @@ pub(super) fn from_ureq(error: ureq::Error) -> Trouble {
         ureq::Error::Rustls(error) => from_rustls(&error).into(),
         ureq::Error::Tls(_) => Problem::Certificate("no certificate can be valid for this host name").into(),
         ureq::Error::ConnectProxyFailed(reason) => from_proxy(&reason),
-        ureq::Error::ConnectionFailed => Transient::Connection(io::ErrorKind::NotConnected).into(),
         _ => Problem::NotHttp.into(),
     }
 }
@@ -46,7 +45,7 @@ fn from_io(error: &io::Error) -> Trouble {
     }
     match error.kind() {
         io::ErrorKind::InvalidData => Problem::NotHttp.into(),
-        kind => Transient::Connection(kind).into(),
+        kind => Transient::Broken(kind).into(),
     }
 }
 
@@ -77,7 +76,7 @@ fn from_proxy(reason: &str) -> Trouble {
         Some(status @ (429 | 500..=599)) => Transient::Status { status, retry_after: None }.into(),
         Some(407) => Problem::Proxy("it wants a user name and password (HTTP 407)".into()).into(),
         Some(status) => Problem::Proxy(format!("it answered HTTP {status}")).into(),
-        None => Transient::Connection(io::ErrorKind::UnexpectedEof).into(),
+        None => Transient::Broken(io::ErrorKind::UnexpectedEof).into(),
     }
 }
 

@@ -17,7 +17,12 @@ pub struct Server {
 impl Server {
     /// Serves each connection with `converse`, on a thread of its own.
     pub fn start(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), converse)
+    }
+
+    /// The same at this address.
+    pub fn start_at(address: SocketAddr, converse: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let (connections, stopping) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let (count, stop, converse) = (Arc::clone(&connections), Arc::clone(&stopping), Arc::new(converse));
