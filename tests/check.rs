@@ -35,7 +35,7 @@ fn vault() -> Vault {
     project = aged(project, "development", "APP_KEY", &["value-of-key"], 2 * DAY + HOUR);
     project = aged(project, "production", "DB_URL", &["value-of-db/ünï"; 12], 23 * HOUR);
     project = aged(project, "production", "PORT", &["value-of-port"], 40 * 60);
-    let undated = format!(r#"[{{"value":"{}"}}]"#, project.seal(b"value-of-key"));
+    let undated = format!(r#"[{{"value":"{}"}}]"#, project.encrypt(b"value-of-key"));
     Vault::of(&project.raw_field("production", "UNDATED", &undated))
 }
 

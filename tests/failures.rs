@@ -82,7 +82,7 @@ const NOT_ACCEPTED: &str = "error: 127.0.0.1 rejected the Upstash token (HTTP 40
 pub const FAILURES: &[Failure] = &[
     // Secrets.
     Failure::of("a damaged value", &[damaged!("BROKEN"), WRITE_AGAIN]).project(|project| {
-        let mut damaged = project.seal(CANARY.as_bytes());
+        let mut damaged = project.encrypt(CANARY.as_bytes());
         let last = damaged.pop();
         damaged.push(if last == Some('0') { '1' } else { '0' });
         project.raw_field("development", "BROKEN", &format!(r#"[{{"value":"{damaged}","version":1}}]"#))
@@ -124,7 +124,7 @@ pub const FAILURES: &[Failure] = &[
         ],
     )
     .project(|project| {
-        let not_utf8 = project.seal(b"canary-4f8a1c\xff");
+        let not_utf8 = project.encrypt(b"canary-4f8a1c\xff");
         project
             .secret("development", "NUL", "canary-4f8a1c\0")
             .raw_field("development", "EMPTY", "[]")
@@ -425,7 +425,7 @@ fn a_key_of_the_wrong_type_is_named() {
 #[test]
 fn skip_broken_starts_without_what_cannot_be_opened() {
     let project = Project::new("acme");
-    let not_utf8 = project.seal(b"\xff");
+    let not_utf8 = project.encrypt(b"\xff");
     let project = project
         .secret("development", "GOOD", "<${NUL}>")
         .secret("development", "NUL", "a\0b")

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::backends::{Stored, both_backends};
 use crate::support::fixtures;
 use crate::support::launcher::{Launcher, launcher};
-use crate::support::stores::{Stored, both_stores};
 
 /// COMMAND's environment less the `PATH` that it inherited.
 fn secrets(launcher: Launcher) -> BTreeMap<String, String> {
@@ -16,7 +16,7 @@ fn secrets(launcher: Launcher) -> BTreeMap<String, String> {
 #[test]
 fn every_valid_token_gives_every_secret_byte_for_byte() {
     for token in ["ci", "web", "ephemeral"] {
-        for Stored { name, vault, _redis } in both_stores(token) {
+        for Stored { name, vault, _redis } in both_backends(token) {
             let seen = secrets(launcher(&vault));
             assert_eq!(seen, fixtures::expected("development"), "{token}, {name}");
         }
@@ -25,7 +25,7 @@ fn every_valid_token_gives_every_secret_byte_for_byte() {
 
 #[test]
 fn a_read_only_upstash_token_is_enough() {
-    for Stored { name, vault, _redis } in both_stores("ci") {
+    for Stored { name, vault, _redis } in both_backends("ci") {
         let seen = secrets(launcher(&vault).env("UPSTASH_REDIS_TOKEN", "read-only"));
         assert_eq!(seen, fixtures::expected("development"), "{name}");
     }
@@ -33,7 +33,7 @@ fn a_read_only_upstash_token_is_enough() {
 
 #[test]
 fn a_known_salt_changes_nothing_nor_does_a_wrong_one() {
-    let [Stored { vault, .. }, _] = both_stores("ci");
+    let [Stored { vault, .. }, _] = both_backends("ci");
     for salt in [fixtures::credentials("ci").salt.as_str(), "00000000000000000000000000000000"] {
         let seen = secrets(launcher(&vault).env("REDENV_TOKEN_SALT", salt));
         assert_eq!(seen, fixtures::expected("development"), "{salt}");
@@ -42,7 +42,7 @@ fn a_known_salt_changes_nothing_nor_does_a_wrong_one() {
 
 #[test]
 fn an_escaped_cycle_is_none() {
-    for Stored { name, vault, _redis } in both_stores("ci") {
+    for Stored { name, vault, _redis } in both_backends("ci") {
         let seen = secrets(launcher(&vault).args(["-e", "cyclic-escaped"]));
         assert_eq!(seen, fixtures::expected("cyclic-escaped"), "{name}");
     }
@@ -50,7 +50,7 @@ fn an_escaped_cycle_is_none() {
 
 #[test]
 fn a_cycle_is_named() {
-    for Stored { vault, _redis, .. } in both_stores("ci") {
+    for Stored { vault, _redis, .. } in both_backends("ci") {
         launcher(&vault).args(["-e", "cyclic"]).program(["env"]).run().assert_failed(
             125,
             &[
@@ -65,7 +65,7 @@ const DAMAGED: &str = "its sealed value doesn't open: damaged, or sealed for ano
 
 #[test]
 fn every_secret_that_does_not_open_is_named() {
-    for Stored { vault, _redis, .. } in both_stores("ci") {
+    for Stored { vault, _redis, .. } in both_backends("ci") {
         let error = format!(
             "error: some secrets can't be opened: CORRUPTED ({DAMAGED}), CORRUPTED_OLD_OK ({DAMAGED}), \
              EMPTY_ARRAY (its history has no version) and NOT_ARRAY (its history is not an array)"
@@ -79,7 +79,7 @@ fn every_secret_that_does_not_open_is_named() {
 
 #[test]
 fn skip_broken_starts_without_them_and_warns_of_each() {
-    for Stored { name, vault, _redis } in both_stores("web") {
+    for Stored { name, vault, _redis } in both_backends("web") {
         let outcome =
             launcher(&vault).args(["-e", "production", "--skip-broken"]).program(["env", "-0"]).run();
         assert_eq!(
@@ -99,7 +99,7 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
 
 #[test]
 fn a_revoked_token_is_refused() {
-    for Stored { vault, _redis, .. } in both_stores("revoked") {
+    for Stored { vault, _redis, .. } in both_backends("revoked") {
         launcher(&vault).program(["env"]).run().assert_failed(
             125,
             &[

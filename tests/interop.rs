@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::backends::{Stored, both_backends};
 use crate::support::launcher::launcher;
 use crate::support::python::python;
-use crate::support::stores::{Stored, both_stores};
 use crate::support::vault::Vault;
 
 const SDK: &str = r#"
@@ -34,7 +34,7 @@ fn secrets(vault: &Vault) -> BTreeMap<String, String> {
 #[test]
 fn what_the_sdk_loads_is_what_command_gets() {
     for token in ["ci", "web", "ephemeral"] {
-        let [_, Stored { vault, _redis, .. }] = both_stores(token);
+        let [_, Stored { vault, _redis, .. }] = both_backends(token);
         let loaded = sdk(&vault, "print(json.dumps(dict(asyncio.run(redenv.load()))))");
         let loaded: BTreeMap<String, String> = serde_json::from_str(&loaded).unwrap();
         assert!(loaded.len() > 40, "the fixtures were loaded");
@@ -44,7 +44,7 @@ fn what_the_sdk_loads_is_what_command_gets() {
 
 #[test]
 fn what_the_sdk_sets_command_sees() {
-    let [_, Stored { vault, _redis, .. }] = both_stores("web");
+    let [_, Stored { vault, _redis, .. }] = both_backends("web");
     let before = secrets(&vault);
     sdk(
         &vault,

@@ -167,9 +167,9 @@ fn broken() -> Vault {
         version["value"] = value.into();
         serde_json::Value::Array(vec![version]).to_string()
     };
-    let not_utf8 = history(&project.seal(b"\xff\xfe"));
-    let nul = history(&project.seal(b"a\0b"));
-    let other_key = history(&Project::new("other").seal(b"x"));
+    let not_utf8 = history(&project.encrypt(b"\xff\xfe"));
+    let nul = history(&project.encrypt(b"a\0b"));
+    let other_key = history(&Project::new("other").encrypt(b"x"));
     let project = project
         .raw_field("development", "BAD_JSON", "no JSON")
         .raw_field("development", "BAD_KEY", &other_key)

@@ -6,10 +6,10 @@ mod script;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::support::backends::{Stored, both_backends};
 use crate::support::fixtures;
 use crate::support::project::Project;
 use crate::support::python::python;
-use crate::support::stores::{Stored, both_stores};
 use crate::support::vault::{Certificate, Response, Vault};
 
 const SDK: &str = r#"
@@ -33,9 +33,9 @@ fn sdk(vault: &Vault, script: &str) -> String {
 const SDK_LOAD: &str = "print(json.dumps(dict(asyncio.run(client().load()))))";
 
 #[test]
-fn the_official_sdk_loads_the_fixtures_from_both_stores() {
+fn the_official_sdk_loads_the_fixtures_from_both_backends() {
     for token in ["ci", "ephemeral"] {
-        for Stored { name, vault, _redis } in both_stores(token) {
+        for Stored { name, vault, _redis } in both_backends(token) {
             let loaded: BTreeMap<String, String> = serde_json::from_str(&sdk(&vault, SDK_LOAD)).unwrap();
             assert_eq!(loaded, fixtures::expected("development"), "{name}");
         }
@@ -66,13 +66,13 @@ asyncio.run(main())
 
 #[test]
 fn what_the_official_sdk_sets_it_loads_again_with_a_real_redis() {
-    let [_, Stored { vault, _redis, .. }] = both_stores("web");
+    let [_, Stored { vault, _redis, .. }] = both_backends("web");
     assert_eq!(sdk(&vault, SDK_SET_AND_LOAD), "second ✓ | first ✓ | hello world\n");
 }
 
 #[test]
 fn what_the_official_sdk_sets_with_a_script_memory_refuses_and_says_what_is_needed() {
-    let [Stored { vault, .. }, _] = both_stores("web");
+    let [Stored { vault, .. }, _] = both_backends("web");
     let script = "
 try:
     asyncio.run(client().set('ADDED', 'value'))
@@ -85,7 +85,7 @@ except Exception as error:
 }
 
 #[test]
-fn the_official_redis_client_works_on_both_stores() {
+fn the_official_redis_client_works_on_both_backends() {
     let script = r#"
 import os
 from upstash_redis import Redis
@@ -113,7 +113,7 @@ PONG True grüße None
 [1, None]
 [2, 0]
 ";
-    for Stored { name, vault, _redis } in both_stores("ci") {
+    for Stored { name, vault, _redis } in both_backends("ci") {
         assert_eq!(python(&vault, script), once.repeat(2), "{name}");
     }
 }
@@ -186,8 +186,8 @@ const EXCHANGES: &[Exchange] = &[
 ];
 
 #[test]
-fn both_stores_give_the_same_json() {
-    for Stored { name, vault, _redis } in both_stores("ci") {
+fn both_backends_give_the_same_json() {
+    for Stored { name, vault, _redis } in both_backends("ci") {
         for (path, body, encoding, status, json) in EXCHANGES {
             let mut headers = vec![("Authorization", format!("Bearer {}", vault.token()))];
             headers.extend(encoding.map(|encoding| ("Upstash-Encoding", encoding.to_owned())));
@@ -198,8 +198,8 @@ fn both_stores_give_the_same_json() {
 }
 
 #[test]
-fn a_read_only_token_may_read_and_nothing_else_on_both_stores() {
-    for Stored { name, vault, _redis } in both_stores("ci") {
+fn a_read_only_token_may_read_and_nothing_else_on_both_backends() {
+    for Stored { name, vault, _redis } in both_backends("ci") {
         let ask = |path, body| post(&vault, path, &[("Authorization", "Bearer read-only".to_owned())], body);
         let read = ask("/", r#"["HGET","meta@acme-api","kdf"]"#);
         assert_eq!(read, (200, r#"{"result":"pbkdf2"}"#.to_owned()), "{name}");

@@ -1,5 +1,5 @@
-//! A network between a client and a vault, as far as time goes: each round trip takes as long as
-//! it is told, the one that makes the connection included. Any amount passes at once.
+//! A slow network between a client and a vault: each round trip takes a given time, including the one
+//! that connects. The bandwidth is unlimited.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,13 +7,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Listens on loopback and passes everything on to `vault`, so late; gives its own port.
+/// Forwards connections on loopback to `vault` with this delay. Returns the port to connect to.
 pub fn between(vault: SocketAddr, round_trip: Duration) -> io::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
         for near in listener.incoming().flatten() {
-            // The kernel has answered for the vault: what its answer takes is made up for below.
+            // The kernel accepts at once, so `pass` adds the connection's round trip.
             let connected = Instant::now() + round_trip;
             let far = TcpStream::connect(vault).expect("the vault listens");
             let ends = (near.try_clone().unwrap(), far.try_clone().unwrap());
@@ -24,7 +24,7 @@ pub fn between(vault: SocketAddr, round_trip: Duration) -> io::Result<u16> {
     Ok(port)
 }
 
-/// Passes each piece on when it has been under way for `delay`, counted from `earliest` at least.
+/// Forwards each piece after `delay`, and none before `earliest` plus `delay`.
 fn pass(mut from: TcpStream, mut to: TcpStream, earliest: Instant, delay: Duration) {
     let (send, pieces) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::spawn(move || {

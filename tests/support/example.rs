@@ -1,8 +1,8 @@
-//! The project of `local-vault --example`, which the README and the demo show.
+//! The example project of `local-vault --example`, which the README and the demo use.
 
 use super::project::Project;
 
-/// A small project as a web shop might have it.
+/// A small project of a web shop.
 pub fn project() -> Project {
     Project::new("shop")
         .secret("development", "DB_USER", "shop")

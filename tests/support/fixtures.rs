@@ -1,4 +1,4 @@
-//! The vault that the official clients wrote, in `tests/fixtures`.
+//! The fixtures: a vault that the official clients wrote.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,12 +30,12 @@ pub fn master_password() -> String {
     read("tokens.json")["master_password"].as_str().unwrap().to_owned()
 }
 
-/// What COMMAND sees of `environment`.
+/// The variables that the command gets from `environment`.
 pub fn expected(environment: &str) -> BTreeMap<String, String> {
     serde_json::from_value(read("expected.json")[environment]["secrets"].take()).unwrap()
 }
 
-/// The salt of a token that is in the dump.
+/// The salt of a token, from the dump.
 fn salt(id: &str) -> Option<String> {
     let dump = read("redis-dump.json");
     let meta = &dump["meta@acme-api"];

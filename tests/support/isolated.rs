@@ -1,11 +1,11 @@
-//! A launcher in namespaces of its own, where what surrounds it can be made to be anything.
+//! redenv-run in namespaces of its own, where a test can change the system around it.
 
 use std::process::Command;
 
 use super::launcher::Launcher;
 
-/// Starts it through `unshare` with these options, from a shell that does `setup` first: each line
-/// has to succeed. As root the namespaces are root's own; otherwise they are a user's, if allowed.
+/// Starts it through `unshare` with these options, from a shell that runs `setup` first; each line must
+/// succeed. Without root it needs user namespaces.
 pub fn isolated(launch: Launcher, options: &[&str], setup: &str) -> Launcher {
     let mut wrapper = [&["unshare"], options].concat();
     if !works(&wrapper) {

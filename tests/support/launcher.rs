@@ -1,4 +1,4 @@
-//! The launcher as its users start it: a process with an environment.
+//! redenv-run as its users start it: a process with an environment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,15 +11,15 @@ use tempfile::TempDir;
 
 use super::vault::Vault;
 
-/// A launcher to be started, in an empty directory and with an environment of
-/// `PATH` and what it was given.
+/// A redenv-run to be started in an empty directory. Its environment is `PATH` and the variables
+/// that the test sets.
 pub struct Launcher {
     command: Command,
     directory: TempDir,
     stdin: Vec<u8>,
 }
 
-/// What a launcher, or the program it became, left behind.
+/// How redenv-run, or the command that it became, ended.
 #[derive(Debug)]
 pub struct Outcome {
     pub status: ExitStatus,
@@ -28,19 +28,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The exit status; `None` when a signal ended it.
+    /// The exit code; `None` when a signal ended the process.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
-    /// Without the line of `-v` that says where each setting came from.
+    /// Drops the line of `-v` about where each setting came from.
     pub fn without_sources(mut self) -> Self {
         let is_other = |line: &&str| !line.starts_with("redenv-run: settings: ");
         self.stderr = self.stderr.split_inclusive('\n').filter(is_other).collect();
         self
     }
 
-    /// What `env -0` printed. Panics when it did not end well, or when something was said beside.
+    /// The environment that `env -0` printed. Panics when it failed, or when stderr has text.
     #[track_caller]
     pub fn environment(&self) -> BTreeMap<String, String> {
         assert_eq!((self.code(), self.stderr.as_str()), (Some(0), ""));
@@ -48,8 +48,8 @@ impl Outcome {
         entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// The launcher failed with `code` and said exactly these lines, less `redenv-run: ` before
-    /// each; nothing reached stdout.
+    /// Asserts that redenv-run failed with `code` and printed exactly these lines to stderr, each
+    /// behind `redenv-run: `, and nothing to stdout.
     #[track_caller]
     pub fn assert_failed(&self, code: i32, lines: &[&str]) {
         let expected = said(lines);
@@ -59,7 +59,7 @@ impl Outcome {
         );
     }
 
-    /// COMMAND ran, ended well and printed `stdout`; nothing was said on stderr.
+    /// Asserts that the command exited with 0 and printed `stdout` and nothing to stderr.
     #[track_caller]
     pub fn assert_ran(&self, stdout: &str) {
         assert_eq!(
@@ -71,12 +71,12 @@ impl Outcome {
     }
 }
 
-/// What the launcher writes to stderr for these lines.
+/// These lines as redenv-run prints them to stderr.
 pub fn said(lines: &[&str]) -> String {
     lines.iter().flat_map(|line| ["redenv-run: ", *line, "\n"]).collect()
 }
 
-/// A launcher with every setting that `vault` needs.
+/// redenv-run with every setting that `vault` needs.
 pub fn launcher(vault: &Vault) -> Launcher {
     let mut launcher =
         bare_launcher().env("UPSTASH_REDIS_URL", vault.url()).env("UPSTASH_REDIS_TOKEN", vault.token());
@@ -92,7 +92,7 @@ pub fn launcher(vault: &Vault) -> Launcher {
     launcher
 }
 
-/// A launcher without a single setting.
+/// redenv-run without any setting.
 pub fn bare_launcher() -> Launcher {
     let directory = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_redenv-run"));
@@ -103,7 +103,7 @@ pub fn bare_launcher() -> Launcher {
     Launcher { command, directory, stdin: Vec::new() }
 }
 
-/// A script of the project that is given the launcher and the settings of `vault`, and nothing to build.
+/// A script of `scripts/`, with the tested redenv-run and the settings of `vault`: it builds nothing.
 pub fn script(name: &str, vault: &Vault) -> Command {
     let credentials = vault.credentials().unwrap();
     let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name));
@@ -136,13 +136,12 @@ impl Launcher {
         self
     }
 
-    /// `--` and the program to become, with its arguments: the last to be given.
+    /// Adds `--`, the command and its arguments. Nothing can be added behind them.
     pub fn program<A: AsRef<OsStr>>(self, program: impl IntoIterator<Item = A>) -> Self {
         self.arg("--").args(program)
     }
 
-    /// Starts another program, which is to become the launcher: what was given so far comes behind
-    /// `wrapper`.
+    /// Starts `wrapper` instead, with redenv-run and its arguments behind the wrapper's own.
     pub fn through<A: AsRef<OsStr>>(mut self, wrapper: impl IntoIterator<Item = A>) -> Self {
         let mut words = wrapper.into_iter();
         let mut command = Command::new(words.next().expect("a program"));
@@ -153,7 +152,7 @@ impl Launcher {
         self
     }
 
-    /// Starts the launcher from a shell, which does `setup` first.
+    /// Starts redenv-run from a shell that runs `setup` first.
     pub fn after(self, setup: &str) -> Self {
         self.through(["sh", "-c", &format!("{setup}\nexec \"$@\""), "sh"])
     }
@@ -171,18 +170,18 @@ impl Launcher {
         self
     }
 
-    /// The working directory; it goes away with the launcher.
+    /// The working directory. It is deleted when this value is dropped.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The process to be started, for a test that needs more than its outcome.
-    /// The working directory lives only as long as the launcher.
+    /// The process to start, for a test that needs more than its outcome. The working directory is
+    /// deleted when this value is dropped.
     pub fn command(&mut self) -> &mut Command {
         &mut self.command
     }
 
-    /// Panics when it has not ended within a minute, or wrote something other than UTF-8.
+    /// Runs it to its end. Panics after a minute, and when the output is not UTF-8.
     pub fn run(self) -> Outcome {
         let output = self.run_raw();
         Outcome {
@@ -192,7 +191,7 @@ impl Launcher {
         }
     }
 
-    /// As [`Launcher::run`], with bytes that need not be UTF-8.
+    /// As [`Launcher::run`], for output that need not be UTF-8.
     pub fn run_raw(self) -> Output {
         let mut command = assert_cmd::Command::from_std(self.command);
         command.timeout(Duration::from_secs(60)).write_stdin(self.stdin).output().unwrap()

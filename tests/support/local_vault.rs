@@ -1,11 +1,11 @@
-//! The local vault as a program: an Upstash to try the launcher against.
+//! The local vault as a program: an Upstash to try redenv-run with.
 #![allow(unreachable_pub, reason = "its modules are the tests' too")]
 
 mod distance;
 mod example;
-#[allow(dead_code, reason = "what the tests need beyond this program")]
+#[allow(dead_code, reason = "only the tests use all of it")]
 mod project;
-#[allow(dead_code, reason = "what the tests need beyond this program")]
+#[allow(dead_code, reason = "only the tests use all of it")]
 mod vault;
 
 use std::fs;
@@ -107,7 +107,7 @@ fn main() -> io::Result<ExitCode> {
     }
 }
 
-/// The error is the keys that are there already.
+/// The error lists the keys that the Redis already holds.
 fn start(options: &Options, project: Option<&Project>) -> Result<Vault, Vec<String>> {
     let mut builder = Vault::builder().port(options.port).overwrite(options.overwrite);
     if let Some(token) = &options.token {
@@ -148,11 +148,11 @@ fn print_settings(vault: &Vault, url: String, ca_file: Option<PathBuf>) -> io::R
     }
     let export = |(name, value): &(&str, String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
     let mut lines: Vec<String> = settings.iter().map(export).collect();
-    // The last: who leaves the quotes of `eval "$(...)"` out still gets what is before it.
+    // The comment is last: `eval $(...)` without quotes would lose every line behind it.
     if vault.credentials().is_some() {
         lines.push(format!("# master password: {MASTER_PASSWORD}"));
     }
-    // In one write, so that who waits for a line has all of them.
+    // One write: a reader that waits for the first line gets all lines.
     let mut stdout = io::stdout().lock();
     stdout.write_all((lines.join("\n") + "\n").as_bytes())?;
     stdout.flush()

@@ -1,12 +1,12 @@
-//! The man pages, of the launcher and of each of its commands, made of the definitions that `--help` is
-//! made of: `man-page DIRECTORY`.
+//! Writes the man pages of redenv-run and its commands, from the same definitions as `--help`:
+//! `man-page DIRECTORY`.
 #![allow(unreachable_pub, reason = "its modules are the tests' too")]
 
-#[allow(dead_code, reason = "redenv-run's module, of which this needs the whole command line")]
+#[allow(dead_code, reason = "redenv-run's module; only the definitions are needed here")]
 #[path = "../../src/cli/definition.rs"]
 mod definition;
 mod manual;
-#[allow(dead_code, reason = "redenv-run's module, of which this needs the flags")]
+#[allow(dead_code, reason = "redenv-run's module; only the flags are needed here")]
 #[path = "../../src/settings/table.rs"]
 mod table;
 

@@ -1,14 +1,14 @@
-//! The manual: a page for the launcher and for each of its commands, made of what `--help` is made of.
+//! Man pages for redenv-run and each of its commands, from the same definitions as `--help`.
 //!
-//! `clap_mangen` makes all but what stands below the options of a page of help: that it would put into
-//! one section named EXTRA, its examples filled and hyphenated.
+//! `clap_mangen` makes all sections but those from the text below the options: it would put that text
+//! into one section named EXTRA, with filled and hyphenated examples.
 
 use std::fmt::Write;
 
 use clap::Command;
 use clap_mangen::Man;
 
-/// The name and the text of each page; `command` is the launcher's.
+/// The name and the text of each page. `command` is redenv-run's definition.
 pub fn pages(command: Command) -> Vec<(String, String)> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
@@ -38,7 +38,7 @@ fn page(command: &Command, source: &str) -> String {
     Man::new(command).source(source).render(&mut page).expect("memory takes it");
     let page = String::from_utf8(page).expect("it was text");
     let (title, rest) = page.split_once(".SH NAME").expect("the first section");
-    // Nothing hyphenated, nothing spread out: names and options are copied from everywhere.
+    // No hyphenation and no justified lines: users copy names and options from everywhere.
     let mut page = format!("{title}.nh\n.ad l\n.SH NAME{rest}");
     for (heading, paragraphs) in [
         ("EXIT STATUS", sections.exit_status),
@@ -54,7 +54,7 @@ fn page(command: &Command, source: &str) -> String {
     page
 }
 
-/// The paragraphs below the options, each where a manual has it.
+/// The paragraphs below the options, by their section in a man page.
 #[derive(Default)]
 struct Sections {
     description: Vec<String>,
@@ -93,7 +93,7 @@ fn names_a_variable(text: &str) -> bool {
     words.into_iter().any(|word| word.contains('_'))
 }
 
-/// A paragraph: lines that are indented are examples or a table, and stay as they are.
+/// Converts a paragraph. Indented lines are examples or tables and stay as they are.
 fn roff(paragraph: &str) -> String {
     let mut roff = String::new();
     let mut filled = true;
@@ -112,7 +112,7 @@ fn roff(paragraph: &str) -> String {
     roff
 }
 
-/// The signs of a shell's line that roff would show as others of typography, or obey.
+/// Escapes characters of shell lines that roff would replace or interpret.
 fn escaped(line: &str) -> String {
     let mut escaped = String::from(if line.starts_with('.') { "\\&" } else { "" });
     for c in line.chars() {

@@ -1,7 +1,8 @@
-//! What the tests stand on: a local vault, projects to put into it, the launcher
-//! to start, and the real clients and the real Redis to compare with.
+//! Shared parts of the tests: a local vault, projects for it, redenv-run as a process, and the official
+//! clients and a real Redis to compare with.
 #![allow(dead_code, reason = "each is for the tests to come, and local-vault uses a part")]
 
+pub mod backends;
 pub mod dist;
 pub mod example;
 pub mod fixtures;
@@ -18,7 +19,6 @@ pub mod python;
 pub mod redis_server;
 pub mod registry;
 pub mod server;
-pub mod stores;
 pub mod terminal;
 pub mod typed;
 pub mod vault;

@@ -1,12 +1,11 @@
-//! A name server that knows one name, as far as RFC 1035 is needed for that.
+//! A name server that knows one name: the part of RFC 1035 that this needs.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// A running name server on port 53 of 127.0.0.1. It ends with the network namespace it was
-/// started in.
+/// A running name server on port 53 of 127.0.0.1. It ends with its network namespace.
 pub struct NameServer {
     answered: Arc<AtomicUsize>,
 }
@@ -17,7 +16,7 @@ const TYPE_A: u16 = 1;
 const NOT_FOUND: u8 = 3;
 
 impl NameServer {
-    /// Answers 127.0.0.1 to those who ask for the address of `name`.
+    /// Answers 127.0.0.1 to queries for the address of `name`.
     pub fn start(name: &str) -> Self {
         let socket = UdpSocket::bind(("127.0.0.1", 53)).expect("port 53 is this namespace's own");
         let answered = Arc::new(AtomicUsize::new(0));
@@ -35,7 +34,7 @@ impl NameServer {
         Self { answered }
     }
 
-    /// How many queries it has answered.
+    /// The number of queries so far.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::SeqCst)
     }
@@ -52,7 +51,7 @@ fn labels(name: &str) -> Vec<u8> {
     labels
 }
 
-/// The response to a query with one question; `None` to anything else.
+/// The response to a query with one question; `None` for anything else.
 fn answer(query: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let question = query.get(HEADER..)?;
     let end = question.iter().position(|byte| *byte == 0)? + 1;
@@ -61,7 +60,7 @@ fn answer(query: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let known = asked.eq_ignore_ascii_case(name);
     let found = known && kind == TYPE_A;
     let mut response = query[..2].to_vec();
-    // A response, with recursion; then one question, and an answer or none.
+    // A response with recursion, then one question, then one answer or none.
     response.extend([0x81, 0x80 | if known { 0 } else { NOT_FOUND }]);
     response.extend([0, 1, 0, u8::from(found), 0, 0, 0, 0]);
     response.extend(question.get(..end + 4)?);

@@ -1,4 +1,4 @@
-//! A network namespace of a test's own, and an empty root to start a program in.
+//! A network namespace for one test, and an empty root to start a program in.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader};
@@ -12,8 +12,8 @@ use std::thread;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
 
-/// Runs `test` on a thread that sees nothing but a loopback interface of its own; so do the
-/// threads and processes it starts.
+/// Runs `test` on a thread whose network is a loopback interface of its own. Its threads and processes
+/// share it.
 pub fn in_a_network_of_its_own(test: impl FnOnce() + Send) {
     assert!(
         rustix::process::geteuid().is_root(),
@@ -32,7 +32,7 @@ pub fn in_a_network_of_its_own(test: impl FnOnce() + Send) {
     });
 }
 
-/// The process whose network namespace it is.
+/// The process that owns the network namespace.
 struct Holder(Child);
 
 impl Holder {
@@ -55,7 +55,7 @@ impl Drop for Holder {
     }
 }
 
-/// A directory to be the root of a process. It holds what was put into it and nothing else.
+/// A directory that becomes the root of a process. It holds only files that the test put into it.
 pub struct Root(TempDir);
 
 /// Whether the program of a root is the first process of a PID namespace.
@@ -75,7 +75,7 @@ impl Root {
     pub fn copy(self, from: &Path, name: &str) -> Self {
         let to = self.path(name);
         fs::copy(from, &to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-        // Read and executed by all: a temporary file was its owner's alone.
+        // Everybody may read and execute it; only the owner may use a temporary file.
         fs::set_permissions(to, Permissions::from_mode(0o555)).unwrap();
         self
     }
@@ -94,8 +94,8 @@ impl Root {
     /// `program` with its arguments in this root, read-only, as `nobody`, with an empty
     /// environment.
     pub fn command(&self, process: Process, program: &[&str]) -> Command {
-        // `mount` binds writable at first; the second one makes it read-only. The PATH is the
-        // program's, in which `chroot` need not be.
+        // A bind mount is writable at first; the second `mount` makes it read-only. `chroot` has its full
+        // path because PATH is the program's.
         const ENTER: &str = r#"
             mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && unset PWD OLDPWD &&
             exec /usr/sbin/chroot --userspec=65534:65534 --groups= "$0" "$@""#;

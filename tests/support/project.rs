@@ -1,8 +1,7 @@
-//! Projects made for a test: a key, a service token and sealed secrets, as the
-//! official clients would have written them.
+//! Projects made for a test: a key, a service token and encrypted secrets, as the official clients
+//! would have written them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::sync::OnceLock;
 
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::vault::Hashes;
 
-/// What a launcher is told of its project.
+/// The settings of redenv-run that name a project and its token.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     pub project: String,
@@ -42,16 +41,16 @@ impl Project {
     pub fn new(name: &str) -> Self {
         let mut pek = [0; 32];
         SystemRandom::new().fill(&mut pek).unwrap();
-        let sealed = |key| seal(key, hex(&pek).as_bytes());
+        let encrypted = |key| encrypt(key, hex(&pek).as_bytes());
         let token = json!({
-            "encryptedPEK": sealed(token_key()),
+            "encryptedPEK": encrypted(token_key()),
             "salt": TOKEN_SALT,
             "name": "tests",
             "description": "the only token of this project",
             "createdAt": CREATED_AT,
         });
         let tokens = json!({ TOKEN_ID: token }).to_string();
-        let encrypted_pek = sealed(master_key());
+        let encrypted_pek = encrypted(master_key());
         let meta = [
             ("encryptedPEK", encrypted_pek.as_str()),
             ("salt", MASTER_SALT),
@@ -90,7 +89,7 @@ impl Project {
         self.raw_field(environment, name, &text)
     }
 
-    /// A field with any text, also one that no client would write.
+    /// A secret whose field holds any text, even text that no client would write.
     pub fn raw_field(mut self, environment: &str, name: &str, text: &str) -> Self {
         let fields = self.environments.entry(environment.to_owned()).or_default();
         fields.insert(name.to_owned(), text.to_owned());
@@ -108,7 +107,7 @@ impl Project {
         self
     }
 
-    /// Moves the token to where local tools put theirs.
+    /// Makes the token an ephemeral one, as local tools do.
     pub fn ephemeral(mut self) -> Self {
         let tokens = self.meta.remove("serviceTokens").expect("a project begins with a token");
         let mut tokens: Value = serde_json::from_str(&tokens).unwrap();
@@ -119,19 +118,19 @@ impl Project {
     /// One element of a history.
     pub fn version(&self, value: &str, version: usize) -> Value {
         json!({
-            "value": self.seal(value.as_bytes()),
+            "value": self.encrypt(value.as_bytes()),
             "version": version,
             "user": TOKEN_ID,
             "createdAt": CREATED_AT,
         })
     }
 
-    /// Seals any bytes, also some that are not UTF-8, with the project's key.
-    pub fn seal(&self, plain: &[u8]) -> String {
-        seal(&self.pek, plain)
+    /// Encrypts any bytes, also bytes that are not UTF-8, with the project's key.
+    pub fn encrypt(&self, plain: &[u8]) -> String {
+        encrypt(&self.pek, plain)
     }
 
-    /// The project's key, as no file may hold it.
+    /// The project's key in hex. No file may contain it.
     pub fn pek_hex(&self) -> String {
         hex(&self.pek)
     }
@@ -158,7 +157,7 @@ impl Project {
         format!("{environment}:{}", self.name)
     }
 
-    /// All of it, as the store has it.
+    /// The whole project as Redis hashes.
     pub fn hashes(&self) -> Hashes {
         let environments = self.environments.iter();
         let environments = environments.map(|(e, fields)| (self.environment_key(e), fields.clone()));
@@ -177,7 +176,7 @@ impl Project {
 }
 
 /// `<hex IV>.<hex of ciphertext and tag>`
-pub fn seal(key: &[u8; 32], plain: &[u8]) -> String {
+pub fn encrypt(key: &[u8; 32], plain: &[u8]) -> String {
     let mut iv = [0; 12];
     SystemRandom::new().fill(&mut iv).unwrap();
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
@@ -208,8 +207,5 @@ pub fn derive(password: &str, salt: &str) -> [u8; 32] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
+    base16ct::lower::encode_string(bytes)
 }

@@ -1,4 +1,4 @@
-//! An HTTP proxy that only knows CONNECT, and takes every host for this machine.
+//! An HTTP proxy that only knows CONNECT and connects to this machine, whatever the host.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ impl Proxy {
         Self::guarded(None)
     }
 
-    /// Lets only these in: `user:password` in base64.
+    /// Accepts only these credentials: `user:password` in base64.
     pub fn with_credentials(base64: &'static str) -> Self {
         Self::guarded(Some(base64))
     }
@@ -27,7 +27,7 @@ impl Proxy {
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let log = Arc::clone(&requests);
         let server = Server::start(move |client| {
-            // What breaks here is the client's to see.
+            // The client sees the failure, too.
             drop(pass_on(&client, credentials, &log));
         });
         Self { server, requests }

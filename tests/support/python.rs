@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::vault::Vault;
 
-/// Runs `script` with the settings of `vault` in its environment and gives its
-/// stdout. Panics with what it wrote to stderr when it fails.
+/// Runs `script` with the settings of `vault` in its environment and returns its stdout. Panics with
+/// its stderr when it fails.
 pub fn python(vault: &Vault, script: &str) -> String {
     let output = command(vault, script).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -27,7 +27,7 @@ fn command(vault: &Vault, script: &str) -> Command {
     command
 }
 
-/// `target/python`, next to the directory that cargo gives the tests. Panics when it isn't there.
+/// The interpreter of `target/python`. Panics when it is missing.
 pub fn interpreter() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let python = target.join("python/bin/python");

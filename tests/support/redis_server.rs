@@ -1,4 +1,4 @@
-//! A real Redis for one test, on a socket of its own.
+//! A real Redis for one test, on its own socket.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A `redis-server` that keeps nothing; it stops when it is dropped.
+/// A running `redis-server` that saves nothing. It stops when it is dropped.
 pub struct RedisServer {
     process: Child,
     directory: TempDir,
@@ -27,7 +27,7 @@ impl RedisServer {
             .unwrap_or_else(|error| panic!("redis-server did not start ({error}); scripts/test installs it"));
         let server = Self { process, directory };
         let start = Instant::now();
-        // The socket's file is there before anything listens on it.
+        // The socket's file exists before the server listens on it.
         while std::os::unix::net::UnixStream::connect(server.socket()).is_err() {
             assert!(start.elapsed() < Duration::from_secs(10), "redis-server does not answer");
             thread::sleep(Duration::from_millis(5));
@@ -46,7 +46,7 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        // It may have died already; there is nothing to save in it.
+        // It may have ended already.
         drop(self.process.kill());
         drop(self.process.wait());
     }

@@ -1,4 +1,4 @@
-//! A TCP server that does whatever a test makes up.
+//! A TCP server whose behaviour a test defines.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// A running server; it takes no more connections once it is dropped.
+/// A running server. It accepts no more connections once it is dropped.
 pub struct Server {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -39,13 +39,13 @@ impl Server {
         Self { address, connections, stopping }
     }
 
-    /// Accepts, reads, and never says a word.
+    /// Accepts and reads, and never sends anything.
     pub fn silent() -> Self {
         Self::start(|mut stream| while receive(&mut stream) {})
     }
 
     /// Sends `beginning`, then `rest` again and again with `pause` before each, until the client
-    /// has enough.
+    /// closes the connection.
     pub fn endless(beginning: &'static str, rest: &'static [u8], pause: Duration) -> Self {
         Self::start(move |mut stream| {
             receive(&mut stream);
@@ -74,12 +74,12 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts, so that it sees the flag.
+        // Wakes the accepting thread, so that it sees the flag.
         drop(TcpStream::connect(self.address));
     }
 }
 
-/// Whether anything came.
+/// Reads once. True when something arrived.
 fn receive(stream: &mut TcpStream) -> bool {
     stream.read(&mut [0; 16 * 1024]).is_ok_and(|n| n > 0)
 }

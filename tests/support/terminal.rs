@@ -1,4 +1,4 @@
-//! The launcher with a terminal to talk on, and without any.
+//! redenv-run on a terminal, and without one.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use super::launcher::{Launcher, Outcome};
 
-/// A pseudo-terminal of 80 columns, held by Python's `pty`, with the launcher on it.
+/// A pseudo-terminal of 80 columns with redenv-run on it. Python's `pty` holds it.
 pub struct Terminal {
     driver: Child,
     answers: BufReader<std::process::ChildStdout>,
-    /// Its working directory lives as long as it does.
+    /// Keeps the working directory.
     _launcher: Launcher,
 }
 
-/// What was on the terminal in the end.
+/// The exit code and everything that the terminal showed.
 #[derive(Debug)]
 pub struct Shown {
     pub code: i64,
@@ -50,7 +50,7 @@ for line in sys.stdin:
     elif kind == "type":
         os.write(fd, text.encode())
     elif kind == "echo":
-        # The question is there a moment before the terminal is silent.
+        # The question appears a moment before the echo is switched off.
         for _ in range(6000):
             answer = bool(termios.tcgetattr(fd)[3] & termios.ECHO)
             if str(answer).lower() == text:
@@ -81,7 +81,7 @@ impl Launcher {
 }
 
 impl Terminal {
-    /// Waits until this is on the terminal, behind what was waited for before.
+    /// Waits until the terminal shows `text` behind the last expected text.
     pub fn expect(&mut self, text: &str) -> &mut Self {
         self.ask("expect", text);
         self
@@ -93,20 +93,20 @@ impl Terminal {
         self
     }
 
-    /// Types a line once the terminal no longer shows what is typed.
+    /// Types a line once the terminal has stopped echoing.
     pub fn type_hidden(&mut self, line: &str) -> &mut Self {
-        assert_eq!(self.ask("echo", "false"), json!(false), "what is typed would be shown");
+        assert_eq!(self.ask("echo", "false"), json!(false), "the terminal still echoes");
         self.type_line(line)
     }
 
-    /// Types a control character, once the terminal no longer shows what is typed.
+    /// Types a control character once the terminal has stopped echoing.
     pub fn type_control(&mut self, letter: char) -> &mut Self {
-        assert_eq!(self.ask("echo", "false"), json!(false), "what is typed would be shown");
+        assert_eq!(self.ask("echo", "false"), json!(false), "the terminal still echoes");
         self.ask("type", &char::from(letter as u8 & 0x1f).to_string());
         self
     }
 
-    /// Whether the terminal shows what is typed.
+    /// True when the terminal echoes.
     pub fn echoes(&mut self) -> bool {
         self.ask("echo", "true") == json!(true)
     }
@@ -130,7 +130,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended already; the launcher on it gets a hang-up.
+        // It may have ended already. redenv-run gets a hang-up.
         drop(self.driver.kill());
         drop(self.driver.wait());
     }

@@ -1,4 +1,4 @@
-//! Shells that are typed into, in a home in which `completions --help` was followed.
+//! Interactive shells in a home directory that was set up as `completions --help` says.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,16 +9,16 @@ use tempfile::TempDir;
 
 use super::launcher::bare_launcher;
 
-/// A home with the completions of all shells and the program `frobnicate`; the working directory has
-/// the file `noexec`.
+/// A home directory with the completions of all shells and the program `frobnicate`. The working
+/// directory has the file `noexec`.
 pub struct Home {
     directory: TempDir,
 }
 
-/// What is typed, up to a tab, and what it becomes.
+/// Text typed before a tab, and the line that it becomes.
 pub type Cases<'a> = &'a [(&'a str, &'a str)];
 
-/// Types into the shell `$1`; Ctrl-X and r notes the line, of which nothing is left then.
+/// Types into the shell `$1`. Ctrl-X and r write the line to a file and clear it.
 const DRIVER: &str = r#"
 zmodload zsh/zpty
 zpty shell $1
@@ -68,7 +68,7 @@ impl Home {
         let output = home.command("sh").args(["-ec", examples]).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         let zshrc = examples.lines().find_map(|line| line.trim().strip_prefix("# in .zshrc: ")).unwrap();
-        // Neither a question nor a file, whomever the directories of zsh belong to.
+        // No question and no dump file, whoever owns zsh's directories.
         home.write(".zshrc", &zshrc.replace("; compinit", "; compinit -u -D"), ZSHRC);
         home.write(".config/fish/config.fish", "", FISH);
         home
@@ -79,14 +79,14 @@ impl Home {
         self.assert("zsh -d -i", cases);
     }
 
-    /// After bash has done `setup`.
+    /// Runs `setup` in bash first.
     #[track_caller]
     pub fn assert_bash(&self, setup: &str, cases: Cases) {
         self.write(".bashrc", setup, BASHRC);
         self.assert("bash -i", cases);
     }
 
-    /// What fish offers for this line, without the descriptions.
+    /// fish's completions of this line, without their descriptions.
     pub fn fish(&self, line: &str) -> Vec<String> {
         let output = self.command("fish").args(["-c", "complete -C $argv[1]", line]).output().unwrap();
         let offered = stdout(&output);

@@ -1,10 +1,10 @@
 //! A local vault: Upstash's REST API on loopback, with faults to switch on.
 
+mod backend;
 mod faults;
 pub mod http;
 mod memory;
 mod rest;
-mod store;
 mod tls;
 
 use std::collections::HashMap;
@@ -18,14 +18,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::project::{Credentials, Project};
+use backend::{Backend, Reply};
 use faults::{Faults, Framing};
 use http::{After, Pace};
 use rest::{LastAnswer, Tokens};
-use store::{Reply, Store};
 use tls::{Protocols, Tls};
 
+pub use backend::Hashes;
 pub use http::{Request, Response};
-pub use store::Hashes;
 pub use tls::Certificate;
 
 /// A running vault; it stops when it is dropped.
@@ -35,21 +35,21 @@ pub struct Vault {
     credentials: Option<Credentials>,
 }
 
-/// What the vault's threads have in common.
+/// The state that all threads of a vault share.
 struct Shared {
-    store: Store,
+    backend: Backend,
     tokens: Tokens,
     last_answer: LastAnswer,
     tls: Option<Tls>,
     faults: Mutex<Faults>,
     requests: Mutex<Vec<Arc<Request>>>,
     connections: AtomicUsize,
-    /// So that stopping can end the threads that wait for a next request.
+    /// Open connections, so that stopping can end the threads that wait for a request.
     open: Mutex<HashMap<usize, TcpStream>>,
     stopping: AtomicBool,
 }
 
-/// A vault to be: everything that can't change while it runs.
+/// The settings of a vault that can't change while it runs.
 #[derive(Default)]
 pub struct Builder {
     port: u16,
@@ -65,7 +65,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// By default one that is free.
+    /// Listens on this port instead of a free one.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
@@ -87,7 +87,7 @@ impl Builder {
         self
     }
 
-    /// Replaces what the store already holds of what is loaded.
+    /// Replaces hashes that the Redis already holds.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self
@@ -110,7 +110,7 @@ impl Builder {
         self.credentials(project.credentials())
     }
 
-    /// What a launcher for this vault is started with.
+    /// Starts redenv-run with these settings when it runs against this vault.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
@@ -128,37 +128,37 @@ impl Builder {
         self
     }
 
-    /// One more name for the certificate.
+    /// Adds a name to the certificate.
     pub fn name(mut self, name: &str) -> Self {
         self.names.push(name.to_owned());
         self
     }
 
-    /// Panics when the port is taken, no Redis answers, or it already holds what is to be loaded.
+    /// Panics when the port is taken, no Redis answers, or the Redis already holds one of the hashes.
     pub fn start(self) -> Vault {
         self.try_start().unwrap_or_else(|held| panic!("the Redis already holds {}", held.join(", ")))
     }
 
-    /// As [`Builder::start`], with the keys that are not to be overwritten as the error.
+    /// As [`Builder::start`]. The error lists the keys that the Redis already holds.
     pub fn try_start(self) -> Result<Vault, Vec<String>> {
-        let store = self.redis.as_deref().map_or_else(Store::memory, Store::redis);
-        let held = store.held(&self.hashes);
+        let backend = self.redis.as_deref().map_or_else(Backend::memory, Backend::redis);
+        let held = backend.held(&self.hashes);
         if !held.is_empty() && !self.overwrite {
             return Err(held);
         }
         let listener = TcpListener::bind(("127.0.0.1", self.port))
             .unwrap_or_else(|error| panic!("port {} can't be listened on: {error}", self.port));
         let address = listener.local_addr().unwrap();
-        store.remove(held);
+        backend.remove(held);
         for hashes in &self.hashes {
-            store.load(hashes);
+            backend.load(hashes);
         }
         let tokens = Tokens {
             full: self.token.unwrap_or_else(|| "AXlocalVaultTokenForTestsOnly==".to_owned()),
             read_only: self.read_only_token,
         };
         let shared = Arc::new(Shared {
-            store,
+            backend,
             tokens,
             last_answer: LastAnswer::default(),
             tls: self.certificate.map(|kind| Tls::new(kind, self.protocols, &self.names)),
@@ -184,7 +184,7 @@ impl Vault {
         Self::builder().project(project).start()
     }
 
-    /// Without a slash at its end: `http://127.0.0.1:PORT`, or `https://localhost:PORT`.
+    /// `http://127.0.0.1:PORT` or `https://localhost:PORT`, without a slash at the end.
     pub fn url(&self) -> String {
         match self.shared.tls {
             None => format!("http://{}", self.address),
@@ -192,7 +192,7 @@ impl Vault {
         }
     }
 
-    /// The same vault by another name of its host.
+    /// The URL with another host name.
     pub fn url_at(&self, host: &str) -> String {
         let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{host}:{}", self.address.port())
@@ -233,13 +233,13 @@ impl Vault {
 
     fn command(&self, words: &[&str]) -> Reply {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        match self.shared.store.run(&words) {
+        match self.shared.backend.run(&words) {
             Reply::Error(error) => panic!("{words:?}: {error}"),
             reply => reply,
         }
     }
 
-    /// Every request received so far, also those answered with a fault.
+    /// Every request so far, including those answered with a fault.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap().iter().map(|request| Request::clone(request)).collect()
     }
@@ -249,7 +249,7 @@ impl Vault {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Returns once `n` requests have come; panics after ten seconds.
+    /// Waits until `n` requests have arrived. Panics after ten seconds.
     pub fn wait_for_requests(&self, n: usize) {
         let start = Instant::now();
         while self.shared.requests.lock().unwrap().len() < n {
@@ -268,17 +268,17 @@ impl Vault {
         self.faults(|faults| faults.pace = Pace::Trickle(pause));
     }
 
-    /// Gives `response` to the next `n` requests.
+    /// Answers the next `n` requests with `response`.
     pub fn respond_next(&self, n: usize, response: &Response) {
         self.faults(|faults| faults.next.extend((0..n).map(|_| response.clone())));
     }
 
-    /// Obeys the next `n` requests with `text` in their body, and hangs up instead of answering.
+    /// Executes the next `n` requests that contain `text`, and hangs up instead of answering.
     pub fn lose_answers(&self, n: usize, text: &str) {
         self.faults(|faults| faults.lost = (text.to_owned(), n));
     }
 
-    /// Gives `response` to every request, or the true one again.
+    /// Answers every request with `response`; `None` ends this.
     pub fn respond_always(&self, response: Option<Response>) {
         self.faults(|faults| faults.always = response);
     }
@@ -293,7 +293,7 @@ impl Vault {
         self.faults(|faults| faults.hangs_up = true);
     }
 
-    /// Answers so many requests per second and refuses the rest with 429.
+    /// Answers this many requests per second and refuses the rest with 429.
     pub fn set_rate(&self, per_second: Option<u32>) {
         self.faults(|faults| faults.limit(per_second));
     }
@@ -306,7 +306,7 @@ impl Vault {
 impl Drop for Vault {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts, so that it sees the flag.
+        // Wakes the accepting thread, so that it sees the flag.
         drop(TcpStream::connect(self.address));
         for stream in self.shared.open.lock().unwrap().values() {
             // The client may have closed it already.
@@ -327,7 +327,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             if let Ok(open) = stream.try_clone() {
                 shared.open.lock().unwrap().insert(connection, open);
             }
-            // A client that goes away, or rejects the certificate, is no fault of the vault.
+            // A client may go away or reject the certificate.
             drop(serve(&shared, stream, connection));
             shared.open.lock().unwrap().remove(&connection);
         });
@@ -361,7 +361,7 @@ fn converse(shared: &Shared, mut stream: impl Read + Write, connection: usize) -
             let mut faults = shared.faults.lock().unwrap();
             (faults.instead(), faults.loses(&request.body), faults.delay, faults.pace, faults.framing)
         };
-        let answer = || rest::answer(&shared.store, &shared.tokens, &shared.last_answer, &request);
+        let answer = || rest::answer(&shared.backend, &shared.tokens, &shared.last_answer, &request);
         let mut response = instead.unwrap_or_else(answer);
         if lost {
             response = Response::raw("");

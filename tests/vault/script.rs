@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::post;
-use crate::support::stores::{Stored, both_stores};
+use crate::support::backends::{Stored, both_backends};
 use crate::support::vault::Vault;
 
 const SCRIPT: &str = include_str!("../../src/commands/token/compare_and_set.lua");
@@ -74,8 +74,8 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn both_stores_compare_and_set_alike() {
-    for Stored { name, vault, _redis } in both_stores("ci") {
+fn both_backends_compare_and_set_alike() {
+    for Stored { name, vault, _redis } in both_backends("ci") {
         for (before, arguments, result, after) in CASES {
             ask(&vault, vault.token(), &json!(["DEL", KEY]));
             for pair in before.chunks(2) {
@@ -93,8 +93,8 @@ fn both_stores_compare_and_set_alike() {
 }
 
 #[test]
-fn both_stores_refuse_alike() {
-    let refusals = both_stores("ci").map(|Stored { vault, _redis, .. }| {
+fn both_backends_refuse_alike() {
+    let refusals = both_backends("ci").map(|Stored { vault, _redis, .. }| {
         ask(&vault, vault.token(), &json!(["SET", KEY, "no hash"]));
         let wrong_type = ask(&vault, vault.token(), &json!(["EVAL", SCRIPT, "1", KEY, "", "", "new"]));
         let transaction = json!([["EVAL", SCRIPT, "1", KEY, "", "", "new"], ["GET", KEY]]).to_string();
@@ -115,7 +115,7 @@ fn both_stores_refuse_alike() {
 
 #[test]
 fn memory_runs_no_other_script_and_this_one_with_all_of_its_arguments_only() {
-    let [Stored { vault, .. }, _] = both_stores("ci");
+    let [Stored { vault, .. }, _] = both_backends("ci");
     let script = "ERR in memory the local vault runs no script but redenv-run's: start it with --redis";
     let shape =
         "ERR in memory the local vault runs redenv-run's script with one key and three arguments or more";
@@ -133,7 +133,7 @@ fn memory_runs_no_other_script_and_this_one_with_all_of_its_arguments_only() {
 
 #[test]
 fn of_many_at_once_only_one_finds_what_it_has_read() {
-    let [Stored { vault, .. }, _] = both_stores("ci");
+    let [Stored { vault, .. }, _] = both_backends("ci");
     let winners = thread::scope(|all| {
         let vault = &vault;
         let contenders: Vec<_> = (0..8)

@@ -1,4 +1,4 @@
-//! What can be made to go wrong while the vault runs.
+//! Faults that a test can switch on while the vault runs.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ pub struct Faults {
     pub pace: Pace,
     pub next: VecDeque<Response>,
     pub always: Option<Response>,
-    /// Requests with this in their body are obeyed, and their answers lost: so many of them.
+    /// Executes this many requests that contain the text, and loses their answers.
     pub lost: (String, usize),
     /// Turns the body of each answer into the bytes of a whole HTTP response.
     pub framing: Option<Framing>,
@@ -33,14 +33,14 @@ impl Faults {
         self.rate = per_second.map(|per_second| Rate { per_second, second: Instant::now(), taken: 0 });
     }
 
-    /// Whether the answer to a request with this body gets lost.
+    /// True when the answer to a request with this body is lost.
     pub fn loses(&mut self, body: &str) -> bool {
         let lost = self.lost.1 > 0 && body.contains(&self.lost.0);
         self.lost.1 -= usize::from(lost);
         lost
     }
 
-    /// The response that takes the place of the true one, if any.
+    /// The response to send instead of the real one.
     pub fn instead(&mut self) -> Option<Response> {
         if let Some(response) = self.next.pop_front() {
             return Some(response);

@@ -30,13 +30,13 @@ impl Request {
     }
 }
 
-/// A response to give, also one that a test makes up.
+/// A response of the vault or of a test.
 #[derive(Clone, Debug)]
 pub struct Response {
     form: Form,
 }
 
-/// A body is shared: that of a large project would take longer to copy than to send.
+/// Bodies are shared: copying a large one would take longer than sending it.
 #[derive(Clone, Debug)]
 enum Form {
     Http { status: u16, headers: Vec<(String, String)>, body: Arc<Vec<u8>> },
@@ -48,8 +48,8 @@ impl Response {
         Self { form: Form::Http { status, headers: Vec::new(), body: Arc::default() } }
     }
 
-    /// Bytes in place of an HTTP response, after which the connection is closed;
-    /// none at all makes a server that hangs up.
+    /// Sends these bytes instead of an HTTP response and closes the connection. Without bytes, the
+    /// server just hangs up.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self { form: Form::Raw(bytes.into()) }
     }
@@ -80,14 +80,14 @@ impl Response {
     }
 }
 
-/// What becomes of the connection after a response.
+/// Whether the connection stays open after a response.
 #[derive(Clone, Copy, PartialEq)]
 pub enum After {
     KeepAlive,
     Close,
 }
 
-/// How a body leaves: at once, or a byte at a time with a pause before each.
+/// How a body is sent: at once, or byte by byte with a pause before each.
 #[derive(Clone, Copy, Default)]
 pub enum Pace {
     #[default]
@@ -95,8 +95,8 @@ pub enum Pace {
     Trickle(Duration),
 }
 
-/// The next request of a connection; `None` when the client closed it.
-/// `unread` is what came after the request before.
+/// Reads the next request; `None` when the client closed the connection. `unread` holds bytes that
+/// arrived behind the last request.
 pub fn read_request(
     stream: &mut impl Read,
     unread: &mut Vec<u8>,
@@ -128,7 +128,7 @@ fn receive(stream: &mut impl Read, unread: &mut Vec<u8>) -> io::Result<usize> {
     Ok(n)
 }
 
-/// The request without its body, and where the body begins.
+/// Parses the request without its body, and the offset of the body.
 fn parse_head(bytes: &[u8], connection: usize) -> io::Result<Option<(Request, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -156,7 +156,7 @@ fn body_length(request: &Request) -> io::Result<usize> {
     request.header("content-length").unwrap_or("0").parse().map_err(io::Error::other)
 }
 
-/// Writes `response` and says what becomes of the connection.
+/// Writes `response` and returns whether the connection stays open.
 pub fn write_response(
     stream: &mut impl Write,
     response: &Response,
@@ -187,7 +187,7 @@ pub fn write_response(
     }
     bytes.extend(b"\r\n");
     match pace {
-        // The head goes with the body's beginning: alone it would cost the client a second wake-up.
+        // Head and first part of the body go together: apart, they would wake the client twice.
         Pace::AtOnce => {
             let (beginning, rest) = body.split_at(body.len().min(16 * 1024));
             bytes.extend(beginning);

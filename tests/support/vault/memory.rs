@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::backend::{Command, Reply};
 use super::rest::reads;
-use super::store::{Command, Reply};
 
 /// Fields come back in alphabetical order; a real Redis promises none.
 #[derive(Default)]
 pub struct Memory {
     entries: BTreeMap<String, Entry>,
-    /// How many commands there were that may have changed something.
+    /// The number of commands so far that may have changed something.
     changes: u64,
 }
 
@@ -18,7 +18,7 @@ enum Entry {
     Text(String),
 }
 
-/// Each command with the least and the greatest number of its arguments.
+/// Each command with its minimum and maximum number of arguments.
 const COMMANDS: &[(&str, usize, usize)] = &[
     ("DEL", 1, MANY),
     ("EVAL", 2, MANY),
@@ -41,11 +41,11 @@ const MANY: usize = usize::MAX;
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
-/// The launcher's script, the only one that is run: a Lua of its own would be most of the vault.
+/// redenv-run's script, the only one that memory runs: an interpreter for Lua would be too much.
 const COMPARE_AND_SET: &str = include_str!("../../../src/commands/token/compare_and_set.lua");
 
 impl Memory {
-    /// Why Redis would not even queue this command.
+    /// The error when Redis would not even queue this command.
     pub fn refusal(command: &Command) -> Option<String> {
         let name = command.first().map_or("", String::as_str);
         match COMMANDS.iter().find(|c| c.0.eq_ignore_ascii_case(name)) {
@@ -57,7 +57,7 @@ impl Memory {
         }
     }
 
-    /// As long as this stays the same, so does every answer.
+    /// While this number stays the same, so does every answer.
     pub fn changes(&self) -> u64 {
         self.changes
     }
@@ -124,7 +124,7 @@ impl Memory {
         }
     }
 
-    /// What the script does, step by step.
+    /// The script's steps in Rust.
     fn compare_and_set(
         &mut self,
         key: &str,
@@ -132,7 +132,7 @@ impl Memory {
         service_tokens: &str,
         gone: &[&str],
     ) -> Result<Reply, String> {
-        // Of a call that fails in its first line, Redis tells the script's digest and that line.
+        // When a call in line 1 fails, Redis adds the script's digest and the line number.
         let at = |error| format!("{error} script: {}, on @user_script:1.", digest(COMPARE_AND_SET));
         let fields = ["encryptedPEK", "serviceTokens"];
         let now = self.read_hash("HMGET", key, &fields).map_err(at)?;
@@ -198,7 +198,7 @@ impl Memory {
     }
 }
 
-/// SHA-1 in hexadecimal, by which Redis knows a script.
+/// SHA-1 in hex: how Redis names a script.
 fn digest(script: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, script.as_bytes());
     base16ct::lower::encode_string(digest.as_ref())

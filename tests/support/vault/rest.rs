@@ -1,4 +1,4 @@
-//! Upstash's REST API: a request in, commands to the store, JSON out.
+//! Upstash's REST API: a request in, commands to the backend, JSON out.
 
 use std::sync::Mutex;
 
@@ -6,17 +6,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::value::RawValue;
 
+use super::backend::{Backend, Command, DISCARDED, Reply};
 use super::http::{Request, Response};
-use super::store::{Command, DISCARDED, Reply, Store};
 
-/// The tokens the vault lets in.
+/// The tokens that the vault accepts.
 pub struct Tokens {
     pub full: String,
     pub read_only: Option<String>,
 }
 
-/// The last answer, for as long as nothing is written and the same is asked: made again for each client,
-/// that of a large project would take most of a client's time.
+/// The last answer, valid until something is written. Without it, building the answer of a large project
+/// would take most of a client's time.
 #[derive(Default)]
 pub struct LastAnswer(Mutex<Option<Answer>>);
 
@@ -38,13 +38,13 @@ enum Encoding {
     Base64,
 }
 
-/// What a read-only token may do; anything else could change the store.
+/// Commands that a read-only token may run. Any other could change something.
 const READS: &[&str] = &[
     "DBSIZE", "ECHO", "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HSCAN",
     "HSTRLEN", "HTTL", "HVALS", "KEYS", "MGET", "PING", "PTTL", "SCAN", "STRLEN", "TIME", "TTL", "TYPE",
 ];
 
-pub fn answer(store: &Store, tokens: &Tokens, last: &LastAnswer, request: &Request) -> Response {
+pub fn answer(backend: &Backend, tokens: &Tokens, last: &LastAnswer, request: &Request) -> Response {
     let Some(access) = access(tokens, request) else {
         return error(401, "WRONGPASS invalid or missing auth token");
     };
@@ -58,8 +58,8 @@ pub fn answer(store: &Store, tokens: &Tokens, last: &LastAnswer, request: &Reque
         Some("base64") => Encoding::Base64,
         _ => Encoding::Plain,
     };
-    // Of before the commands are run: what is written meanwhile makes the answer an old one.
-    let changes = store.changes();
+    // Read before the commands run: a write meanwhile makes the answer outdated.
+    let changes = backend.changes();
     let question = (request.path.clone(), request.body.clone(), encoding, access);
     let mut last = last.0.lock().unwrap();
     if let (Some(last), Some(changes)) = (&*last, changes)
@@ -67,60 +67,60 @@ pub fn answer(store: &Store, tokens: &Tokens, last: &LastAnswer, request: &Reque
     {
         return last.response.clone();
     }
-    let response = obey(store, access, encoding, request);
+    let response = obey(backend, access, encoding, request);
     *last = changes.map(|changes| Answer { changes, question, response: response.clone() });
     response
 }
 
-fn obey(store: &Store, access: Access, encoding: Encoding, request: &Request) -> Response {
+fn obey(backend: &Backend, access: Access, encoding: Encoding, request: &Request) -> Response {
     match request.path.as_str() {
-        "/" => single(store, access, encoding, &request.body),
-        "/pipeline" => pipeline(store, access, encoding, &request.body),
-        "/multi-exec" => multi_exec(store, access, encoding, &request.body),
+        "/" => single(backend, access, encoding, &request.body),
+        "/pipeline" => pipeline(backend, access, encoding, &request.body),
+        "/multi-exec" => multi_exec(backend, access, encoding, &request.body),
         _ => error(404, "ERR the local vault has /, /pipeline and /multi-exec"),
     }
 }
 
-fn single(store: &Store, access: Access, encoding: Encoding, body: &str) -> Response {
+fn single(backend: &Backend, access: Access, encoding: Encoding, body: &str) -> Response {
     let words: Option<Vec<&RawValue>> = serde_json::from_str(body).ok();
     let Some(command) = words.and_then(|words| command(&words)) else {
         return error(400, "ERR failed to parse command");
     };
-    match run(store, access, &command) {
+    match run(backend, access, &command) {
         Reply::Error(text) => error(400, &text),
         reply => Response::new(200).body(object(&reply, encoding)),
     }
 }
 
-fn pipeline(store: &Store, access: Access, encoding: Encoding, body: &str) -> Response {
+fn pipeline(backend: &Backend, access: Access, encoding: Encoding, body: &str) -> Response {
     let Some(commands) = commands(body) else {
         return error(400, "ERR failed to parse pipeline request");
     };
-    let replies: Vec<Reply> = commands.iter().map(|c| run(store, access, c)).collect();
+    let replies: Vec<Reply> = commands.iter().map(|c| run(backend, access, c)).collect();
     Response::new(200).body(array_of_objects(&replies, encoding))
 }
 
-fn multi_exec(store: &Store, access: Access, encoding: Encoding, body: &str) -> Response {
+fn multi_exec(backend: &Backend, access: Access, encoding: Encoding, body: &str) -> Response {
     let Some(commands) = commands(body) else {
         return error(400, "ERR failed to parse multi-exec request");
     };
     if commands.iter().any(|c| refusal(access, c).is_some()) {
         return error(400, DISCARDED);
     }
-    match store.run_atomically(&commands) {
+    match backend.run_atomically(&commands) {
         Ok(replies) => Response::new(200).body(array_of_objects(&replies, encoding)),
         Err(text) => error(400, &text),
     }
 }
 
-fn run(store: &Store, access: Access, command: &Command) -> Reply {
+fn run(backend: &Backend, access: Access, command: &Command) -> Reply {
     match refusal(access, command) {
         Some(refusal) => Reply::Error(refusal),
-        None => store.run(command),
+        None => backend.run(command),
     }
 }
 
-/// Whether it can't change the store.
+/// True when the command can't change anything.
 pub fn reads(command: &Command) -> bool {
     READS.iter().any(|read| read.eq_ignore_ascii_case(&command[0]))
 }

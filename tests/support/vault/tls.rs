@@ -1,4 +1,4 @@
-//! A certificate authority of the vault's own, made anew for each vault.
+//! A certificate authority of its own for each vault.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,14 +9,14 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tempfile::NamedTempFile;
 
-/// What the server's certificate is like.
+/// The kind of the server's certificate.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Certificate {
-    /// For `localhost`, 127.0.0.1 and the names asked for.
+    /// For `localhost`, 127.0.0.1 and the names that the builder added.
     Valid,
-    /// The same, but it ended with the year 2020.
+    /// The same, but it expired in 2020.
     Expired,
-    /// For `elsewhere.example` alone.
+    /// Only for `elsewhere.example`.
     WrongName,
 }
 
@@ -28,7 +28,7 @@ pub enum Protocols {
     Tls12,
 }
 
-/// A server's side of TLS, and the file that makes a client trust it.
+/// A server's TLS configuration, and the CA file that makes a client trust it.
 pub struct Tls {
     pub server: Arc<ServerConfig>,
     ca: NamedTempFile,

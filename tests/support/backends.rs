@@ -1,19 +1,19 @@
-//! The vault that the official clients wrote, in both of the local vault's stores.
+//! The fixtures in both backends of the local vault: memory and a real Redis.
 
 use super::fixtures;
 use super::redis_server::RedisServer;
 use super::vault::Vault;
 
-/// A local vault and what it keeps its hashes in.
+/// A local vault and the name of its backend.
 pub struct Stored {
     pub name: &'static str,
     pub vault: Vault,
-    /// Lives as long as the vault in front of it.
+    /// Keeps the Redis running.
     pub _redis: Option<RedisServer>,
 }
 
-/// The fixtures in memory and in a real Redis, for the service token of that name.
-pub fn both_stores(token: &str) -> [Stored; 2] {
+/// The fixtures in both backends, for the service token called `token`.
+pub fn both_backends(token: &str) -> [Stored; 2] {
     let builder = || {
         let builder = Vault::builder().dump(fixtures::dump()).read_only_token("read-only");
         builder.credentials(fixtures::credentials(token))

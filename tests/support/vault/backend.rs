@@ -1,21 +1,21 @@
-//! What the local vault keeps: in memory, or in a real Redis behind it.
+//! Where the local vault keeps its hashes: in memory, or in a real Redis.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::memory::Memory;
 
-/// One Redis command with its arguments, as text: all that JSON can carry.
+/// A Redis command and its arguments, as text: JSON has no bytes.
 pub type Command = Vec<String>;
 
-/// Hashes as a dump has them: key, field, text.
+/// The hashes of a dump: key, field, text.
 pub type Hashes = BTreeMap<String, BTreeMap<String, String>>;
 
-/// What a command gave, before it becomes JSON.
+/// The reply to a command, before it becomes JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     Nil,
-    /// The one status that `Upstash-Encoding: base64` leaves alone.
+    /// The only text that `Upstash-Encoding: base64` leaves unencoded.
     Okay,
     Integer(i64),
     Text(Vec<u8>),
@@ -23,13 +23,13 @@ pub enum Reply {
     Error(String),
 }
 
-/// Where the commands go.
-pub enum Store {
+/// Runs the commands.
+pub enum Backend {
     Memory(Mutex<Memory>),
     Redis(Mutex<redis::Connection>),
 }
 
-impl Store {
+impl Backend {
     pub fn memory() -> Self {
         Self::Memory(Mutex::default())
     }
@@ -42,7 +42,7 @@ impl Store {
         Self::Redis(Mutex::new(connection))
     }
 
-    /// The keys of `hashes` that are there already.
+    /// The keys of `hashes` that exist already.
     pub fn held(&self, hashes: &[Hashes]) -> Vec<String> {
         let keys = hashes.iter().flat_map(BTreeMap::keys);
         let held = |key: &&String| self.run(&vec!["EXISTS".to_owned(), (*key).clone()]) != Reply::Integer(0);
@@ -55,7 +55,7 @@ impl Store {
         }
     }
 
-    /// Puts every field of `hashes` into the store, over what is there.
+    /// Writes every field of `hashes`, over existing fields.
     pub fn load(&self, hashes: &Hashes) {
         for (key, fields) in hashes {
             let mut hset = vec!["HSET".to_owned(), key.clone()];
@@ -76,7 +76,7 @@ impl Store {
         }
     }
 
-    /// As long as this stays the same, so does every answer; `None` where others may write to the store.
+    /// While this number stays the same, so does every answer. `None` when other clients may write.
     pub fn changes(&self) -> Option<u64> {
         match self {
             Self::Memory(memory) => Some(memory.lock().unwrap().changes()),
@@ -84,8 +84,7 @@ impl Store {
         }
     }
 
-    /// All of `commands` with nothing between them; `Err` when one is not even a
-    /// command, and none was run.
+    /// Runs all commands as one transaction. On `Err` one was invalid, and none ran.
     pub fn run_atomically(&self, commands: &[Command]) -> Result<Vec<Reply>, String> {
         match self {
             Self::Memory(memory) => {
@@ -111,7 +110,7 @@ impl Store {
     }
 }
 
-/// What Redis says of a transaction with a command it would not queue.
+/// Redis's error for a transaction with an invalid command.
 pub const DISCARDED: &str = "EXECABORT Transaction discarded because of previous errors.";
 
 fn pass_on(connection: &mut redis::Connection, command: &Command) -> Reply {
