@@ -14,11 +14,7 @@ use crate::ui::report::{Shown, join};
 use crate::vault::Name;
 
 /// Revokes tokens after confirmation. IDs without a token are an error, but only after the others are gone.
-pub(crate) fn run(
-    arguments: Vec<String>,
-    yes: bool,
-    start: &Start,
-) -> Result<(), Box<dyn Failure>> {
+pub(crate) fn run(arguments: Vec<String>, yes: bool, start: &Start) -> Result<(), Box<dyn Failure>> {
     let mut ids: Vec<String> = Vec::new();
     for id in arguments {
         if id.starts_with("redenv_sk_") {
