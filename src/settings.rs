@@ -11,6 +11,7 @@ mod problem;
 mod project;
 mod project_file;
 mod resolver;
+mod sources;
 pub(crate) mod table;
 mod variables;
 
@@ -150,7 +151,7 @@ pub(crate) fn master_password(process: &Environment) -> Result<Option<SecretText
     let wrong = |problem| SettingsError(vec![problem]);
     let Some(path) = process.get(OsStr::new(name)) else { return Ok(None) };
     // Without a deadline, as at the prompt: the program that writes it may itself be asking somebody.
-    let password = resolver::read_value(name, Path::new(path), None).map_err(wrong)?;
+    let password = sources::read_value(name, Path::new(path), None).map_err(wrong)?;
     if password.expose().is_empty() {
         return Err(wrong(Problem::Empty(name.to_owned())));
     }
@@ -185,7 +186,8 @@ impl Resolver<'_> {
 
     fn pins(&mut self) -> BTreeMap<String, Pin> {
         let mut pins = BTreeMap::new();
-        let place = if self.flags.has(Setting::Pin) { Setting::Pin.flag() } else { "REDENV_PIN".into() };
+        let place =
+            if self.sources.flags.has(Setting::Pin) { Setting::Pin.flag() } else { "REDENV_PIN".into() };
         for text in self.list(Setting::Pin) {
             let pin = text.rsplit_once('=').and_then(|(name, version)| Some((name, Pin::parse(version)?)));
             match pin {
@@ -204,7 +206,8 @@ impl Resolver<'_> {
         }
         Policy {
             preserve: self.preserve(),
-            own_names: self.process.keys().filter(|name| variables::is_own(name)).cloned().collect(),
+            own_names: self.sources.process.keys().filter(|name| variables::is_own(name)).cloned().collect(),
+            emptied: self.sources.env_file.names_to_empty(),
             own: if self.switch(Setting::KeepToken) { OwnVariables::Keep } else { OwnVariables::Remove },
             inherit: if pristine { Inherit::Pristine { keep } } else { Inherit::All },
             allow_reserved: self.list(Setting::AllowReserved).into_iter().collect(),
@@ -216,7 +219,7 @@ impl Resolver<'_> {
     fn preserve(&mut self) -> Preserve {
         let names = self.list(Setting::PreserveEnv);
         let answer = match names.as_slice() {
-            [one] if !self.flags.has(Setting::PreserveEnv) => boolean(one),
+            [one] if !self.sources.flags.has(Setting::PreserveEnv) => boolean(one),
             _ => None,
         };
         match answer {
@@ -230,7 +233,7 @@ impl Resolver<'_> {
     fn fallback(&mut self) -> Option<FallbackSettings> {
         let max_stale = self.duration(Setting::MaxStale);
         let path = self.path(Setting::Fallback);
-        if path.is_none() && self.flags.has(Setting::MaxStale) {
+        if path.is_none() && self.sources.flags.has(Setting::MaxStale) {
             self.problems.push(Problem::Needs(Setting::MaxStale.flag(), Setting::Fallback.flag()));
         }
         Some(FallbackSettings { path: path?.1, max_stale })

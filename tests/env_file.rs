@@ -1,7 +1,7 @@
 //! The env file: what is taken from it, and what a stranger's can't do.
 
 use crate::settings::{asked, vault, without};
-use crate::support::launcher::{bare_launcher, launcher};
+use crate::support::launcher::{Launcher, bare_launcher, launcher};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
@@ -17,17 +17,56 @@ fn env_file(vault: &Vault) -> String {
 }
 
 #[test]
-fn every_setting_may_stand_in_env_local_and_nothing_of_it_reaches_command() {
+fn every_setting_may_stand_in_env_local_and_no_value_of_it_reaches_the_command() {
     let vault = vault();
     let launch = bare_launcher().file(".env.local", env_file(&vault));
     let mut environment = launch.program(["env", "-0"]).run().environment();
     environment.remove("PATH");
-    let expected = [("WHERE", "staging"), ("STAGING", "1")];
+    // Other programs that read the file leave a variable alone that exists.
+    let expected = [
+        ("WHERE", "staging"),
+        ("STAGING", "1"),
+        ("REDENV_TOKEN_ID", ""),
+        ("REDENV_TOKEN_KEY", ""),
+        ("UPSTASH_REDIS_URL", ""),
+        ("UPSTASH_REDIS_TOKEN", ""),
+        ("REDENV_PROJECT", ""),
+        ("REDENV_ENVIRONMENT", ""),
+    ];
     assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())).into());
 
     let launch = bare_launcher().file(".env.local", env_file(&vault)).arg("--keep-token");
     let environment = launch.program(["env", "-0"]).run().environment();
     assert_eq!(environment.keys().collect::<Vec<_>>(), ["PATH", "STAGING", "WHERE"]);
+}
+
+/// The nested launch finds its settings in the file, although its own variables are empty.
+#[test]
+fn a_command_that_starts_redenv_run_again_works() {
+    let vault = vault();
+    let launch = bare_launcher().file(".env.local", env_file(&vault));
+    let nested = [env!("CARGO_BIN_EXE_redenv-run"), "-e", "production", "--", "printenv", "WHERE", "STAGING"];
+    let outcome = launch.program(nested).run();
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("production\n1\n", ""));
+    // A file of another name is none that other programs read.
+    let named = bare_launcher().file("settings", env_file(&vault)).args(["--env-file", "settings"]);
+    let environment = named.program(["env", "-0"]).run().environment();
+    assert_eq!(environment.get("REDENV_TOKEN_KEY"), None);
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset_only_if_the_env_file_has_the_setting() {
+    let vault = vault();
+    let empty = |launch: Launcher| {
+        let names = ["REDENV_TOKEN_ID", "REDENV_TOKEN_KEY_FILE", "UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"];
+        names.iter().fold(launch, |launch, name| launch.env(name, ""))
+    };
+    let launch = empty(bare_launcher().file(".env.local", env_file(&vault)));
+    launch.program(["printenv", "WHERE"]).run().assert_ran("staging\n");
+    let outcome = empty(bare_launcher()).program(["true"]).run();
+    let error = "redenv-run: error: REDENV_PROJECT is not set; REDENV_TOKEN_ID, REDENV_TOKEN_KEY_FILE, \
+                 UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN are empty\n";
+    assert!(outcome.stderr.starts_with(error), "{}", outcome.stderr);
 }
 
 #[test]

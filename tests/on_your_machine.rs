@@ -51,5 +51,5 @@ fn the_lines_of_the_readme_run_cargo_and_npm_with_the_secrets() {
     let outcome = shell.through(["bash", "-c", &script]).run();
     assert_eq!(outcome.code(), Some(0), "{}{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stdout.contains("test is_given ... ok\n"), "{}", outcome.stdout);
-    assert!(outcome.stdout.ends_with("\ngrüßeundefined\n"), "{}", outcome.stdout);
+    assert!(outcome.stdout.ends_with("\ngrüße\n"), "{}", outcome.stdout);
 }

@@ -20,6 +20,9 @@ pub(crate) struct Policy {
     pub(crate) preserve: Preserve,
     /// redenv-run's own variables in the inherited environment.
     pub(crate) own_names: BTreeSet<OsString>,
+    /// redenv-run's own variables that the command gets with an empty value: they are in an env file that
+    /// it may read itself.
+    pub(crate) emptied: BTreeSet<OsString>,
     /// `--keep-token`: whether the command gets those.
     pub(crate) own: OwnVariables,
     /// `--pristine`: the variables that the command inherits.
@@ -165,6 +168,11 @@ pub(crate) fn build(
         return Err(EnvironmentError::Reserved(refused));
     }
     check_required(&policy.require, secrets, &child.environment)?;
+    if policy.own == OwnVariables::Remove {
+        for name in &policy.emptied {
+            child.environment.entry(name.clone()).or_default();
+        }
+    }
     Ok(child)
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::env_file::Choice;
 use super::file::{self, CERTIFICATES};
 use super::problem::Problem;
-use super::resolver::{Found, Resolver, Source};
+use super::resolver::Resolver;
+use super::sources::{Found, Source};
 use super::table::Setting;
 use super::{ServiceToken, Store};
 use crate::upstash::address::{BadAddress, PlainHttp, Scheme};
@@ -49,7 +50,7 @@ impl Resolver<'_> {
                 let refused = refused && matches!(problem, BadAddress::PlainHttp(_));
                 self.problems.push(Problem::Address { name: url.name, problem });
                 if refused {
-                    self.problems.push(Problem::AllowsOwnHttp(self.env_file.path.clone()));
+                    self.problems.push(Problem::AllowsOwnHttp(self.sources.env_file.path.clone()));
                 }
                 return None;
             }
@@ -61,8 +62,9 @@ impl Resolver<'_> {
     /// Whether only a file that nobody named allows `http`. Such a file may belong to a stranger, and must
     /// not send the token of the user's shell in the clear.
     fn is_http_allowed_by_found_file(&self) -> bool {
-        let by_user = self.flags.has(Setting::AllowHttp) || self.is_in_process(Setting::AllowHttp);
-        !by_user && self.env_file.choice == Choice::Found
+        let found = self.sources.find(Setting::AllowHttp);
+        let is_in_file = matches!(found, Ok(Some(Found { source: Source::EnvFile, .. })));
+        is_in_file && self.sources.env_file.choice == Choice::Found
     }
 
     /// The URL and the token from the same source: the first one that has either.
@@ -84,7 +86,7 @@ impl Resolver<'_> {
                     return Some((url, token));
                 }
             };
-            if matches!(self.find(missing), Ok(Some(_))) {
+            if matches!(self.sources.find(missing), Ok(Some(_))) {
                 let name = missing.variables()[0];
                 self.problems.push(Problem::OtherSource { name, other: other.name });
             } else {
@@ -100,7 +102,7 @@ impl Resolver<'_> {
     /// A setting from one source; `None` if that is a problem.
     #[expect(clippy::option_option, reason = "not set, and wrong, are two things")]
     fn noted(&mut self, setting: Setting, source: Source) -> Option<Option<Found>> {
-        match self.find_in(setting, source) {
+        match self.sources.find_in(setting, source) {
             Ok(found) => {
                 if let Some(found) = &found {
                     self.note(found);
@@ -115,7 +117,7 @@ impl Resolver<'_> {
     }
 
     fn network(&mut self, address: &Address) -> Network {
-        let process = self.process;
+        let process = self.sources.process;
         let text =
             |name: &str| process.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
         let proxy = Proxy::choose(address, text).unwrap_or_else(|problem| {
@@ -128,7 +130,7 @@ impl Resolver<'_> {
         let mut certificates = Vec::new();
         if address.scheme() == Scheme::Https {
             for (name, path) in own.into_iter().chain(systems) {
-                match file::read(&path, CERTIFICATES, Some(self.deadline)) {
+                match file::read(&path, CERTIFICATES, Some(self.sources.deadline)) {
                     Ok(pem) => {
                         certificates.push(CertificateFile { path: path.to_string_lossy().into_owned(), pem });
                     }

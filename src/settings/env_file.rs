@@ -4,6 +4,8 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, FileError, LIMIT};
@@ -92,10 +94,26 @@ impl EnvFile {
         self.variables.iter().rev().find(|variable| variable.0 == name).map(|variable| &variable.1)
     }
 
+    /// redenv-run's own variables in it, those that it may not set included.
+    fn own_names(&self) -> impl Iterator<Item = &str> {
+        let ignored = self.ignored.iter().filter_map(|ignored| match ignored {
+            Ignored::ProcessOnly(name) | Ignored::FileForm(name) => Some(name.as_str()),
+            Ignored::Typo { .. } => None,
+        });
+        self.variables.iter().map(|(name, _)| name.as_str()).chain(ignored)
+    }
+
     /// Whether it holds a setting in any form.
     pub(super) fn defines(&self, setting: Setting) -> bool {
-        let holds = |name: &str| variables::find(name.as_bytes()).is_some_and(|it| it.0.setting == setting);
-        self.variables.iter().any(|(name, _)| holds(name))
+        self.own_names().filter_map(|name| variables::find(name.as_bytes())).any(|it| it.0.setting == setting)
+    }
+
+    /// The own variables in it that the command must get empty. Bun, Next.js and Vite read `.env*` files too,
+    /// and leave a variable alone that exists.
+    pub(super) fn names_to_empty(&self) -> BTreeSet<OsString> {
+        let name = self.path.file_name().unwrap_or_default();
+        let is_read_by_others = name.as_encoded_bytes().starts_with(b".env");
+        self.own_names().filter(|_| is_read_by_others).map(OsString::from).collect()
     }
 
     /// Whether the variable's `NAME_FILE` is there, and ignored.

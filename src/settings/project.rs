@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::problem::{Problem, shown};
 use super::project_file::{Member, ProjectFile, Value};
-use super::resolver::{Found, Resolver, Source};
+use super::resolver::Resolver;
+use super::sources::{Found, Source};
 use super::table::Setting;
 use crate::secret::SecretText;
 use crate::vault::Name;

@@ -1,37 +1,20 @@
 //! Looks settings up in their sources, typed, and gathers everything that is wrong with them.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::{Span, SpanRelativeTo};
 
 use super::env_file::{EnvFile, Ignored};
-use super::file::{self, LIMIT};
 use super::flags::Flags;
 use super::problem::{Problem, SettingsError, shown};
+use super::sources::{Found, Source, Sources};
 use super::table::{Kind, Setting};
 use super::variables::{self, FILE_SUFFIX};
 use crate::child::environment::Environment;
 use crate::deadline::Deadline;
-use crate::secret::SecretText;
 use crate::ui::report::{Shown, join};
-
-/// Where a setting came from; an earlier source beats a later one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    Flag,
-    Process,
-    EnvFile,
-    ProjectFile,
-}
-
-/// A value, and how it was set: `--flag`, `NAME`, or `NAME_FILE`.
-pub(super) struct Found {
-    pub(super) name: String,
-    pub(super) value: SecretText,
-    pub(super) source: Source,
-}
 
 /// The settings that came from one place, for `-v`.
 #[derive(Debug)]
@@ -42,11 +25,7 @@ pub(crate) struct Origin {
 
 /// Looks settings up one by one.
 pub(super) struct Resolver<'e> {
-    pub(super) flags: &'e Flags,
-    pub(super) process: &'e Environment,
-    pub(super) env_file: EnvFile,
-    /// Until when a file that is a pipe is waited for.
-    pub(super) deadline: Deadline,
+    pub(super) sources: Sources<'e>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
     pub(super) origins: Vec<Origin>,
@@ -62,30 +41,30 @@ impl<'e> Resolver<'e> {
         process: &'e Environment,
         start: Instant,
     ) -> Result<Self, SettingsError> {
-        let (env_file, deadline) = (EnvFile::default(), Deadline::new(start, Duration::ZERO));
-        let (problems, warnings, origins) = (Vec::new(), Vec::new(), Vec::new());
-        let mut this = Self { flags, process, env_file, deadline, problems, warnings, origins };
-        this.deadline = this.early_deadline(start);
-        this.env_file = this.read_env_file()?;
-        this.deadline = this.early_deadline(start);
+        let deadline = Deadline::new(start, Duration::ZERO);
+        let sources = Sources { flags, process, env_file: EnvFile::default(), deadline };
+        let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new(), origins: Vec::new() };
+        this.sources.deadline = this.early_deadline(start);
+        this.sources.env_file = this.read_env_file()?;
+        this.sources.deadline = this.early_deadline(start);
         this.warn_of_ignored();
         Ok(this)
     }
 
     /// The deadline as far as it is known. Whether `--timeout` is right is checked later.
     fn early_deadline(&self, start: Instant) -> Deadline {
-        let found = self.find(Setting::Timeout).ok().flatten();
+        let found = self.sources.find(Setting::Timeout).ok().flatten();
         let timeout = found.and_then(|found| duration(found.value.expose()));
         Deadline::new(start, timeout.unwrap_or_else(|| default(Setting::Timeout)))
     }
 
     fn read_env_file(&mut self) -> Result<EnvFile, SettingsError> {
         let unread = |error| SettingsError(vec![Problem::EnvFile(error)]);
-        if self.flags.has(Setting::NoEnvFile) {
+        if self.sources.flags.has(Setting::NoEnvFile) {
             return Ok(EnvFile::default());
         }
         if let Some((_, path)) = self.path(Setting::EnvFile) {
-            return EnvFile::read(&path, self.deadline).map_err(unread);
+            return EnvFile::read(&path, self.sources.deadline).map_err(unread);
         }
         if self.switch(Setting::NoEnvFile) {
             return Ok(EnvFile::default());
@@ -95,14 +74,14 @@ impl<'e> Resolver<'e> {
 
     /// Warns of variables that look like a setting and aren't read: the launch would silently be another one.
     fn warn_of_ignored(&mut self) {
-        let is_set = |name: &String| self.process.contains_key(OsStr::new(name));
-        for (name, meant) in self.process.keys().filter_map(|name| name.to_str()).map(with_meant) {
+        let is_set = |name: &String| self.sources.process.contains_key(OsStr::new(name));
+        for (name, meant) in self.sources.process.keys().filter_map(|name| name.to_str()).map(with_meant) {
             // If the right one is set too, this one belongs to something else.
             if !meant.is_empty() && !meant.iter().any(is_set) {
                 self.warnings.push(format!("{} is not read: did you mean {}?", Shown(name), join(meant)));
             }
         }
-        let EnvFile { path, ignored, .. } = &self.env_file;
+        let EnvFile { path, ignored, .. } = &self.sources.env_file;
         for ignored in ignored {
             let (name, why) = match ignored {
                 Ignored::ProcessOnly(name) => {
@@ -120,78 +99,9 @@ impl<'e> Resolver<'e> {
         }
     }
 
-    /// A setting's value from the first source that has it.
-    ///
-    /// # Errors
-    /// As [`Resolver::find_in`].
-    pub(super) fn find(&self, setting: Setting) -> Result<Option<Found>, Problem> {
-        for source in [Source::Flag, Source::Process, Source::EnvFile] {
-            if let Some(found) = self.find_in(setting, source)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// A setting's value from one source: of two variables the first one that is set.
-    ///
-    /// # Errors
-    /// [`Problem`] for `NAME` and `NAME_FILE` at once, a value that isn't UTF-8, and a file that can't be read.
-    pub(super) fn find_in(&self, setting: Setting, source: Source) -> Result<Option<Found>, Problem> {
-        if source == Source::Flag {
-            let Some(values) = self.flags.get(setting) else { return Ok(None) };
-            let name = setting.flag();
-            let value = utf8(&name, &values.join(OsStr::new(",")))?;
-            return Ok(Some(Found { name, value, source }));
-        }
-        if source == Source::Process && self.is_left_to_env_file(setting) {
-            return Ok(None);
-        }
-        for name in setting.variables() {
-            let file_form = format!("{name}{FILE_SUFFIX}");
-            match (self.variable(name, source)?, self.variable(&file_form, source)?) {
-                (Some(_), Some(_)) => return Err(Problem::BothForms(name)),
-                (Some(value), None) => return Ok(Some(Found { name: (*name).to_owned(), value, source })),
-                (None, Some(path)) => {
-                    let value = read_value(&file_form, Path::new(path.expose()), Some(self.deadline))?;
-                    return Ok(Some(Found { name: file_form, value, source }));
-                }
-                (None, None) => {}
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whether the process has only empty variables for a setting that the env file has: redenv-run itself
-    /// hands such variables to the command, which may start it again.
-    fn is_left_to_env_file(&self, setting: Setting) -> bool {
-        self.env_file.defines(setting) && self.forms_in_process(setting).all(|value| value.is_empty())
-    }
-
-    /// What the process has under a setting's variables, in both forms.
-    fn forms_in_process(&self, setting: Setting) -> impl Iterator<Item = &OsString> {
-        let names =
-            setting.variables().iter().flat_map(|name| [(*name).to_owned(), format!("{name}{FILE_SUFFIX}")]);
-        names.filter_map(|name| self.process.get(OsStr::new(&name)))
-    }
-
-    /// Whether the process's environment has a setting in either form.
-    pub(super) fn is_in_process(&self, setting: Setting) -> bool {
-        self.forms_in_process(setting).next().is_some()
-    }
-
-    fn variable(&self, name: &str, source: Source) -> Result<Option<SecretText>, Problem> {
-        match source {
-            Source::EnvFile => {
-                Ok(self.env_file.get(name).map(|value| SecretText::new(value.expose().to_owned())))
-            }
-            _ => self.process.get(OsStr::new(name)).map(|value| utf8(name, value)).transpose(),
-        }
-    }
-
     /// Finds a setting and notes its source; what is wrong with it becomes a problem.
     fn look_up(&mut self, setting: Setting) -> Option<Found> {
-        match self.find(setting) {
+        match self.sources.find(setting) {
             Ok(Some(found)) => {
                 self.note(&found);
                 Some(found)
@@ -208,7 +118,7 @@ impl<'e> Resolver<'e> {
         let place = match found.source {
             Source::Flag => "the command line".to_owned(),
             Source::Process => "the environment".to_owned(),
-            Source::EnvFile | Source::ProjectFile => shown(&self.env_file.path),
+            Source::EnvFile | Source::ProjectFile => shown(&self.sources.env_file.path),
         };
         self.note_place(place, found.name.clone());
     }
@@ -257,13 +167,13 @@ impl<'e> Resolver<'e> {
     /// Reports a setting that isn't set, and what may have been meant to be it.
     pub(super) fn missing(&mut self, setting: Setting) {
         let name = setting.variables()[0];
-        let ignored_here = |variable: &&&str| self.env_file.ignores_file_form(variable);
+        let ignored_here = |variable: &&&str| self.sources.env_file.ignores_file_form(variable);
         if let Some(name) = setting.variables().iter().find(ignored_here) {
-            let path = self.env_file.path.clone();
+            let path = self.sources.env_file.path.clone();
             return self.problems.push(Problem::IgnoredFileForm { name, path });
         }
-        let in_process = self.process.keys().filter_map(|name| name.to_str()).map(with_meant);
-        let in_file = self.env_file.typos();
+        let in_process = self.sources.process.keys().filter_map(|name| name.to_str()).map(with_meant);
+        let in_file = self.sources.env_file.typos();
         let typo = in_process.chain(in_file).find(|(_, meant)| {
             let base = |name: &String| name.strip_suffix(FILE_SUFFIX).unwrap_or(name).to_owned();
             meant.iter().any(|meant| setting.variables().contains(&base(meant).as_str()))
@@ -293,7 +203,7 @@ impl<'e> Resolver<'e> {
     }
 
     pub(super) fn switch(&mut self, setting: Setting) -> bool {
-        if self.flags.has(setting) {
+        if self.sources.flags.has(setting) {
             self.note_place("the command line".to_owned(), setting.flag());
             return true;
         }
@@ -326,12 +236,12 @@ impl<'e> Resolver<'e> {
     /// A path, which need not be UTF-8, and how it was set.
     pub(super) fn path(&mut self, setting: Setting) -> Option<(String, PathBuf)> {
         debug_assert_eq!(setting.row().kind, Kind::Path);
-        let direct = match self.flags.get(setting).and_then(<[OsString]>::first) {
+        let direct = match self.sources.flags.get(setting).and_then(<[OsString]>::first) {
             Some(path) => Some((setting.flag(), "the command line", path)),
             None => setting.variables().iter().find_map(|name| {
                 let file_form = format!("{name}{FILE_SUFFIX}");
-                let path = self.process.get(OsStr::new(name)).filter(|path| !path.is_empty())?;
-                let only_form = !self.process.contains_key(OsStr::new(&file_form));
+                let path = self.sources.process.get(OsStr::new(name)).filter(|path| !path.is_empty())?;
+                let only_form = !self.sources.process.contains_key(OsStr::new(&file_form));
                 only_form.then(|| ((*name).to_owned(), "the environment", path))
             }),
         };
@@ -351,29 +261,6 @@ impl<'e> Resolver<'e> {
 
 fn with_meant(name: &str) -> (&str, Vec<String>) {
     (name, variables::meant(name))
-}
-
-fn utf8(name: &str, value: &OsStr) -> Result<SecretText, Problem> {
-    let text = value.to_str().ok_or_else(|| Problem::NotUtf8(name.to_owned()))?;
-    Ok(SecretText::new(text.to_owned()))
-}
-
-/// The content of the file that `name` names, without one newline at its end.
-pub(super) fn read_value(name: &str, path: &Path, deadline: Option<Deadline>) -> Result<SecretText, Problem> {
-    if path.as_os_str().is_empty() {
-        return Err(Problem::Empty(name.to_owned()));
-    }
-    let unreadable = |error| Problem::Unreadable { name: name.to_owned(), path: path.into(), error };
-    let mut bytes = file::read(path, LIMIT, deadline).map_err(unreadable)?;
-    // Some editors write a byte order mark.
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
-    }
-    if bytes.ends_with(b"\n") {
-        let end = bytes.len() - if bytes.ends_with(b"\r\n") { 2 } else { 1 };
-        bytes.truncate(end);
-    }
-    SecretText::from_utf8(bytes).map_err(|_| Problem::NotUtf8(name.to_owned()))
 }
 
 /// The default that the table gives a duration.
