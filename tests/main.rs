@@ -48,8 +48,6 @@ mod proxy;
 mod retries;
 mod selection;
 mod settings;
-#[cfg(target_os = "linux")]
-mod signals;
 mod slips;
 mod support;
 mod tls;
