@@ -27,6 +27,8 @@ mod fixtures;
 mod help;
 mod hostile;
 mod inherited;
+#[cfg(target_os = "linux")]
+mod installs;
 mod interop;
 mod known_salt;
 mod launch;
