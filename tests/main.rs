@@ -47,6 +47,8 @@ mod packages;
 mod process_one;
 mod project_file;
 mod proxy;
+#[cfg(target_os = "linux")]
+mod reserved;
 mod retries;
 mod selection;
 mod settings;
