@@ -130,13 +130,3 @@ fn a_dump_and_a_made_project_are_refused_alike() {
     }
     assert_eq!(behind.hget("meta@synthetic", "kdf"), None, "none of it was written");
 }
-
-#[test]
-fn its_help_says_where_the_master_password_is_and_which_scripts_run() {
-    let output = local_vault(&["--help"]).output().unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
-    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in ["# master password: ", "--overwrite", "a client's own script takes --redis"] {
-        assert!(help.contains(part), "{part}: {help}");
-    }
-}

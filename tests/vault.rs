@@ -4,13 +4,12 @@
 mod script;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use crate::support::backends::{Stored, both_backends};
 use crate::support::fixtures;
 use crate::support::project::Project;
 use crate::support::python::python;
-use crate::support::vault::{Certificate, Response, Vault};
+use crate::support::vault::{Certificate, Vault};
 
 const SDK: &str = r#"
 import asyncio, json, os, sys
@@ -223,56 +222,6 @@ fn only_a_bearer_of_the_token_is_let_in() {
     }
     let answer = post(&vault, "/", &[], r#"["PING"]"#);
     assert_eq!(answer, (401, r#"{"error":"WRONGPASS invalid or missing auth token"}"#.to_owned()));
-}
-
-#[test]
-fn faults_take_the_place_of_answers_and_every_request_is_logged() {
-    let vault = Vault::builder().token("t").start();
-    let ping = || post(&vault, "/", &[("Authorization", "Bearer t".to_owned())], r#"["PING"]"#);
-    let status = || ping().0;
-    vault.respond_next(2, &Response::new(503).header("Retry-After", "1").body("down"));
-    assert_eq!((ping(), status(), status()), ((503, "down".to_owned()), 503, 200));
-    vault.respond_always(Some(Response::new(200).body("not JSON")));
-    assert_eq!((ping().1, ping().1), ("not JSON".to_owned(), "not JSON".to_owned()));
-    vault.respond_always(None);
-    vault.set_rate(Some(1));
-    assert_eq!((status(), status()), (200, 429));
-    vault.set_rate(None);
-    vault.set_delay(Duration::from_millis(80));
-    let start = Instant::now();
-    assert_eq!(status(), 200);
-    assert!(start.elapsed() >= Duration::from_millis(80));
-    assert_eq!(vault.requests().len(), 8);
-    assert_eq!(vault.connections(), 8, "each of these requests has its own client");
-    let request = vault.requests().swap_remove(0);
-    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/"));
-    assert_eq!(request.header("authorization"), Some("Bearer t"));
-    assert_eq!(request.body, r#"["PING"]"#);
-}
-
-#[test]
-fn the_vault_can_hang_up_and_can_be_slow_within_a_body() {
-    let vault = Vault::builder().token("t").start();
-    vault.respond_next(1, &Response::raw(""));
-    let client = ureq::Agent::new_with_defaults();
-    assert!(client.post(vault.url()).send("hung up on").is_err());
-    vault.set_trickle(Duration::from_millis(5));
-    let start = Instant::now();
-    let answer = post(&vault, "/", &[("Authorization", "Bearer t".to_owned())], r#"["PING"]"#);
-    assert_eq!(answer, (200, r#"{"result":"PONG"}"#.to_owned()));
-    assert!(start.elapsed() >= Duration::from_millis(5 * 17));
-}
-
-#[test]
-fn a_client_may_keep_its_connection() {
-    let vault = Vault::builder().token("t").start();
-    let client = ureq::Agent::new_with_defaults();
-    for _ in 0..3 {
-        let request = client.post(vault.url()).header("Authorization", "Bearer t");
-        let mut answer = request.content_type("application/json").send(r#"["PING"]"#).unwrap();
-        answer.body_mut().read_to_string().unwrap();
-    }
-    assert_eq!((vault.requests().len(), vault.connections()), (3, 1));
 }
 
 #[test]
