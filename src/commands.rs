@@ -4,7 +4,6 @@
 mod check;
 mod command;
 mod completions;
-pub(crate) mod error;
 mod launch;
 mod mask;
 mod secrets;

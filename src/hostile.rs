@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use crate::child::environment::{self, Environment, Policy};
 use crate::child::{exec, reserved};
-use crate::commands::error::Error;
 use crate::secret::SecretText;
 use crate::ui::failure::Failure;
 use crate::vault::crypto::Key;
@@ -24,39 +23,39 @@ const TOKEN_ID: &str = "stk_a1B2c3D4e5F6g7H8";
 const SALT: &str = "000102030405060708090a0b0c0d0e0f";
 /// What must not be passed on.
 const TOKEN_KEY: &str = "redenv_sk_inherited";
-/// What is in every sealed value: no message may hold it.
+/// What is in every encrypted value: no message may hold it.
 const VALUE: &str = "hunter2";
 
 fn key(digit: &str) -> Key {
     Key::from_hex(&SecretText::new(digit.repeat(64))).unwrap()
 }
 
-fn sealed(plain: &str) -> String {
-    key("b").seal(&SecretText::new(plain.to_owned())).unwrap()
+fn encrypted(plain: &str) -> String {
+    key("b").encrypt(&SecretText::new(plain.to_owned())).unwrap()
 }
 
-fn sealed_pek() -> String {
-    key("a").seal(&key("b").to_hex()).unwrap()
+fn encrypted_pek() -> String {
+    key("a").encrypt(&key("b").to_hex()).unwrap()
 }
 
-/// All stages between the answer and the exec, with the derivation's result taken for granted.
+/// Runs every step from the reply to the exec, with a derived key taken for granted.
 fn environment(body: &[u8], broken: OnBroken) -> Result<Environment, Box<dyn Failure>> {
     let project = Name::new("acme").unwrap();
     let environments = [Name::new("development").unwrap()];
-    let request = Request { project: &project, environments: &environments, token_id: TOKEN_ID };
-    let reply = |error| Error::Reply { host: "store".into(), error };
-    let sealed = vault::parse(body, &request).map_err(reply)?;
-    // What is kept for an outage reads as what was kept.
-    let kept = sealed.to_reply(&request);
+    let request =
+        Request { host: "upstash", project: &project, environments: &environments, token_id: TOKEN_ID };
+    let vault = vault::parse(body, &request)?;
+    // The fallback file gives the same vault again.
+    let kept = vault.to_reply(&request);
     let again = vault::parse(&kept, &request).unwrap_or_else(|error| panic!("{error:?}"));
-    assert_eq!((again.salt(), again.counts()), (sealed.salt(), sealed.counts()));
+    assert_eq!((again.salt(), again.counts()), (vault.salt(), vault.counts()));
 
-    let pek = sealed.open_pek(&key("a")).map_err(|error| Error::Key { id: TOKEN_ID.into(), error })?;
+    let pek = vault.decrypt_pek(&key("a"))?;
     let pins = [("PINNED".to_owned(), Pin::Before(1))].into();
     // Most replies have no such secret; then it is the same without.
-    let opened = sealed.open(&pek, &pins).or_else(|_| again.open(&pek, &BTreeMap::new()));
+    let decrypted = vault.decrypt(&pek, &pins).or_else(|_| again.decrypt(&pek, &BTreeMap::new()))?;
     let selection = Selection { broken, ..Selection::default() };
-    let selected = select::select(opened.map_err(Error::Pin)?, &selection).map_err(Error::Select)?;
+    let selected = select::select(decrypted, &selection)?;
     let inherited = [("PATH", "/bin"), ("REDENV_TOKEN_KEY", TOKEN_KEY)];
     let inherited = inherited.map(|(name, value)| (OsString::from(name), OsString::from(value))).into();
     let own_names = [OsString::from("REDENV_TOKEN_KEY")].into();
@@ -181,7 +180,7 @@ fn version() -> impl Strategy<Value = Value> {
     ];
     let damage = proptest::option::of((any::<Index>(), any::<char>()));
     (plain(), number, damage, any::<String>()).prop_map(|(plain, number, damage, created)| {
-        let mut value = sealed(&plain);
+        let mut value = encrypted(&plain);
         if let Some((index, character)) = damage {
             let at = index.index(value.len());
             value.replace_range(at..=at, &character.to_string());
@@ -204,7 +203,7 @@ fn odd_field() -> impl Strategy<Value = Value> {
 /// The token's entry, of the right form or of another one.
 fn tokens() -> impl Strategy<Value = Value> {
     let salt = prop_oneof![4 => Just(Value::from(SALT)), 1 => odd_field()];
-    let pek = prop_oneof![4 => Just(()).prop_map(|()| Value::from(sealed_pek())), 1 => odd_field()];
+    let pek = prop_oneof![4 => Just(()).prop_map(|()| Value::from(encrypted_pek())), 1 => odd_field()];
     let end = prop_oneof![
         2 => Just(Value::Null),
         1 => any::<f64>().prop_map(Value::from),
@@ -265,13 +264,13 @@ proptest! {
 
 /// A reply with these fields of one environment, as JSON.
 fn reply_of(fields: &str) -> String {
-    let entry = json!({ "salt": SALT, "encryptedPEK": sealed_pek() });
+    let entry = json!({ "salt": SALT, "encryptedPEK": encrypted_pek() });
     let tokens = json!({ TOKEN_ID: entry }).to_string();
     format!("[{},{{\"result\":[{fields}]}}]", json!({ "result": [SALT, null, null, tokens, null] }))
 }
 
 fn field(name: &str, plain: &str) -> String {
-    let history = json!([{ "value": sealed(plain), "version": 1 }]).to_string();
+    let history = json!([{ "value": encrypted(plain), "version": 1 }]).to_string();
     format!("{},{}", json!(name), json!(history))
 }
 
@@ -302,12 +301,12 @@ fn deep_nesting_has_no_bottom_to_fall_through() {
 }
 
 #[test]
-fn a_million_fields_and_giant_numbers_are_read_in_passing() {
+fn a_hundred_thousand_fields_and_giant_numbers_are_read_in_passing() {
     let mut many = String::new();
-    for n in 0..1_000_000 {
+    for n in 0..100_000 {
         let _ = write!(many, "\"F{n}\",\"[]\",");
     }
-    // Once is enough: unoptimised, a million takes its time.
+    // Once is enough: unoptimised, they take their time.
     let all = environment(reply_of(many.trim_end_matches(',')).as_bytes(), OnBroken::Skip);
     assert_eq!(all.ok().unwrap().len(), 1, "none of them has a version");
     let twice = [field("A", "1"), field("A", "2")].join(",");

@@ -1,6 +1,6 @@
-//! The REST client of Upstash: Redis commands in, raw replies out, inside one deadline.
+//! The REST client of Upstash: Redis commands in, their answers out, inside one deadline.
 //!
-//! It never looks into a reply. No other room names `ureq` or `rustls`.
+//! It doesn't know what an answer means. No other room names `ureq` or `rustls`.
 //!
 //! | what happens | tried again? |
 //! | --- | --- |
@@ -20,6 +20,7 @@ mod error;
 mod progress;
 pub(crate) mod proxy;
 mod redis_error;
+mod reply;
 mod retry;
 mod translate;
 
@@ -31,6 +32,7 @@ pub(crate) use certificates::CertificateFile;
 pub(crate) use error::{Error, Problem};
 pub(crate) use proxy::Proxy;
 pub(crate) use redis_error::RedisError;
+pub(crate) use reply::{Answer, answers};
 pub(crate) use retry::{Patience, Retry};
 
 use crate::deadline::Deadline;

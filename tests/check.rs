@@ -59,7 +59,7 @@ fn check(vault: &Vault, arguments: &[&str]) -> Launcher {
     launcher(vault).arg("check").args(arguments)
 }
 
-const STAGES: &str = "stages   settings, fetch, parse, derive, open, select, environment\n";
+const STAGES: &str = "stages   settings, fetch, parse, derive, decrypt, select, environment\n";
 
 #[test]
 fn the_table_tells_names_environments_versions_ages_and_sizes() {
@@ -142,7 +142,7 @@ fn json_tells_the_same_to_programs() {
     });
     assert_eq!(
         stages.collect::<Vec<_>>(),
-        ["settings", "fetch", "parse", "derive", "open", "select", "environment"]
+        ["settings", "fetch", "parse", "derive", "decrypt", "select", "environment"]
     );
     let age = told["secrets"][0]["age_seconds"].take().as_u64().unwrap();
     assert!((2 * DAY + HOUR..3 * DAY).contains(&age), "{age}");
@@ -206,7 +206,7 @@ fn what_is_skipped_is_told() {
     let project = Project::new("acme").raw_field("development", "BAD", "[]").secret("development", "A", "1");
     let vault = Vault::of(&project);
     let outcome = check(&vault, &["--skip-broken", "--format", "json"]).run();
-    let warning = "redenv-run: warning: started without BAD: its history has no version\n";
+    let warning = "redenv-run: warning: skipped BAD: its history has no version\n";
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), warning));
     let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let skipped = serde_json::json!([{ "name": "BAD", "reason": "its history has no version" }]);

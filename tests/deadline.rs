@@ -195,8 +195,8 @@ fn attempts_that_fail_end_with_the_deadline() {
 fn a_key_derivation_ends_with_the_deadline() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
     let overdue = [
-        "error: the deadline passed while the token key was derived",
-        "hint: this machine is slow or busy: give more time with --timeout (REDENV_TIMEOUT)",
+        "error: the deadline passed during the key derivation",
+        "hint: this machine is slow or busy: allow more time with --timeout (REDENV_TIMEOUT)",
     ];
     // Somewhere between the time for a fetch on this machine and the time for a derivation after it.
     let outcomes: Vec<Outcome> = (1..12)

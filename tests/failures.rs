@@ -53,7 +53,7 @@ impl Failure {
 
 /// What a store would say that repeats what it was sent.
 const ECHO: &str = r#"{"error":"ERR unknown command, with args beginning with: canary-4f8a1c"}"#;
-const DAMAGED: &str = "its sealed value doesn't open: damaged, or sealed for another project";
+const DAMAGED: &str = "its value can't be decrypted: damaged, or encrypted for another project";
 
 fn answers(vault: &Vault, status: u16, body: &str) {
     vault.respond_always(Some(Response::new(status).body(body)));
@@ -62,20 +62,19 @@ fn answers(vault: &Vault, status: u16, body: &str) {
 macro_rules! damaged {
     ($name:literal) => {
         concat!(
-            "error: a secret can't be opened: ",
+            "error: cannot use secret ",
             $name,
-            " (its sealed value doesn't open: damaged, or sealed for another project)"
+            " (its value can't be decrypted: damaged, or encrypted for another project)"
         )
     };
 }
 
 const WRITE_AGAIN: &str =
-    "hint: write them again; --skip-broken starts without them, --exclude leaves them out";
-const RENAME: &str = "hint: rename it, or leave it out with --exclude";
-const LITERAL: &str = r"hint: write \${NAME} for a literal reference; --raw starts without expansion";
-const REVOKED: &str =
-    "error: project acme has no service token stk_a1B2c3D4e5F6g7H8: it was revoked, or is of another project";
-const NEW_TOKEN: &str = "hint: check REDENV_TOKEN_ID, or make a new token with `redenv-run token create`";
+    "hint: set them again; --skip-broken skips them with a warning, --exclude leaves them out";
+const RENAME: &str = "hint: rename the secret, or leave it out with --exclude";
+const LITERAL: &str = r"hint: write \${NAME} for a literal reference, or pass --raw to expand none";
+const REVOKED: &str = "error: project acme has no service token stk_a1B2c3D4e5F6g7H8: it was revoked, or it belongs to another project";
+const NEW_TOKEN: &str = "hint: check REDENV_TOKEN_ID, or create a new token with `redenv-run token create`";
 const COPY_TOKEN: &str = "hint: copy the REST token from the database's page, with a trailing =; the database's password does not work here";
 const NOT_ACCEPTED: &str = "error: 127.0.0.1 rejected the Upstash token (HTTP 401)";
 
@@ -94,7 +93,7 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "a value without a dot",
         &[
-            "error: a secret can't be opened: BROKEN (its sealed value is malformed: there is no dot)",
+            "error: cannot use secret BROKEN (its ciphertext is malformed: there is no dot)",
             WRITE_AGAIN,
         ],
     )
@@ -102,7 +101,7 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "a value in plain text",
         &[
-            "error: a secret can't be opened: BROKEN (its history is not JSON)",
+            "error: cannot use secret BROKEN (its history is not JSON)",
             WRITE_AGAIN,
         ],
     )
@@ -110,7 +109,7 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "a version without a value",
         &[
-            "error: a secret can't be opened: BROKEN (its history holds a malformed version)",
+            "error: cannot use secret BROKEN (its history contains a malformed version)",
             WRITE_AGAIN,
         ],
     )
@@ -118,7 +117,7 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "several of them",
         &[
-            "error: some secrets can't be opened: EMPTY (its history has no version), NUL (its value holds a NUL byte), \
+            "error: cannot use secrets EMPTY (its history has no version), NUL (its value contains a NUL byte), \
              OBJECT (its history is not an array) and UTF_8 (its value is not UTF-8)",
             WRITE_AGAIN,
         ],
@@ -133,7 +132,7 @@ pub const FAILURES: &[Failure] = &[
     }),
     Failure::of(
         "a secret that another one refers to",
-        &["error: a secret can't be opened: BROKEN (its value holds a NUL byte)", WRITE_AGAIN],
+        &["error: cannot use secret BROKEN (its value contains a NUL byte)", WRITE_AGAIN],
     )
     .project(|project| {
         project.secret("development", "USES", "${BROKEN}").secret("development", "BROKEN", "canary-4f8a1c\0")
@@ -143,7 +142,7 @@ pub const FAILURES: &[Failure] = &[
         .project(|project| project.secret("development", "A", "canary-4f8a1c${B}").secret("development", "B", "${A}")),
     Failure::of(
         "references without measure",
-        &["error: the references in N08 make the values grow over 64 MiB", LITERAL],
+        &["error: the references in N08 expand to more than 64 MiB", LITERAL],
     )
     .project(|project| {
         (0..30).fold(project, |project, n| {
@@ -155,8 +154,7 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "impossible names",
         &[
-            "error: no variable can have the name of secret \"\" (it is empty), secret A\\u{0}B (it holds a \
-             NUL byte) and secret A=B (it holds a `=`)",
+            "error: no variable can be named like secrets \"\" (empty), A\\u{0}B (contains a NUL byte) and A=B (contains a `=`)",
             RENAME,
         ],
     )
@@ -166,7 +164,7 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "a name that would write to the terminal",
         &[
-            "error: a secret can't be opened: \\u{1b}[31mA\\u{a}redenv-run: ok (its history has no version)",
+            "error: cannot use secret \\u{1b}[31mA\\u{a}redenv-run: ok (its history has no version)",
             WRITE_AGAIN,
         ],
     )
@@ -201,8 +199,8 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "a missing project",
         &[
-            "error: there is no project acmee in the database of 127.0.0.1",
-            "hint: check -p (REDENV_PROJECT), and that the URL is this project's database",
+            "error: the database 127.0.0.1 has no project acmee",
+            "hint: check -p (REDENV_PROJECT), and that UPSTASH_REDIS_URL is this project's database",
         ],
     )
     .launcher(|launcher| launcher.args(["-p", "acmee"])),
@@ -214,18 +212,18 @@ pub const FAILURES: &[Failure] = &[
         "a wrong key",
         &[
             "error: REDENV_TOKEN_KEY is not the key of token stk_a1B2c3D4e5F6g7H8",
-            "hint: id and key have to be of the same `token create`; a key that is lost can only be replaced by a new token",
+            "hint: check that the ID and the key come from the same `token create`; a lost key can't be recovered, create a new token",
         ],
     )
     .launcher(|launcher| launcher.env("REDENV_TOKEN_KEY", "redenv_sk_canary-4f8a1c")),
     Failure::of(
         "a token that is no object",
-        &["error: the store's data is malformed: serviceTokens entry stk_a1B2c3D4e5F6g7H8 is not an object with `encryptedPEK` and `salt`"],
+        &["error: the project's data is malformed: serviceTokens entry stk_a1B2c3D4e5F6g7H8 is not an object with `encryptedPEK` and `salt`"],
     )
     .project(|project| project.raw_meta("serviceTokens", &format!(r#"{{"{TOKEN_ID}":"canary-4f8a1c"}}"#))),
     Failure::of(
         "a token with a malformed salt",
-        &["error: the store's data is malformed: salt of token stk_a1B2c3D4e5F6g7H8 is not 32 hex digits"],
+        &["error: the project's data is malformed: salt of token stk_a1B2c3D4e5F6g7H8 is not 32 hex digits"],
     )
     .project(|project| {
         let entry = r#"{"encryptedPEK":"aa.bb","salt":"canary-4f8a1c"}"#;
@@ -233,7 +231,7 @@ pub const FAILURES: &[Failure] = &[
     }),
     Failure::of(
         "a token with a malformed key",
-        &["error: the entry of token stk_a1B2c3D4e5F6g7H8 is malformed: its sealed value is malformed: the IV is not 24 hex digits"],
+        &["error: the entry of token stk_a1B2c3D4e5F6g7H8 is malformed: its ciphertext is malformed: the IV is not 24 hex digits"],
     )
     .project(|project| {
         let entry = r#"{"encryptedPEK":"canary-4f8a1c.bb","salt":"000102030405060708090a0b0c0d0e0f"}"#;
@@ -241,22 +239,22 @@ pub const FAILURES: &[Failure] = &[
     }),
     Failure::of(
         "tokens that are no JSON",
-        &["error: the store's data is malformed: serviceTokens is not a JSON object"],
+        &["error: the project's data is malformed: serviceTokens is not a JSON object"],
     )
     .project(|project| project.raw_meta("serviceTokens", CANARY)),
     Failure::of(
         "another key derivation",
         &[
-            "error: the project's `kdf` is not pbkdf2, the only one this launcher accepts",
-            "hint: a newer version of redenv-run may know it; otherwise somebody tampered with the project",
+            "error: the project's `kdf` is not pbkdf2, the only one that redenv-run supports",
+            "hint: look for a newer version of redenv-run; if there is none, somebody may have changed the project",
         ],
     )
     .project(|project| project.raw_meta("kdf", CANARY)),
     Failure::of(
         "another cipher",
         &[
-            "error: the project's `algorithm` is not aes-256-gcm, the only one this launcher accepts",
-            "hint: a newer version of redenv-run may know it; otherwise somebody tampered with the project",
+            "error: the project's `algorithm` is not aes-256-gcm, the only one that redenv-run supports",
+            "hint: look for a newer version of redenv-run; if there is none, somebody may have changed the project",
         ],
     )
     .project(|project| project.raw_meta("algorithm", "none")),
@@ -317,29 +315,29 @@ pub const FAILURES: &[Failure] = &[
     Failure::of(
         "an answer that is no JSON",
         &[
-            "error: the answer of 127.0.0.1 is not the REST API's: malformed at byte 0",
-            "hint: check that UPSTASH_REDIS_URL is the database's REST URL",
+            "error: 127.0.0.1 did not answer like an Upstash REST API (invalid JSON at byte 0)",
+            "hint: set UPSTASH_REDIS_URL to the REST URL from the database's page",
         ],
     )
     .vault(|vault| answers(vault, 200, CANARY)),
     Failure::of(
         "an answer of another shape",
         &[
-            "error: the answer of 127.0.0.1 is not the REST API's: malformed at byte 25",
-            "hint: check that UPSTASH_REDIS_URL is the database's REST URL",
+            "error: 127.0.0.1 did not answer like an Upstash REST API (invalid JSON at byte 0)",
+            "hint: set UPSTASH_REDIS_URL to the REST URL from the database's page",
         ],
     )
     .vault(|vault| answers(vault, 200, r#"{"result":"canary-4f8a1c"}"#)),
     Failure::of(
         "a pipeline that is refused as a whole",
-        &["error: 127.0.0.1 refuses to read the project: error code ERR"],
+        &["error: 127.0.0.1 refused the request (HTTP 200): error code ERR"],
     )
     .vault(|vault| answers(vault, 200, ECHO)),
-    Failure::of("too few answers", &["error: the answer of 127.0.0.1 has 1 results instead of 2"])
+    Failure::of("too few answers", &["error: 127.0.0.1 answered 1 commands instead of 2"])
         .vault(|vault| answers(vault, 200, r#"[{"result":["canary-4f8a1c",null,null,null,null]}]"#)),
     Failure::of(
         "a command that the store refuses",
-        &["error: 127.0.0.1 refuses to read meta@acme: error code ERR"],
+        &["error: 127.0.0.1 refused to read meta@acme: error code ERR"],
     )
     .vault(|vault| {
         answers(vault, 200, r#"[{"error":"ERR canary-4f8a1c"},{"result":["canary-4f8a1c","x"]}]"#);
@@ -395,7 +393,7 @@ fn a_system_that_gives_no_thread_is_told_with_what_to_do() {
     let hint = "hint: raise the limit of processes: `ulimit -u`, or the container's limit of pids";
     let request = "error: 127.0.0.1 was not asked: the system allows no more threads";
     limited().run().assert_failed(125, &[request, hint]);
-    let derivation = "error: the system gives no thread for the key derivation";
+    let derivation = "error: the system allows no thread for the key derivation";
     limited().env("REDENV_TOKEN_SALT", TOKEN_SALT).run().assert_failed(125, &[derivation, hint]);
 }
 
@@ -419,7 +417,7 @@ fn a_key_of_the_wrong_type_is_named() {
         r#"[{"error":"WRONGTYPE Operation against a key holding the wrong kind of value"},{"result":[]}]"#,
     )));
     let outcome = launcher(&vault).program(["true"]).run();
-    outcome.assert_failed(125, &["error: 127.0.0.1 refuses to read meta@acme: the key is not a hash"]);
+    outcome.assert_failed(125, &["error: 127.0.0.1 refused to read meta@acme: the key is not a hash"]);
 }
 
 #[test]
@@ -440,10 +438,10 @@ fn skip_broken_starts_without_what_cannot_be_opened() {
         assert_eq!(
             outcome.stderr,
             format!(
-                "redenv-run: warning: started without EMPTY: its history has no version\n\
-                 redenv-run: warning: started without FOREIGN: {DAMAGED}\n\
-                 redenv-run: warning: started without NUL: its value holds a NUL byte; ${{NUL}} stays unexpanded in GOOD\n\
-                 redenv-run: warning: started without UTF_8: its value is not UTF-8\n"
+                "redenv-run: warning: skipped EMPTY: its history has no version\n\
+                 redenv-run: warning: skipped FOREIGN: {DAMAGED}\n\
+                 redenv-run: warning: skipped NUL: its value contains a NUL byte; ${{NUL}} stays unexpanded in GOOD\n\
+                 redenv-run: warning: skipped UTF_8: its value is not UTF-8\n"
             )
         );
     }
@@ -456,7 +454,7 @@ fn skip_broken_is_no_way_around_a_bad_name_or_a_cycle() {
         .arg("--skip-broken")
         .program(["true"])
         .run()
-        .assert_failed(125, &["error: no variable can have the name of secret A=B (it holds a `=`)", RENAME]);
+        .assert_failed(125, &["error: no variable can be named like secret A=B (contains a `=`)", RENAME]);
     let cycle = Project::new("acme").secret("development", "A", "${A}");
     launcher(&Vault::of(&cycle))
         .arg("--skip-broken")

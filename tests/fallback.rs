@@ -120,13 +120,15 @@ impl Place {
         let file = self.file().display().to_string();
         let error = format!("error: {}; and the fallback file {file} can't be used: {why}", outage(down));
         let hint = match why {
-            "it is not there yet" => Some("hint: the next launch that reaches the store writes it"),
-            "others may write it" => Some("hint: `chmod go-w` it, unless somebody has written it"),
-            _ if ["it is of project ", "it is of environment ", "it is of token "]
+            "it does not exist yet" => Some("hint: the next launch that reaches Upstash writes it"),
+            "other users may write it" => {
+                Some("hint: run `chmod go-w` on it, unless somebody else has changed it")
+            }
+            _ if ["it belongs to project ", "it belongs to environment ", "it belongs to token "]
                 .iter()
                 .any(|of| why.starts_with(of)) =>
             {
-                Some("hint: give each project, environment and token a file of its own")
+                Some("hint: give each project, environment and token its own file")
             }
             _ => None,
         };
@@ -139,7 +141,7 @@ impl Place {
     fn assert_started_without_writing(&self, launch: Launcher, why: &str) {
         let outcome = launch.run();
         let file = self.file().display().to_string();
-        let warning = format!("redenv-run: warning: the fallback file {file} is not up to date: {why}\n");
+        let warning = format!("redenv-run: warning: the fallback file {file} is out of date: {why}\n");
         assert_eq!(
             (outcome.code(), outcome.stdout.as_str(), outcome.stderr.as_str()),
             (Some(0), "hello world\n", warning.as_str())

@@ -55,24 +55,27 @@ fn a_cycle_is_named() {
             125,
             &[
                 "error: the references form a cycle: CA -> CB -> CC -> CA",
-                r"hint: write \${NAME} for a literal reference; --raw starts without expansion",
+                r"hint: write \${NAME} for a literal reference, or pass --raw to expand none",
             ],
         );
     }
 }
 
-const DAMAGED: &str = "its sealed value doesn't open: damaged, or sealed for another project";
+const DAMAGED: &str = "its value can't be decrypted: damaged, or encrypted for another project";
 
 #[test]
 fn every_secret_that_does_not_open_is_named() {
     for Stored { vault, _redis, .. } in both_backends("ci") {
         let error = format!(
-            "error: some secrets can't be opened: CORRUPTED ({DAMAGED}), CORRUPTED_OLD_OK ({DAMAGED}), \
+            "error: cannot use secrets CORRUPTED ({DAMAGED}), CORRUPTED_OLD_OK ({DAMAGED}), \
              EMPTY_ARRAY (its history has no version) and NOT_ARRAY (its history is not an array)"
         );
         launcher(&vault).args(["-e", "production"]).program(["env"]).run().assert_failed(
             125,
-            &[&error, "hint: write them again; --skip-broken starts without them, --exclude leaves them out"],
+            &[
+                &error,
+                "hint: set them again; --skip-broken skips them with a warning, --exclude leaves them out",
+            ],
         );
     }
 }
@@ -85,10 +88,10 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
         assert_eq!(
             outcome.stderr,
             format!(
-                "redenv-run: warning: started without CORRUPTED: {DAMAGED}; ${{CORRUPTED}} stays unexpanded in REF_CORRUPTED\n\
-                 redenv-run: warning: started without CORRUPTED_OLD_OK: {DAMAGED}\n\
-                 redenv-run: warning: started without EMPTY_ARRAY: its history has no version\n\
-                 redenv-run: warning: started without NOT_ARRAY: its history is not an array\n"
+                "redenv-run: warning: skipped CORRUPTED: {DAMAGED}; ${{CORRUPTED}} stays unexpanded in REF_CORRUPTED\n\
+                 redenv-run: warning: skipped CORRUPTED_OLD_OK: {DAMAGED}\n\
+                 redenv-run: warning: skipped EMPTY_ARRAY: its history has no version\n\
+                 redenv-run: warning: skipped NOT_ARRAY: its history is not an array\n"
             ),
             "{name}"
         );
@@ -103,8 +106,8 @@ fn a_revoked_token_is_refused() {
         launcher(&vault).program(["env"]).run().assert_failed(
             125,
             &[
-                "error: project acme-api has no service token stk_4F6Ms3og1JuyU0SM: it was revoked, or is of another project",
-                "hint: check REDENV_TOKEN_ID, or make a new token with `redenv-run token create`",
+                "error: project acme-api has no service token stk_4F6Ms3og1JuyU0SM: it was revoked, or it belongs to another project",
+                "hint: check REDENV_TOKEN_ID, or create a new token with `redenv-run token create`",
             ],
         );
     }

@@ -272,7 +272,7 @@ fn an_ephemeral_token_works_until_it_expires() {
             125,
             &[
                 "error: the short-lived token stk_a1B2c3D4e5F6g7H8 has expired",
-                "hint: start the tool that made it again, or use a service token",
+                "hint: restart the tool that created it, or use a service token",
             ],
         );
     }

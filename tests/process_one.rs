@@ -1,5 +1,4 @@
-//! As process 1, redenv-run ends at once on a signal, whatever it is waiting for, and becomes a command
-//! with the signals that it was started with.
+//! As process 1 the launcher ends at once on TERM, INT and HUP, whatever it is waiting for.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -8,36 +7,33 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::launch::{SIGNALS, own_signals};
 use crate::support::isolated::isolated;
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
 use crate::support::server::Server;
 use crate::support::vault::{Response, Vault};
 
-/// A new PID namespace, whose process 1 is redenv-run.
-const PROCESS_1: [&str; 4] = ["--pid", "--fork", "--kill-child", "--mount-proc"];
-const ENDING: [(&str, i32); 4] = [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)];
-/// The time in which redenv-run must end.
+const SIGNALS: [(&str, i32); 3] = [("TERM", 143), ("INT", 130), ("HUP", 129)];
+/// What the launcher may take to end.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 fn vault() -> Vault {
     Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
 }
 
-/// A launch with a deadline far away that prints its steps.
+/// A launcher that has all the time in the world, and says what it does.
 fn patient(vault: &Vault) -> Launcher {
     launcher(vault).env("REDENV_TIMEOUT", "1h").env("REDENV_VERBOSE", "1").program(["echo", "started"])
 }
 
-/// Drops every packet to 192.0.2.0/24, and uses a name server there.
+/// Where every packet to 192.0.2.0/24 is dropped, name servers' too.
 const DROPPED: &str = "\
 ip link set lo up
 ip route add 192.0.2.0/24 dev lo
 echo nameserver 192.0.2.53 >resolv.conf
 mount --bind resolv.conf /etc/resolv.conf";
 
-/// The process ID of `unshare`'s only child, process 1 of its namespace, once it is redenv-run.
+/// The only child of `unshare`, which is process 1 of its namespace, once it is the launcher.
 fn process_1(unshare: &Child) -> String {
     let children = format!("/proc/{0}/task/{0}/children", unshare.id());
     loop {
@@ -50,22 +46,22 @@ fn process_1(unshare: &Child) -> String {
     }
 }
 
-/// Asserts that every signal ends it with 128+n, and at least one time in three at once: the machine may
-/// be busy.
+/// Every signal ends it with 128+n, at least once in three times at once: the machine may be busy.
 #[track_caller]
 fn assert_ended_at_once(launch: impl Fn() -> Launcher, options: &[&str], setup: &str, ready: impl Fn(&str)) {
-    let options = [&PROCESS_1, options].concat();
-    for (signal, code) in ENDING {
+    let options = [&["--pid", "--fork", "--kill-child", "--mount-proc"], options].concat();
+    for (signal, status) in SIGNALS {
         let end = || {
             let mut launch = isolated(launch(), &options, setup);
-            let child = start(&mut launch);
+            let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let child = command.spawn().unwrap();
             let pid = process_1(&child);
             ready(&pid);
             let start = Instant::now();
-            kill(signal, &pid);
+            assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
             let output = child.wait_with_output().unwrap();
             let took = start.elapsed();
-            assert_eq!((output.status.code(), output.stdout), (Some(code), Vec::new()), "{signal}");
+            assert_eq!((output.status.code(), output.stdout), (Some(status), Vec::new()), "{signal}");
             let stderr = String::from_utf8(output.stderr).unwrap();
             assert!(!stderr.contains("error:") && !stderr.contains("bug"), "{signal}: {stderr}");
             took
@@ -75,16 +71,7 @@ fn assert_ended_at_once(launch: impl Fn() -> Launcher, options: &[&str], setup: 
     }
 }
 
-fn start(launch: &mut Launcher) -> Child {
-    let command = launch.command().stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn kill(signal: &str, pid: &str) {
-    assert!(Command::new("kill").args([&format!("-{signal}"), pid]).status().unwrap().success());
-}
-
-/// Waits until the process has a thread of this name.
+/// Until the process has a thread of this name beside the main one.
 fn wait_for_thread(pid: &str, name: &str) {
     let is_there = || {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
@@ -96,7 +83,7 @@ fn wait_for_thread(pid: &str, name: &str) {
     }
 }
 
-/// Waits until the process has a second thread.
+/// Until the process has more than one thread.
 fn wait_for_any_thread(pid: &str) {
     while fs::read_dir(format!("/proc/{pid}/task")).unwrap().count() < 2 {
         thread::sleep(Duration::from_millis(1));
@@ -104,7 +91,7 @@ fn wait_for_any_thread(pid: &str) {
 }
 
 #[test]
-fn a_signal_ends_it_during_the_name_look_up() {
+fn during_the_name_look_up() {
     let vault = vault();
     let launch = || patient(&vault).env("UPSTASH_REDIS_URL", "https://vault.example");
     // The look-up has a thread of its own.
@@ -112,7 +99,7 @@ fn a_signal_ends_it_during_the_name_look_up() {
 }
 
 #[test]
-fn a_signal_ends_it_while_it_connects() {
+fn during_the_connection() {
     let vault = vault();
     let launch = || patient(&vault).env("UPSTASH_REDIS_URL", "https://192.0.2.1");
     // SYN_SENT is state 2.
@@ -125,7 +112,7 @@ fn a_signal_ends_it_while_it_connects() {
 }
 
 #[test]
-fn a_signal_ends_it_during_the_tls_handshake_and_behind_a_proxy() {
+fn during_the_tls_handshake_and_behind_a_proxy() {
     let vault = vault();
     let silent = Server::silent();
     let wait = |before: usize| {
@@ -146,7 +133,7 @@ fn a_signal_ends_it_during_the_tls_handshake_and_behind_a_proxy() {
 }
 
 #[test]
-fn a_signal_ends_it_while_it_waits_for_the_answer() {
+fn while_it_waits_for_the_answer() {
     let vault = vault();
     vault.set_delay(Duration::from_secs(60));
     let count = std::cell::Cell::new(0);
@@ -158,7 +145,7 @@ fn a_signal_ends_it_while_it_waits_for_the_answer() {
 }
 
 #[test]
-fn a_signal_ends_it_before_the_next_attempt() {
+fn while_it_waits_before_the_next_attempt() {
     let vault = vault();
     vault.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
     let count = std::cell::Cell::new(0);
@@ -171,7 +158,7 @@ fn a_signal_ends_it_before_the_next_attempt() {
 }
 
 #[test]
-fn a_signal_ends_it_during_the_derivation_with_a_fallback_file() {
+fn during_the_derivation_with_a_fallback_at_hand() {
     let vault = vault();
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("fallback");
@@ -186,12 +173,12 @@ fn a_signal_ends_it_during_the_derivation_with_a_fallback_file() {
 }
 
 #[test]
-fn a_signal_ends_it_during_the_derivation() {
+fn during_the_derivation_after_the_answer() {
     // A derivation is over within some 50 ms; the process is stopped in it, signalled, and let go.
     let vault = vault();
     let stopped = |pid: &str| {
         wait_for_thread(pid, "derivation");
-        kill("STOP", pid);
+        assert!(Command::new("kill").args(["-STOP", pid]).status().unwrap().success());
         let pid = pid.to_owned();
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(30));
@@ -199,33 +186,4 @@ fn a_signal_ends_it_during_the_derivation() {
         });
     };
     assert_ended_at_once(|| patient(&vault), &[], ":", stopped);
-}
-
-#[test]
-fn the_command_is_process_1_afterwards() {
-    let vault = vault();
-    let launch = launcher(&vault).program(["sh", "-c", "echo $$ $GREETING"]);
-    isolated(launch, &PROCESS_1, ":").run().assert_ran("1 hello\n");
-}
-
-#[test]
-fn the_command_gets_default_signals_or_the_ignored_ones() {
-    let vault = vault();
-    for (setup, ignored) in [(":", "0"), ("trap '' TERM HUP QUIT", "4005")] {
-        let outcome = isolated(launcher(&vault).program(SIGNALS), &PROCESS_1, setup).run();
-        let expected = format!("SigBlk 0\nSigIgn {ignored}\nSigCgt 0\n");
-        assert_eq!((own_signals(&outcome.stdout), outcome.stderr.as_str()), (expected, ""));
-    }
-}
-
-#[test]
-fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
-    let vault = vault();
-    vault.set_delay(Duration::from_millis(300));
-    let mut launch = isolated(launcher(&vault).program(["echo", "started"]), &PROCESS_1, "trap '' TERM");
-    let child = start(&mut launch);
-    vault.wait_for_requests(1);
-    kill("TERM", &process_1(&child));
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"started\n"[..]));
 }

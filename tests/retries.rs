@@ -14,7 +14,7 @@ use crate::support::vault::{Response, Vault};
 
 /// What `-v` begins with.
 const READ: &str = "project acme, environment development";
-const REST_URL: &str = "hint: check that UPSTASH_REDIS_URL is the database's REST URL";
+const REST_URL: &str = "hint: set UPSTASH_REDIS_URL to the REST URL from the database's page";
 const NOT_HTTP: &str = "error: 127.0.0.1 did not answer in HTTP";
 const CHECK_PORT: &str = "hint: check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there";
 
@@ -114,7 +114,8 @@ fn what_does_not_pass_is_not_tried_again() {
         (Response::new(status), vec![error, page.into()])
     };
     let malformed = |body: &str, at: usize| {
-        let error = format!("error: the answer of 127.0.0.1 is not the REST API's: malformed at byte {at}");
+        let error =
+            format!("error: 127.0.0.1 did not answer like an Upstash REST API (invalid JSON at byte {at})");
         (Response::new(200).body(body), vec![error, REST_URL.into()])
     };
     let other = |status: u16, body: &str, lines: &[&str]| {
@@ -142,7 +143,7 @@ fn what_does_not_pass_is_not_tried_again() {
         no_api(405),
         malformed("", 0),
         malformed("hunter2", 0),
-        malformed(r#"[{"result":"hunter2"}]"#, 20),
+        malformed(r#"[{"result":"hunter2"}]"#, 19),
         raw("hunter2\r\n\r\n"),
         raw("HTTP/1.1 two hundred\r\n\r\n"),
     ];

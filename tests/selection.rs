@@ -100,11 +100,11 @@ fn every_misuse_is_an_error_with_the_next_step() {
         // It is in another environment.
         (&["--only", "ONLY_LIVE"], "--only: no secret matches ONLY_LIVE", NAMES),
         (&["--scope", "STRIPE_"], "--scope: no secret matches STRIPE_", NAMES),
-        (&["--pin", "DB_HOTS=1"], "--pin: there is no secret DB_HOTS", "did you mean DB_HOST?"),
-        (&["--pin", "SENTRY=1"], "--pin: there is no secret SENTRY", NAMES),
-        (&["--pin", "DB_HOST=4"], "--pin: DB_HOST has no version 4", "its history goes from 1 to 3"),
-        (&["--pin", "DB_HOST=0"], "--pin: DB_HOST has no version 0", "its history goes from 1 to 3"),
-        (&["--pin", "DB_HOST=~3"], "--pin: DB_HOST has no version ~3", "its history goes from 1 to 3"),
+        (&["--pin", "DB_HOTS=1"], "--pin: no secret is named DB_HOTS", "did you mean DB_HOST?"),
+        (&["--pin", "SENTRY=1"], "--pin: no secret is named SENTRY", NAMES),
+        (&["--pin", "DB_HOST=4"], "--pin: DB_HOST has no version 4", "choose a version from 1 to 3"),
+        (&["--pin", "DB_HOST=0"], "--pin: DB_HOST has no version 0", "choose a version from 1 to 3"),
+        (&["--pin", "DB_HOST=~3"], "--pin: DB_HOST has no version ~3", "choose a version from 1 to 3"),
         (
             &["--pin", "DB_HOST"],
             "--pin is not NAME=VERSION",
@@ -182,15 +182,16 @@ fn broken() -> Vault {
     Vault::of(&project)
 }
 
-const BROKEN: &str = "hint: write them again; --skip-broken starts without them, --exclude leaves them out";
+const BROKEN: &str =
+    "hint: set them again; --skip-broken skips them with a warning, --exclude leaves them out";
 
 #[test]
 fn every_secret_that_cannot_be_opened_is_named_with_its_reason() {
     run(&broken(), &[]).assert_failed(
         125,
         &[
-            "error: some secrets can't be opened: BAD_JSON (its history is not JSON), BAD_KEY (its sealed value \
-             doesn't open: damaged, or sealed for another project), BAD_NUL (its value holds a NUL byte), BAD_UTF8 (its value is not UTF-8) \
+            "error: cannot use secrets BAD_JSON (its history is not JSON), BAD_KEY (its value \
+             can't be decrypted: damaged, or encrypted for another project), BAD_NUL (its value contains a NUL byte), BAD_UTF8 (its value is not UTF-8) \
              and BAD_VERSIONS (its history has no version)",
             BROKEN,
         ],
@@ -202,7 +203,7 @@ fn a_broken_secret_matters_only_where_it_is_selected_or_referred_to() {
     let vault = broken();
     assert_eq!(seen(&vault, &["--only", "GOOD"]), pairs(&[("GOOD", "fine")]));
     assert_eq!(seen(&vault, &["--exclude", "BAD_*,REFERS*"]), pairs(&[("GOOD", "fine")]));
-    let message = "error: a secret can't be opened: BAD_KEY (its sealed value doesn't open: damaged, or sealed for another project)";
+    let message = "error: cannot use secret BAD_KEY (its value can't be decrypted: damaged, or encrypted for another project)";
     for selected in ["REFERS", "REFERS_FURTHER", "BAD_KEY"] {
         run(&vault, &["--only", selected]).assert_failed(125, &[message, BROKEN]);
     }
@@ -221,19 +222,19 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
     assert!(!outcome.stdout.contains("BAD_"), "{}", outcome.stdout);
     assert_eq!(
         outcome.stderr,
-        "redenv-run: warning: started without BAD_KEY: its sealed value doesn't open: damaged, or sealed for another project\n\
-         redenv-run: warning: started without BAD_NUL: its value holds a NUL byte\n"
+        "redenv-run: warning: skipped BAD_KEY: its value can't be decrypted: damaged, or encrypted for another project\n\
+         redenv-run: warning: skipped BAD_NUL: its value contains a NUL byte\n"
     );
     // What refers to it further off has the reference too.
     let outcome = run(&vault, &["--skip-broken", "--only", "GOOD,REFERS,REFERS_FURTHER"]);
     assert!(outcome.stdout.contains("REFERS=to ${BAD_KEY}\0"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("REFERS_FURTHER=further to ${BAD_KEY}\0"), "{}", outcome.stdout);
-    let warning = "redenv-run: warning: started without BAD_KEY: its sealed value doesn't open: damaged, or \
-        sealed for another project; ${BAD_KEY} stays unexpanded in REFERS and REFERS_FURTHER\n";
+    let warning = "redenv-run: warning: skipped BAD_KEY: its value can't be decrypted: damaged, or \
+        encrypted for another project; ${BAD_KEY} stays unexpanded in REFERS and REFERS_FURTHER\n";
     assert_eq!(outcome.stderr, warning);
     // That is what --raw is for.
     let raw = run(&vault, &["--skip-broken", "--raw", "--only", "BAD_KEY,REFERS"]);
-    assert!(raw.stderr.ends_with("sealed for another project\n"), "{}", raw.stderr);
+    assert!(raw.stderr.ends_with("encrypted for another project\n"), "{}", raw.stderr);
     let quiet = run(&vault, &["-q", "--skip-broken"]).environment();
     assert!(!quiet.keys().any(|name| name.starts_with("BAD_")), "{quiet:?}");
     // What was skipped can't be required.
@@ -254,7 +255,7 @@ fn a_cycle_matters_only_where_it_is_selected_or_referred_to() {
     let vault = Vault::of(&project);
     assert_eq!(seen(&vault, &["--only", "GOOD"]), pairs(&[("GOOD", "fine")]));
     assert_eq!(seen(&vault, &["--only", "SELF", "--raw"]), pairs(&[("SELF", "${SELF}")]));
-    let hint = "hint: write \\${NAME} for a literal reference; --raw starts without expansion";
+    let hint = "hint: write \\${NAME} for a literal reference, or pass --raw to expand none";
     for (selected, cycle) in
         [("A", "A -> B -> C -> A"), ("INTO", "A -> B -> C -> A"), ("SELF", "SELF -> SELF")]
     {
@@ -274,9 +275,8 @@ fn a_name_that_no_variable_can_have_is_refused_unless_it_is_left_out() {
     run(&vault, &[]).assert_failed(
         125,
         &[
-            "error: no variable can have the name of secret \"\" (it is empty), secret A=B (it holds a `=`) and \
-             secret N\\u{0}L (it holds a NUL byte)",
-            "hint: rename it, or leave it out with --exclude",
+            "error: no variable can be named like secrets \"\" (empty), A=B (contains a `=`) and N\\u{0}L (contains a NUL byte)",
+            "hint: rename the secret, or leave it out with --exclude",
         ],
     );
     assert_eq!(seen(&vault, &["--only", "G*"]), pairs(&[("GOOD", "fine")]));
@@ -284,8 +284,8 @@ fn a_name_that_no_variable_can_have_is_refused_unless_it_is_left_out() {
     run(&vault, &["--scope", "GOOD"]).assert_failed(
         125,
         &[
-            "error: no variable can have the name of secret GOOD (it is empty without the prefix)",
-            "hint: rename it, or leave it out with --exclude",
+            "error: no variable can be named like secret GOOD (empty without the prefix)",
+            "hint: rename the secret, or leave it out with --exclude",
         ],
     );
 }

@@ -140,8 +140,8 @@ fn the_steps_of_redenvs_guide_work_on_a_terminal() {
     assert_eq!(shown.code, 0);
 
     let refused = format!(
-        "redenv-run: error: project acme-api has no service token {id}: it was revoked, or is of another project\n\
-         redenv-run: hint: check REDENV_TOKEN_ID, or make a new token with `redenv-run token create`\n"
+        "redenv-run: error: project acme-api has no service token {id}: it was revoked, or it belongs to another project\n\
+         redenv-run: hint: check REDENV_TOKEN_ID, or create a new token with `redenv-run token create`\n"
     );
     assert_failed(&launch(&vault, &new), &refused);
     assert!(!token(&vault, &["list"]).run().stdout.contains(&id));

@@ -138,7 +138,7 @@ fn verbosity_may_be_a_variable() {
     let project = Project::new("acme").raw_field("development", "BROKEN", "[]");
     let vault = Vault::of(&project);
     let warned = said(launcher(&vault).arg("--skip-broken"));
-    assert_eq!(warned, "redenv-run: warning: started without BROKEN: its history has no version\n");
+    assert_eq!(warned, "redenv-run: warning: skipped BROKEN: its history has no version\n");
     assert_eq!(said(launcher(&vault).arg("--skip-broken").env("REDENV_QUIET", "1")), "");
 }
 

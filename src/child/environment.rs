@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::child::reserved;
 use crate::ui::failure::Failure;
 use crate::ui::report::{Shown, join};
-use crate::vault::select::Secret;
+use crate::vault::Secret;
 
 /// An environment: a value per name. When a name appears twice, the last value wins, as in shells.
 pub(crate) type Environment = BTreeMap<OsString, OsString>;

@@ -11,8 +11,9 @@ use thiserror::Error;
 
 use crate::child::environment::Child;
 use crate::ui::failure::Failure;
-use crate::ui::report::{Shown, nearest, reason};
-use crate::vault::select::Secret;
+use crate::ui::suggestion::{name_hint, nearest};
+use crate::ui::text::{Shown, reason};
+use crate::vault::Secret;
 
 /// Open memory files. They stay open until the exec and beyond.
 #[derive(Debug)]
@@ -38,8 +39,7 @@ pub(crate) enum MemoryFileError {
 impl Failure for MemoryFileError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoMatch { nearest: Some(name), .. } => format!("did you mean {}?", Shown(name)),
-            Self::NoMatch { .. } => "`redenv-run check` lists the names".into(),
+            Self::NoMatch { nearest, .. } => name_hint(nearest.as_deref()),
             Self::NotLinux => "--file works only on Linux: pass the value in the environment".into(),
             Self::NoProc => "mount /proc, or pass the value in the environment".into(),
             Self::Refused { .. } => return None,

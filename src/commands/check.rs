@@ -24,8 +24,8 @@ use crate::ui::report::{Colour, Shown, shown_json};
 use crate::ui::stages::Stages;
 use crate::ui::table::{Column, Table};
 use crate::ui::time;
-use crate::vault::Name;
-use crate::vault::select::{Secret, Selected};
+use crate::vault::select::Selected;
+use crate::vault::{Name, Secret, VersionNumber};
 
 /// Does everything but the exec, and prints the result.
 pub(super) fn run(format: CheckFormat, command: &[OsString], start: Start) -> Result<(), Box<dyn Failure>> {
@@ -96,7 +96,7 @@ struct Row<'s> {
     name: &'s str,
     vault_name: &'s str,
     environment: &'s str,
-    version: Option<u64>,
+    version: Option<&'s VersionNumber>,
     created_at: Option<String>,
     age_seconds: Option<u64>,
     size: usize,
@@ -142,7 +142,7 @@ impl<'s> Checked<'s> {
             name,
             vault_name: &secret.vault_name,
             environment: secret.environment.as_str(),
-            version: secret.version,
+            version: secret.version.as_ref(),
             created_at: secret.created_at.and_then(time::iso_8601),
             age_seconds: secret
                 .created_at
@@ -198,7 +198,7 @@ impl<'s> Checked<'s> {
                 [
                     Shown(row.name).to_string(),
                     Shown(row.environment).to_string(),
-                    row.version.map_or_else(|| "?".to_owned(), |version| version.to_string()),
+                    row.version.map_or_else(|| "?".to_owned(), ToString::to_string),
                     row.age_seconds
                         .map_or_else(|| "?".to_owned(), |seconds| time::age(Duration::from_secs(seconds))),
                     row.size.to_string(),

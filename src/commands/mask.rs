@@ -21,7 +21,7 @@ use super::start::Start;
 use crate::ui::failure::Failure;
 use crate::ui::report::{Shown, join, reason};
 use crate::ui::stages::Stages;
-use crate::vault::select::Secret;
+use crate::vault::Secret;
 
 /// The shortest line that gets a mask: one for `1` or `no` would ruin the whole log.
 const SHORTEST: usize = 4;

@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal, Write};
 
-pub(crate) use super::suggestion::nearest;
 pub(crate) use super::text::{Shown, join, reason, shown_json};
 
 /// How much redenv-run prints.

@@ -1,5 +1,7 @@
 //! "did you mean ...?"
 
+use super::text::Shown;
+
 /// The known name that `name` most likely means. ASCII case is ignored.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const ALIKE: f64 = 0.8;
@@ -10,6 +12,14 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
         .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)
+}
+
+/// The hint for a secret's name that doesn't exist.
+pub(crate) fn name_hint(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(name) => format!("did you mean {}?", Shown(name)),
+        None => "`redenv-run check` lists the names".into(),
+    }
 }
 
 /// 1 for equal texts. One typing error counts in short texts, too, where Jaro-Winkler is strict.

@@ -4,13 +4,11 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::attempt::LIMIT;
 use super::progress::{Phase, Tried};
 use super::{Address, Proxy, RedisError};
 use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, span};
-
-/// The longest answer that is read.
-pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
 const MORE_TIME: &str = "allow more time with --timeout (REDENV_TIMEOUT)";
 const OTHER_SERVICE: &str = "check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there";
@@ -54,6 +52,10 @@ pub(crate) enum Problem {
     TooLong,
     #[error("did not answer in HTTP")]
     NotHttp,
+    #[error("did not answer like an Upstash REST API (invalid JSON at byte {at})")]
+    NotJson { at: usize },
+    #[error("answered {found} commands instead of {expected}")]
+    Count { expected: usize, found: usize },
     #[error("has a certificate that redenv-run does not accept: {0}")]
     Certificate(&'static str),
     #[error("failed to set up TLS: {0}")]
@@ -132,7 +134,17 @@ impl Error {
 
     /// Whether a request may have had its effect although no answer tells.
     pub(crate) fn is_uncertain(&self) -> bool {
-        matches!(self, Self::Outage(_) | Self::Request { problem: Problem::NotHttp | Problem::TooLong, .. })
+        matches!(
+            self,
+            Self::Outage(_)
+                | Self::Request {
+                    problem: Problem::NotHttp
+                        | Problem::NotJson { .. }
+                        | Problem::Count { .. }
+                        | Problem::TooLong,
+                    ..
+                }
+        )
     }
 }
 
@@ -159,7 +171,9 @@ impl Problem {
             Self::Forbidden => "check that the token and this machine's IP address may use this database",
             Self::Quota => "raise the quota in Upstash's console, or wait for its next period",
             Self::Redirect(_) => "set UPSTASH_REDIS_URL to the database's own REST URL",
-            Self::NotRest(_) => "set UPSTASH_REDIS_URL to the REST URL from the database's page",
+            Self::NotRest(_) | Self::NotJson { .. } => {
+                "set UPSTASH_REDIS_URL to the REST URL from the database's page"
+            }
             Self::Refused(_, RedisError::NoPermission) => {
                 "use a token that may read, or may write for `token create` and `token revoke`"
             }
@@ -168,7 +182,7 @@ impl Problem {
                 "check UPSTASH_REDIS_URL and this machine's clock; name a private CA with --ca-file (REDENV_CA_FILE)"
             }
             Self::Proxy(_) => "check HTTPS_PROXY",
-            Self::Refused(..) | Self::TooLong => return None,
+            Self::Refused(..) | Self::TooLong | Self::Count { .. } => return None,
         })
     }
 }

@@ -3,11 +3,11 @@
 //! | what | formula | source |
 //! | --- | --- | --- |
 //! | token key | PBKDF2-HMAC-SHA256(password, salt, 310,000 iterations, 32 bytes) | RFC 8018, section 5.2 |
-//! | sealing | AES-256-GCM, 12-byte IV, 16-byte tag, no associated data | NIST SP 800-38D |
+//! | encryption | AES-256-GCM, 12-byte IV, 16-byte tag, no associated data | NIST SP 800-38D |
 //! | MAC key | HKDF-SHA256(PEK, no salt, info) | RFC 5869 |
 //! | MAC | HMAC-SHA256 | RFC 2104 |
 //!
-//! All parameters are constants: nothing that the store sends can lower them.
+//! All parameters are constants: nothing that Upstash sends can lower them.
 
 use std::fmt;
 use std::hint::black_box;
@@ -39,9 +39,6 @@ pub(crate) struct Salt([u8; SALT_LEN]);
 
 impl Salt {
     /// Reads 32 hex digits of either case.
-    ///
-    /// # Errors
-    /// [`BadSalt`] for anything else.
     pub(crate) fn from_hex(text: &str) -> Result<Self, BadSalt> {
         let mut salt = [0; SALT_LEN];
         match base16ct::mixed::decode(text, &mut salt) {
@@ -51,9 +48,6 @@ impl Salt {
     }
 
     /// A fresh salt from the system's random source.
-    ///
-    /// # Errors
-    /// [`NoRandomness`] where the system gives none.
     pub(crate) fn random() -> Result<Self, NoRandomness> {
         random_bytes().map(Self)
     }
@@ -74,30 +68,22 @@ pub(crate) struct BadSalt;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoRandomness;
 
-/// Why a sealed text did not open. Says nothing of its content.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(crate) enum OpenError {
-    /// Not `<hex IV>.<hex ciphertext and tag>`.
+/// Why a text could not be decrypted. Says nothing about its content.
+#[derive(thiserror::Error, Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum DecryptError {
+    /// It is not `<hex IV>.<hex ciphertext and tag>`.
+    #[error("its ciphertext is malformed: {0}")]
     Form(&'static str),
-    /// The tag doesn't match: another key, or damaged.
+    /// The tag doesn't match.
+    #[error("its value can't be decrypted: damaged, or encrypted for another project")]
     Tag,
-    /// It opened, and the plaintext is not UTF-8.
+    #[error("its value is not UTF-8")]
     NotUtf8,
 }
 
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Form(what) => write!(f, "its sealed value is malformed: {what}"),
-            Self::Tag => f.write_str("its sealed value doesn't open: damaged, or sealed for another project"),
-            Self::NotUtf8 => f.write_str("its value is not UTF-8"),
-        }
-    }
-}
-
-/// A 256-bit key that opens and seals: the token key, the master key, or the PEK.
+/// A 256-bit key: the token key, the master key, or the project's key (PEK).
 ///
-/// ring's expanded key is not wiped by ring; it disappears with the process image at the exec.
+/// ring does not wipe its expanded key. The allocator does, or the exec that ends this process image.
 pub(crate) struct Key {
     bytes: Zeroizing<[u8; KEY_LEN]>,
     cipher: LessSafeKey,
@@ -113,26 +99,22 @@ impl Key {
     /// PBKDF2-HMAC-SHA256 over the UTF-8 bytes of the whole password, prefix included.
     pub(crate) fn derive(password: &SecretText, salt: &Salt) -> Self {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        // Called where the optimiser can't see it: put in here, into code that is built for size, ring's
-        // own 310,000 rounds would be built for size, too, and take a fifth longer.
+        // Hidden from the optimiser: inlined here, ring's rounds take a fifth longer.
         let derive = black_box(pbkdf2::derive as Derive);
         derive(PRF, ITERATIONS, &salt.0, password.expose().as_bytes(), &mut *bytes);
         Self::new(bytes)
     }
 
-    /// The PEK from its sealed form: 64 hex digits.
-    ///
-    /// # Errors
-    /// [`OpenError::Form`] for anything else.
-    pub(crate) fn from_hex(text: &SecretText) -> Result<Self, OpenError> {
+    /// Reads the PEK's text, 64 hex digits.
+    pub(crate) fn from_hex(text: &SecretText) -> Result<Self, DecryptError> {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
         match base16ct::mixed::decode(text.expose(), &mut *bytes) {
             Ok(decoded) if decoded.len() == KEY_LEN => Ok(Self::new(bytes)),
-            _ => Err(OpenError::Form("the project key in it is not 64 hex digits")),
+            _ => Err(DecryptError::Form("the project key in it is not 64 hex digits")),
         }
     }
 
-    /// The inverse of [`Key::from_hex`]: 64 lower-case hex digits, to be sealed under another key.
+    /// The inverse of [`Key::from_hex`]: 64 lower-case hex digits, to be encrypted with another key.
     pub(crate) fn to_hex(&self) -> SecretText {
         SecretText::new(base16ct::lower::encode_string(&*self.bytes))
     }
@@ -143,32 +125,29 @@ impl Key {
         Self { bytes, cipher: LessSafeKey::new(cipher) }
     }
 
-    /// Opens `<hex IV>.<hex of ciphertext followed by tag>`.
-    ///
-    /// # Errors
-    /// [`OpenError`]: which part is malformed, a tag that doesn't match, or text that isn't UTF-8.
-    pub(crate) fn open(&self, sealed: &str) -> Result<SecretText, OpenError> {
-        let dot = memchr::memchr(b'.', sealed.as_bytes()).ok_or(OpenError::Form("there is no dot"))?;
-        let (iv_hex, rest_hex) = (&sealed[..dot], &sealed[dot + 1..]);
+    /// Decrypts `<hex IV>.<hex of ciphertext followed by tag>`.
+    pub(crate) fn decrypt(&self, text: &str) -> Result<SecretText, DecryptError> {
+        let (iv_hex, rest_hex) = text.split_once('.').ok_or(DecryptError::Form("there is no dot"))?;
         let mut iv = [0; NONCE_LEN];
-        decode_public(iv_hex, &mut iv).ok_or(OpenError::Form("the IV is not 24 hex digits"))?;
-        let mut text = Zeroizing::new(vec![0; rest_hex.len() / 2]);
-        decode_public(rest_hex, &mut text).ok_or(OpenError::Form("the ciphertext is not hex"))?;
-        if text.len() < TAG_LEN {
-            return Err(OpenError::Form("the ciphertext is shorter than its tag"));
+        match base16ct::mixed::decode(iv_hex, &mut iv) {
+            Ok(bytes) if bytes.len() == NONCE_LEN => {}
+            _ => return Err(DecryptError::Form("the IV is not 24 hex digits")),
+        }
+        let bytes = base16ct::mixed::decode_vec(rest_hex)
+            .map_err(|_| DecryptError::Form("the ciphertext is not hex"))?;
+        let mut bytes = Zeroizing::new(bytes);
+        if bytes.len() < TAG_LEN {
+            return Err(DecryptError::Form("the ciphertext is shorter than its tag"));
         }
         let nonce = Nonce::assume_unique_for_key(iv);
-        let opened = self.cipher.open_in_place(nonce, Aad::empty(), &mut text);
-        let length = opened.map_err(|_| OpenError::Tag)?.len();
-        text.truncate(length);
-        SecretText::from_utf8(text).map_err(|_| OpenError::NotUtf8)
+        let plain = self.cipher.open_in_place(nonce, Aad::empty(), &mut bytes);
+        let length = plain.map_err(|_| DecryptError::Tag)?.len();
+        bytes.truncate(length);
+        SecretText::from_utf8(bytes).map_err(|_| DecryptError::NotUtf8)
     }
 
-    /// Seals text under a fresh IV, in the form that [`Key::open`] reads, in lower-case hex.
-    ///
-    /// # Errors
-    /// [`NoRandomness`] where the system gives none.
-    pub(crate) fn seal(&self, text: &SecretText) -> Result<String, NoRandomness> {
+    /// Encrypts text with a fresh IV, in the form that [`Key::decrypt`] reads.
+    pub(crate) fn encrypt(&self, text: &SecretText) -> Result<String, NoRandomness> {
         let iv: [u8; NONCE_LEN] = random_bytes()?;
         let plain = text.expose().as_bytes();
         let mut buffer = Zeroizing::new(Vec::with_capacity(plain.len() + TAG_LEN));
@@ -217,23 +196,13 @@ impl MacKey {
     }
 }
 
-/// Compares two MACs by comparing MACs of them, which leaks nothing through time (ring keeps its
-/// own constant-time comparison to itself).
+/// Compares two MACs through MACs of them, which leaks nothing through time. ring's own constant-time
+/// comparison is private.
 fn equal_macs(key: &hmac::Key, left: &[u8], right: &[u8]) -> bool {
     hmac::verify(key, left, hmac::sign(key, right).as_ref()).is_ok()
 }
 
-/// Decodes hex of either case that is no secret, of which a vault is full. Where the time it takes must
-/// tell nothing, base16ct does it, at ten times the cost. `None` where it isn't hex or of another length
-/// than twice `bytes`; with that, the `0x` that `const_hex` would pass over is none either.
-fn decode_public(hex: &str, bytes: &mut [u8]) -> Option<()> {
-    (hex.len() == 2 * bytes.len()).then(|| const_hex::decode_to_slice(hex, bytes).ok())?
-}
-
 /// Bytes from the system's random source.
-///
-/// # Errors
-/// [`NoRandomness`] where the system gives none.
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;

@@ -1,5 +1,4 @@
-//! The key derivation on its own thread: it costs some 50 ms, which hide behind the request where
-//! the salt is known beforehand, and the deadline holds while it runs.
+//! Key derivation on its own thread. It takes some 50 ms, which pass during the request if the salt is known.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -8,50 +7,52 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
+use crate::ui::failure::Failure;
 use crate::vault::crypto::{Key, Salt};
 
-/// How long the end waits for a derivation that nobody needs: some times what one takes.
+/// How long a failed launch waits for its derivation thread: several times what a derivation takes.
 const END: Duration = Duration::from_millis(200);
-/// What the derivation needs of a stack, with room: the default of 2 MiB is only address space, but
-/// limits on that exist.
+/// The thread's stack. The default of 2 MiB fails under a tight limit on address space.
 const STACK: usize = 256 * 1024;
 
-/// The key of a password, which is derived from when its salt is known: beforehand, from the beginning
-/// of a long answer, or from the whole.
+/// The key of a password. The derivation starts as soon as the salt is known.
 pub(crate) struct Derivation {
     password: Arc<SecretText>,
-    under_way: Option<(Salt, Receiver<Key>)>,
+    running: Option<(Salt, Receiver<Key>)>,
 }
 
 /// Why there is no key.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug)]
 pub(crate) enum DerivationError {
-    /// The deadline passed first.
+    #[error("the deadline passed during the key derivation")]
     Overdue,
-    /// The system gave no thread, or it died.
+    #[error("the system allows no thread for the key derivation")]
     NoThread,
 }
 
+impl Failure for DerivationError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Overdue => "this machine is slow or busy: allow more time with --timeout (REDENV_TIMEOUT)",
+            Self::NoThread => "raise the limit of processes: `ulimit -u`, or the container's limit of pids",
+        };
+        Some(hint.into())
+    }
+}
+
 impl Derivation {
-    /// Of this password; nothing is derived yet.
+    /// Prepares the derivation from `password`, without starting it.
     pub(crate) fn new(password: &Arc<SecretText>) -> Self {
-        Self { password: Arc::clone(password), under_way: None }
+        Self { password: Arc::clone(password), running: None }
     }
 
-    /// Starts to derive under `salt`, if that isn't under way already. Another salt before it only costs
-    /// its time.
-    ///
-    /// # Errors
-    /// [`DerivationError::NoThread`] where the system gives no thread.
+    /// Starts the derivation with `salt`. If it turns out to be the wrong salt, only time is lost.
     pub(crate) fn start(&mut self, salt: Salt) -> Result<(), DerivationError> {
-        self.under_way = Some((salt, self.receiver(salt)?));
+        self.running = Some((salt, self.receiver(salt)?));
         Ok(())
     }
 
-    /// Waits for the key under `salt`, at most until the deadline.
-    ///
-    /// # Errors
-    /// [`DerivationError`] where the deadline passes first or there is no thread.
+    /// Waits for the key derived with `salt`, until `deadline`.
     pub(crate) fn finish(mut self, salt: Salt, deadline: Deadline) -> Result<Key, DerivationError> {
         let key = self.receiver(salt)?;
         key.recv_timeout(deadline.remaining()).map_err(|error| match error {
@@ -60,10 +61,10 @@ impl Derivation {
         })
     }
 
-    /// Where the key under `salt` arrives.
+    /// Where the key derived with `salt` arrives.
     fn receiver(&mut self, salt: Salt) -> Result<Receiver<Key>, DerivationError> {
-        match self.under_way.take() {
-            Some((before, key)) if before == salt => Ok(key),
+        match self.running.take() {
+            Some((running, key)) if running == salt => Ok(key),
             _ => self.spawn(salt),
         }
     }
@@ -76,7 +77,7 @@ impl Derivation {
             .stack_size(STACK)
             .spawn(move || {
                 let key = Key::derive(&password, &salt);
-                // Who has the key knows that this thread has the password no more.
+                // Before the key is sent, so that nobody has the key while this thread has the password.
                 drop(password);
                 drop(send.send(key));
             })
@@ -86,10 +87,9 @@ impl Derivation {
 }
 
 impl Drop for Derivation {
-    /// Lets a derivation that nobody needs any more come to its end, where the launch failed: the thread
-    /// would end with the process, and leave the password in its memory.
+    /// Waits for the thread of a failed launch, so that it wipes the password before the process ends.
     fn drop(&mut self) {
-        if let Some((_, key)) = self.under_way.take() {
+        if let Some((_, key)) = self.running.take() {
             drop(key.recv_timeout(END));
         }
     }

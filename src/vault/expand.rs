@@ -1,44 +1,37 @@
-//! Expansion of `${NAME}` over a set of names and values; a pure function.
+//! Expands `${NAME}` in a set of values; a pure function.
 //!
-//! - A reference to a name of the set becomes that name's expanded value, any other stays as it is.
-//! - Of the backslashes directly before a reference half stay, rounding down; of an odd number the
-//!   last one makes the reference literal. Backslashes elsewhere are left alone.
-//! - The chains are followed on a stack of our own: a thousand links are no problem.
+//! - A reference to a name in the set becomes that name's expanded value. Any other stays as it is.
+//! - Backslashes directly before a reference are halved, rounding down. An odd number makes the reference
+//!   literal. Other backslashes are left alone.
+//! - The chain of references is a stack on the heap, so it may have thousands of links.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::secret::SecretText;
-use crate::ui::report::Shown;
+use crate::ui::failure::Failure;
+use crate::ui::text::Shown;
 
-/// The most bytes that all expanded values may have together: a few references to references would
-/// otherwise fill any memory.
+/// The most bytes that all expanded values may have together. Without a limit, references to references
+/// could fill any memory.
 const LIMIT: usize = 64 * 1024 * 1024;
 
 /// Why a set can't be expanded.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, PartialEq, Eq)]
 pub(crate) enum ExpandError {
-    /// References that lead back to where they started: `A -> B -> A`.
+    #[error("the references form a cycle: {}", chain(_0))]
     Cycle(Vec<String>),
-    /// The values grow over the limit; the name where that happened.
+    #[error("the references in {} expand to more than {} MiB", Shown(_0), LIMIT >> 20)]
     TooLong(String),
 }
 
-impl fmt::Display for ExpandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cycle(names) => {
-                f.write_str("the references form a cycle: ")?;
-                for (index, name) in names.iter().enumerate() {
-                    write!(f, "{}{}", if index == 0 { "" } else { " -> " }, Shown(name))?;
-                }
-                Ok(())
-            }
-            Self::TooLong(name) => {
-                write!(f, "the references in {} make the values grow over {} MiB", Shown(name), LIMIT >> 20)
-            }
-        }
+impl Failure for ExpandError {
+    fn hint(&self) -> Option<String> {
+        Some("write \\${NAME} for a literal reference, or pass --raw to expand none".into())
     }
+}
+
+fn chain(names: &[String]) -> String {
+    names.iter().map(|name| Shown(name).to_string()).collect::<Vec<_>>().join(" -> ")
 }
 
 /// Part of a value.
@@ -49,19 +42,15 @@ enum Segment<'v> {
 }
 
 /// A name whose references are being followed.
-struct Open<'v> {
+struct Link<'v> {
     name: &'v str,
     segments: Vec<Segment<'v>>,
     /// The segments before this one are done.
     next: usize,
 }
 
-/// The expanded values of those of `roots` that refer to something, and of all that they refer to;
-/// a root without a reference is its own expansion and not repeated. `value` gives a name's value,
-/// and `None` where the set has no such name.
-///
-/// # Errors
-/// [`ExpandError`]: a cycle, or values that grow without measure.
+/// The expanded values of the `roots` that contain references, and of all that they refer to.
+/// `value` gives the value of a name in the set.
 pub(crate) fn expand<'v>(
     roots: impl IntoIterator<Item = &'v str>,
     mut value: impl FnMut(&'v str) -> Option<&'v str>,
@@ -69,14 +58,14 @@ pub(crate) fn expand<'v>(
     let mut done: BTreeMap<&'v str, SecretText> = BTreeMap::new();
     let mut room = LIMIT;
     for root in roots {
-        // Most values are like this, and a copy of each would double what is in memory.
+        // Most values have no reference. Copies of them would double the memory.
         if value(root).is_none_or(|text| !text.contains("${")) {
             continue;
         }
-        let mut stack: Vec<Open<'v>> = Vec::new();
-        // The names on the stack, with their depth: a chain of thousands isn't searched for each link.
+        let mut stack: Vec<Link<'v>> = Vec::new();
+        // The depth of each name on the stack, so that a long chain need not be searched for every link.
         let mut depth: BTreeMap<&'v str, usize> = BTreeMap::new();
-        open(root, &mut value, &done, &mut stack, &mut depth);
+        follow(root, &mut value, &done, &mut stack, &mut depth);
         while let Some(top) = stack.last_mut() {
             let reference =
                 top.segments[top.next..].iter().position(|s| matches!(s, Segment::Reference { .. }));
@@ -84,11 +73,11 @@ pub(crate) fn expand<'v>(
                 top.next += offset + 1;
                 let Segment::Reference { name, .. } = top.segments[top.next - 1] else { continue };
                 if let Some(&from) = depth.get(name) {
-                    let mut names: Vec<_> = stack[from..].iter().map(|open| open.name.to_owned()).collect();
+                    let mut names: Vec<_> = stack[from..].iter().map(|link| link.name.to_owned()).collect();
                     names.push(name.to_owned());
                     return Err(ExpandError::Cycle(names));
                 }
-                open(name, &mut value, &done, &mut stack, &mut depth);
+                follow(name, &mut value, &done, &mut stack, &mut depth);
             } else {
                 let Some(top) = stack.pop() else { continue };
                 depth.remove(top.name);
@@ -102,11 +91,11 @@ pub(crate) fn expand<'v>(
     Ok(done)
 }
 
-fn open<'v>(
+fn follow<'v>(
     name: &'v str,
     value: &mut impl FnMut(&'v str) -> Option<&'v str>,
     done: &BTreeMap<&'v str, SecretText>,
-    stack: &mut Vec<Open<'v>>,
+    stack: &mut Vec<Link<'v>>,
     depth: &mut BTreeMap<&'v str, usize>,
 ) {
     if done.contains_key(name) {
@@ -114,12 +103,12 @@ fn open<'v>(
     }
     if let Some(text) = value(name) {
         depth.insert(name, stack.len());
-        stack.push(Open { name, segments: segments(text), next: 0 });
+        stack.push(Link { name, segments: segments(text), next: 0 });
     }
 }
 
-/// Puts a value together, in a buffer that has its size from the start; `None` where it has not
-/// `room` for it.
+/// Joins the segments of a value; `None` if it is longer than `room`. The buffer never moves, so no copy of
+/// the secret stays behind.
 fn assemble<'v>(
     segments: &[Segment<'v>],
     done: &BTreeMap<&'v str, SecretText>,
@@ -140,7 +129,7 @@ fn assemble<'v>(
     Some(SecretText::new(text))
 }
 
-/// Splits a value at its well-formed references, backslashes dealt with.
+/// Splits a value at its well-formed references, and halves the backslashes before them.
 fn segments(value: &str) -> Vec<Segment<'_>> {
     let mut segments = Vec::new();
     let mut literal = 0;
@@ -153,7 +142,6 @@ fn segments(value: &str) -> Vec<Segment<'_>> {
         };
         let end = dollar + 2 + name.len() + 1;
         let backslashes = value[literal..dollar].bytes().rev().take_while(|byte| *byte == b'\\').count();
-        // Half of the backslashes stay; a literal reference goes on as part of the next literal.
         push_literal(&mut segments, &value[literal..dollar - backslashes.div_ceil(2)]);
         if backslashes % 2 == 0 {
             segments.push(Segment::Reference { name, whole: &value[dollar..end] });
@@ -174,7 +162,7 @@ fn push_literal<'v>(segments: &mut Vec<Segment<'v>>, text: &'v str) {
     }
 }
 
-/// The name of `NAME}`, where it is one: `[A-Za-z0-9_]+`.
+/// The name of `NAME}`, if it is well-formed: `[A-Za-z0-9_]+`.
 fn name_at(rest: &str) -> Option<&str> {
     let end = rest.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || byte == b'_'))?;
     (end > 0 && rest.as_bytes()[end] == b'}').then(|| &rest[..end])

@@ -1,11 +1,10 @@
-//! `--fallback`: the sealed reply of the last fetch in a file, for when the store can't be reached.
+//! `--fallback`: a file with the ciphertext of the last reply, for when Upstash can't be reached.
 //!
-//! The file holds ciphertext alone, and is believed only after its MAC was verified with the PEK.
-//! Whatever is wrong with it, a launch whose fetch succeeded goes on.
+//! The file is trusted only after its MAC was verified with the project's key (PEK). No problem with it
+//! stops a launch that has a reply.
 
 mod format;
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -15,199 +14,107 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::deadline::Deadline;
-use crate::ui::report::Shown;
-use crate::ui::report::reason;
+use crate::ui::text::{Shown, reason, span};
 use crate::vault::crypto::{Key, Salt, random_bytes};
-use crate::vault::{Name, Request, SealedVault};
+use crate::vault::{EncryptedVault, Name, Request};
 
 use format::{FormatError, Signed};
 
-/// The most that is read of a file: more than any reply.
+/// More bytes than any reply has.
 const LIMIT: u64 = 65 * 1024 * 1024;
-/// How far in the future a fetch time may be: clocks are set by a little now and then.
+/// How far in the future a fetch time may be, as clocks get adjusted.
 const SKEW: Duration = Duration::from_secs(60);
-/// Who else may write.
+/// The mode bits for other users who may write.
 const OTHERS_MAY_WRITE: u32 = 0o022;
 
-/// Where the file is, and how old it may be.
+/// The settings `--fallback` and `--max-stale`.
 #[derive(Debug)]
 pub(crate) struct FallbackSettings {
     pub(crate) path: PathBuf,
     pub(crate) max_stale: Duration,
 }
 
-/// The file of one launch, as it was found.
+/// The fallback file of a launch, as it was found at the start.
 pub(crate) struct Fallback<'a> {
     path: &'a Path,
     request: &'a Request<'a>,
     found: Result<Found, FallbackError>,
 }
 
-/// A file that may be used, up to its MAC.
+/// A usable file, if its MAC is right.
 struct Found {
     signed: Signed,
     rest: BufReader<File>,
     age: Duration,
 }
 
-/// The reply in a file, not verified yet.
+/// The reply in a file. Not verified yet.
 pub(crate) struct Stored {
     signed: Signed,
-    /// The reply, of the form that the store gives.
+    /// The reply in the form that Upstash gives.
     pub(crate) reply: Vec<u8>,
-    /// How long ago it was fetched.
+    /// The time since it was fetched.
     pub(crate) age: Duration,
 }
 
-/// Why a file can't be used, or not be written.
-#[derive(Debug)]
+/// Why a fallback file can't be used or written.
+#[derive(thiserror::Error, Debug)]
 pub(crate) enum FallbackError {
-    /// There is none yet.
+    #[error("it does not exist yet")]
     Absent,
-    /// The system refused.
+    #[error("cannot {doing} it: {}", reason(error))]
     Io { doing: &'static str, error: io::Error },
-    /// It is something else than a fallback file.
+    #[error("it is not a fallback file; redenv-run leaves it alone")]
     NotFallback,
-    /// It is of another version of the format.
+    #[error("it has another version of the format")]
     OtherVersion,
-    /// It is damaged or cut short.
+    #[error("it is damaged or cut short")]
     Damaged,
-    /// The project's key in it doesn't open with the token key.
-    NotOpened,
-    /// Its MAC is not of this project's key.
+    #[error("REDENV_TOKEN_KEY can't decrypt it: the file was changed, or belongs to another key")]
+    WrongKey,
+    #[error("it was changed after it was written, or belongs to another project")]
     Forged,
-    /// It is of another project.
+    #[error("it belongs to project {}", Shown(_0))]
     OtherProject(String),
-    /// It is of other environments.
+    #[error("it belongs to environment {}", Shown(&_0.join(", ")))]
     OtherEnvironments(Vec<String>),
-    /// It is of another token.
+    #[error("it belongs to token {}", Shown(_0))]
     OtherToken(String),
-    /// It is older than `--max-stale`.
-    Stale { age: Duration, most: Duration },
-    /// It is from the future: the clock went backwards.
+    #[error("it is {} old; the limit is {}", span(*age), span(*limit))]
+    Stale { age: Duration, limit: Duration },
+    #[error("it is from the future ({} ahead): the clock was set back", span(*_0))]
     Future(Duration),
-    /// Others may write it.
+    #[error("other users may write it")]
     OthersMayWrite,
-    /// It is another user's.
+    #[error("it belongs to another user")]
     OtherOwner,
-    /// It is a symbolic link of another user.
+    #[error("it is another user's symbolic link")]
     OtherLink,
-    /// It is a directory, a device, or the like.
+    #[error("it is not a regular file")]
     NotFile,
 }
 
-impl<'a> Fallback<'a> {
-    /// Looks at the file: its owner, its header and its age.
-    pub(crate) fn open(settings: &'a FallbackSettings, request: &'a Request<'a>) -> Self {
-        let path = settings.path.as_path();
-        let found = find(path, request, settings.max_stale);
-        Self { path, request, found }
-    }
-
-    /// The salt that it names: the derivation can start from it, as the salt isn't trusted.
-    pub(crate) fn salt(&self) -> Option<Salt> {
-        self.found.as_ref().ok().and_then(|found| found.signed.header.salt())
-    }
-
-    /// Whether the launch could start from it.
-    pub(crate) fn is_usable(&self) -> bool {
-        self.found.is_ok()
-    }
-
-    /// The environments that lose their fallback when this launch writes the file.
-    pub(crate) fn displaced_environments(&self) -> Option<String> {
-        match &self.found {
-            Err(FallbackError::OtherEnvironments(names)) => Some(Shown(&names.join(", ")).to_string()),
-            _ => None,
-        }
-    }
-
-    /// The path, for messages.
-    pub(crate) fn path(&self) -> String {
-        Shown(&self.path.to_string_lossy()).to_string()
-    }
-
-    /// The reply in it.
-    ///
-    /// # Errors
-    /// [`FallbackError`]: why it can't be used.
-    pub(crate) fn read(self) -> Result<Stored, FallbackError> {
-        let Found { signed, rest, age } = self.found?;
-        let mut reply = Vec::new();
-        rest.take(LIMIT)
-            .read_to_end(&mut reply)
-            .map_err(|error| FallbackError::Io { doing: "read", error })?;
-        Ok(Stored { signed, reply, age })
-    }
-
-    /// Replaces the file by one with this vault, atomically and with mode 0600, unless it is none of ours.
-    ///
-    /// # Errors
-    /// [`FallbackError`]: a file that is left alone, a system that refuses, a disk that takes too long.
-    pub(crate) fn write(
-        self,
-        vault: &SealedVault<'_>,
-        pek: &Key,
-        deadline: Deadline,
-    ) -> Result<(), FallbackError> {
-        match self.found {
-            Err(refusal) if !refusal.lets_replace() => return Err(refusal),
-            _ => {}
-        }
-        let (path, content) = (target(self.path)?, format::write(self.request, vault, pek));
-        // A disk or a server of files that stalls must not hold the launch up.
-        let (send, done) = mpsc::sync_channel(1);
-        thread::Builder::new()
-            .name("fallback".into())
-            .spawn(move || drop(send.send(replace(&path, &content))))
-            .and_then(|_| done.recv_timeout(deadline.remaining()).map_err(|_| io::ErrorKind::TimedOut.into()))
-            .and_then(|written| written)
-            .map_err(|error| FallbackError::Io { doing: "written", error })
-    }
-
-    /// Deletes the file, if it is of this project and token: the store says that the token must not
-    /// be used. Says whether there was one.
-    ///
-    /// # Errors
-    /// [`FallbackError`]: a system that refuses.
-    pub(crate) fn delete(&self) -> Result<bool, FallbackError> {
-        let ours = matches!(
-            self.found,
-            Ok(_)
-                | Err(FallbackError::Stale { .. }
-                    | FallbackError::Future(_)
-                    | FallbackError::OtherEnvironments(_))
-        );
-        if !ours {
-            return Ok(false);
-        }
-        fs::remove_file(target(self.path)?)
-            .map(|()| true)
-            .map_err(|error| FallbackError::Io { doing: "deleted", error })
-    }
-}
-
 impl FallbackError {
-    /// What makes the next outage, or this one, another matter.
+    /// What to do, so that the file can be used.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Absent => "the next launch that reaches the store writes it",
+            Self::Absent => "the next launch that reaches Upstash writes it",
             Self::OtherProject(_) | Self::OtherEnvironments(_) | Self::OtherToken(_) => {
-                "give each project, environment and token a file of its own"
+                "give each project, environment and token its own file"
             }
-            Self::Stale { .. } => "--max-stale (REDENV_MAX_STALE) says how old it may be",
-            Self::OthersMayWrite => "`chmod go-w` it, unless somebody has written it",
+            Self::Stale { .. } => "raise the limit with --max-stale (REDENV_MAX_STALE)",
+            Self::OthersMayWrite => "run `chmod go-w` on it, unless somebody else has changed it",
             _ => return None,
         })
     }
 
-    /// Whether a file of which this was found may be replaced: it holds nothing that somebody misses.
-    fn lets_replace(&self) -> bool {
+    /// Whether the file may be overwritten: it contains nothing that somebody needs.
+    fn allows_overwriting(&self) -> bool {
         match self {
             Self::Absent
             | Self::OtherVersion
             | Self::Damaged
-            | Self::NotOpened
+            | Self::WrongKey
             | Self::Forged
             | Self::OtherEnvironments(_)
             | Self::OtherToken(_)
@@ -224,11 +131,89 @@ impl FallbackError {
     }
 }
 
+impl<'a> Fallback<'a> {
+    /// Opens the file, and checks its owner, header and age.
+    pub(crate) fn open(settings: &'a FallbackSettings, request: &'a Request<'a>) -> Self {
+        let path = settings.path.as_path();
+        let found = find(path, request, settings.max_stale);
+        Self { path, request, found }
+    }
+
+    /// The salt in the file. The derivation can start with it: a wrong salt only costs time.
+    pub(crate) fn salt(&self) -> Option<Salt> {
+        self.found.as_ref().ok().and_then(|found| found.signed.header.salt())
+    }
+
+    /// Whether a launch could start from the file.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.found.is_ok()
+    }
+
+    /// The environments that lose their file when this launch writes it.
+    pub(crate) fn displaced_environments(&self) -> Option<String> {
+        match &self.found {
+            Err(FallbackError::OtherEnvironments(names)) => Some(Shown(&names.join(", ")).to_string()),
+            _ => None,
+        }
+    }
+
+    /// The path, for messages.
+    pub(crate) fn path(&self) -> String {
+        Shown(&self.path.to_string_lossy()).to_string()
+    }
+
+    /// Reads the reply in the file.
+    pub(crate) fn read(self) -> Result<Stored, FallbackError> {
+        let Found { signed, rest, age } = self.found?;
+        let mut reply = Vec::new();
+        rest.take(LIMIT)
+            .read_to_end(&mut reply)
+            .map_err(|error| FallbackError::Io { doing: "read", error })?;
+        Ok(Stored { signed, reply, age })
+    }
+
+    /// Replaces the file with this vault, atomically and with mode 0600, unless it is something else's file.
+    pub(crate) fn write(
+        self,
+        vault: &EncryptedVault<'_>,
+        pek: &Key,
+        deadline: Deadline,
+    ) -> Result<(), FallbackError> {
+        match self.found {
+            Err(refusal) if !refusal.allows_overwriting() => return Err(refusal),
+            _ => {}
+        }
+        let (path, content) = (target(self.path)?, format::write(self.request, vault, pek));
+        // On its own thread: a disk that hangs must not block the launch.
+        let (send, done) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("fallback".into())
+            .spawn(move || drop(send.send(replace(&path, &content))))
+            .and_then(|_| done.recv_timeout(deadline.remaining()).map_err(|_| io::ErrorKind::TimedOut.into()))
+            .and_then(|written| written)
+            .map_err(|error| FallbackError::Io { doing: "write", error })
+    }
+
+    /// Deletes the file if it belongs to this project and token. Returns whether it did.
+    pub(crate) fn delete(&self) -> Result<bool, FallbackError> {
+        let ours = matches!(
+            self.found,
+            Ok(_)
+                | Err(FallbackError::Stale { .. }
+                    | FallbackError::Future(_)
+                    | FallbackError::OtherEnvironments(_))
+        );
+        if !ours {
+            return Ok(false);
+        }
+        fs::remove_file(target(self.path)?)
+            .map(|()| true)
+            .map_err(|error| FallbackError::Io { doing: "delete", error })
+    }
+}
+
 impl Stored {
-    /// Believes the file, or doesn't: its MAC is checked with the PEK.
-    ///
-    /// # Errors
-    /// [`FallbackError::Forged`] where it doesn't match.
+    /// Checks the file's MAC with the PEK.
     pub(crate) fn verify(&self, pek: &Key) -> Result<(), FallbackError> {
         if self.signed.verify(&self.reply, pek) { Ok(()) } else { Err(FallbackError::Forged) }
     }
@@ -244,10 +229,10 @@ fn find(path: &Path, request: &Request<'_>, max_stale: Duration) -> Result<Found
     if link.is_symlink() && link.uid() != me {
         return Err(FallbackError::OtherLink);
     }
-    // A pipe must not hold the launch up.
+    // Opening a named pipe must not block.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(io)?;
-    // The opened file is looked at, not its name: nobody can put another in between.
+    // The open file is checked, not its path, so nobody can swap it in between.
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
         return Err(FallbackError::NotFile);
@@ -260,7 +245,7 @@ fn find(path: &Path, request: &Request<'_>, max_stale: Duration) -> Result<Found
     }
     let mut rest = BufReader::new(file);
     let signed = format::read_header(&mut rest).map_err(|error| match error {
-        // An empty file holds nothing that could be lost.
+        // An empty file has nothing to lose.
         FormatError::NotFallback if metadata.len() == 0 => FallbackError::Damaged,
         FormatError::NotFallback => FallbackError::NotFallback,
         FormatError::OtherVersion => FallbackError::OtherVersion,
@@ -278,18 +263,18 @@ fn find(path: &Path, request: &Request<'_>, max_stale: Duration) -> Result<Found
     }
     let fetched_at = header.fetched_at().ok_or(FallbackError::Damaged)?;
     let age = match SystemTime::now().duration_since(fetched_at) {
-        Ok(age) => age,
+        Ok(age) => Duration::from_secs(age.as_secs()),
         Err(error) if error.duration() <= SKEW => Duration::ZERO,
         Err(error) => return Err(FallbackError::Future(error.duration())),
     };
     if age >= max_stale {
-        return Err(FallbackError::Stale { age, most: max_stale });
+        return Err(FallbackError::Stale { age, limit: max_stale });
     }
     Ok(Found { signed, rest, age })
 }
 
-/// The file that is replaced: `path` itself, or what a symbolic link of one's own leads to. Looked
-/// up anew, as somebody may have put a link there during the fetch.
+/// The file to replace: `path`, or the target of the user's own symbolic link. Checked again, as somebody may
+/// have put a link there during the fetch.
 fn target(path: &Path) -> Result<PathBuf, FallbackError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() && found.uid() != rustix::process::geteuid().as_raw() => {
@@ -300,7 +285,7 @@ fn target(path: &Path) -> Result<PathBuf, FallbackError> {
     }
 }
 
-/// Writes a temporary file in the same directory, and renames it over `path` when it is on disk.
+/// Writes a temporary file in the same directory, and renames it to `path` once it is on disk.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let random: [u8; 8] = random_bytes().map_err(|_| io::Error::other("no random bytes"))?;
     let mut name = std::ffi::OsString::from(".");
@@ -309,50 +294,21 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = path.with_file_name(name);
     let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // The first error is the one to tell; what is left behind is ciphertext.
+        // The first error is the one that matters.
         let _ = fs::remove_file(&temporary);
     }
     written
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    // Beyond the limit a write is a signal that ends the launcher.
+    // A write beyond the limit would end redenv-run with a signal.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
     if limit.is_some_and(|limit| limit < content.len() as u64) {
         return Err(rustix::io::Errno::FBIG.into());
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    // Whatever the umask took away from the mode.
+    // The umask may have removed bits from the mode.
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(content)?;
     file.sync_all()
-}
-
-impl fmt::Display for FallbackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let span =
-            |span: &Duration| humantime::format_duration(Duration::from_secs(span.as_secs())).to_string();
-        match self {
-            Self::Absent => f.write_str("it is not there yet"),
-            Self::Io { doing, error } => write!(f, "it can't be {doing}: {}", reason(error)),
-            Self::NotFallback => f.write_str("it is another kind of file, and left alone"),
-            Self::OtherVersion => f.write_str("it is of another version of the format"),
-            Self::Damaged => f.write_str("it is damaged or cut short"),
-            Self::NotOpened => {
-                f.write_str("REDENV_TOKEN_KEY doesn't open it: it was changed, or is of another key")
-            }
-            Self::Forged => f.write_str("it was changed since it was written, or is of another project"),
-            Self::OtherProject(project) => write!(f, "it is of project {}", Shown(project)),
-            Self::OtherEnvironments(names) => write!(f, "it is of environment {}", Shown(&names.join(", "))),
-            Self::OtherToken(id) => write!(f, "it is of token {}", Shown(id)),
-            Self::Stale { age, most } => write!(f, "it is {} old, and {} is the most", span(age), span(most)),
-            Self::Future(ahead) => {
-                write!(f, "it is from {} in the future: the clock went backwards", span(ahead))
-            }
-            Self::OthersMayWrite => f.write_str("others may write it"),
-            Self::OtherOwner => f.write_str("it is another user's"),
-            Self::OtherLink => f.write_str("it is another user's symbolic link"),
-            Self::NotFile => f.write_str("it is not a regular file"),
-        }
-    }
 }

@@ -1,46 +1,146 @@
-//! A secret's history: JSON text inside a JSON string, an array of versions, newest first.
+//! A secret's history: a JSON string that contains a JSON array of versions, newest first.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use super::json::{Cursor, Malformed, unescape};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-/// A history as it stands in the reply: a JSON string without its quotes, escapes included.
+use super::reply::time;
+use crate::ui::text::Shown;
+
+/// A history as it stands in the reply.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct History<'r>(&'r [u8]);
+pub(super) struct History<'r>(pub(super) &'r RawValue);
 
-/// One version of a secret, as far as a reader needs it.
+/// One version of a secret.
 #[derive(Debug)]
-pub(crate) struct Version<'t> {
-    /// The sealed value.
-    pub(crate) value: Cow<'t, str>,
-    /// Its number, counted from 1.
-    pub(crate) number: Option<u64>,
-    created_at: Option<Cow<'t, str>>,
+pub(super) struct Version {
+    /// The encrypted value.
+    pub(super) value: String,
+    pub(super) number: Option<VersionNumber>,
+    pub(super) created_at: Option<SystemTime>,
 }
 
-impl Version<'_> {
-    /// When it was written; `None` where that is missing or no ISO 8601 time.
-    pub(crate) fn created_at(&self) -> Option<SystemTime> {
-        humantime::parse_rfc3339_weak(self.created_at.as_deref()?).ok()
+/// A version's number as it stands in the vault: mostly a whole number, but clients also accept text
+/// and fractions.
+#[derive(Serialize, Debug)]
+pub(crate) struct VersionNumber(Box<RawValue>);
+
+/// Which version of a secret to inject.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum Pin {
+    /// The version with this number.
+    Number(u64),
+    /// The version this many before the newest.
+    Before(usize),
+}
+
+/// Why a history could not be read.
+#[derive(thiserror::Error, Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum HistoryError {
+    #[error("its history is not JSON")]
+    NotJson,
+    #[error("its history is not an array")]
+    NotArray,
+    #[error("its history has no version")]
+    NoVersion,
+    /// It is not an object, or has no text as its `value`.
+    #[error("its history contains a malformed version")]
+    BadVersion,
+}
+
+/// A string, borrowed if it contains no escape.
+#[derive(Deserialize, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Text<'t>(#[serde(borrow)] pub(super) Cow<'t, str>);
+
+/// The members of an object. When a name appears twice, the last value wins, as in every client.
+pub(super) type Members<'t> = BTreeMap<Text<'t>, &'t RawValue>;
+
+impl<'r> History<'r> {
+    /// The newest version. The versions behind it are not read.
+    pub(super) fn newest(self) -> Result<Version, HistoryError> {
+        let json = self.0.get();
+        // It mostly ends at the first brace. Unescaping the older versions too would double the time.
+        if let Some(end) = json.find('}')
+            && let Ok(Text(text)) = serde_json::from_str(&format!("{}\"", &json[..=end]))
+            && let Ok(version) = first(&text)
+        {
+            return Ok(version);
+        }
+        first(&self.text()?)
+    }
+
+    /// All versions, newest first.
+    pub(super) fn versions(self) -> Result<Vec<Version>, HistoryError> {
+        let text = self.text()?;
+        // For the errors that `newest` would give.
+        first(&text)?;
+        let versions: Vec<Members<'_>> = serde_json::from_str(&text).map_err(|_| HistoryError::BadVersion)?;
+        versions.iter().map(|members| Version::new(members).ok_or(HistoryError::BadVersion)).collect()
+    }
+
+    fn text(self) -> Result<Cow<'r, str>, HistoryError> {
+        serde_json::from_str(self.0.get()).map(|Text(text)| text).map_err(|_| HistoryError::NotJson)
     }
 }
 
-/// Which version of a secret is asked for.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(crate) enum Pin {
-    /// The version of this number.
-    Number(u64),
-    /// The one this many before the current.
-    Before(usize),
+/// The first element of a history's text.
+fn first(text: &str) -> Result<Version, HistoryError> {
+    let Some(rest) = text.trim_ascii_start().strip_prefix('[') else {
+        let json = serde_json::from_str::<IgnoredAny>(text);
+        return Err(json.map_or(HistoryError::NotJson, |_| HistoryError::NotArray));
+    };
+    if rest.trim_ascii_start().starts_with(']') {
+        return Err(HistoryError::NoVersion);
+    }
+    let mut versions = serde_json::Deserializer::from_str(rest).into_iter();
+    let members = versions.next().and_then(Result::ok);
+    members.and_then(|members| Version::new(&members)).ok_or(HistoryError::BadVersion)
+}
+
+impl Version {
+    fn new(members: &Members<'_>) -> Option<Self> {
+        let member = |name: &'static str| members.get(&Text(Cow::Borrowed(name))).copied();
+        let Text(value) = serde_json::from_str(member("value")?.get()).ok()?;
+        Some(Self {
+            value: value.into_owned(),
+            number: member("version").and_then(VersionNumber::new),
+            created_at: member("createdAt").and_then(time),
+        })
+    }
+}
+
+impl VersionNumber {
+    /// A number or a text. `None` for any other JSON.
+    fn new(json: &RawValue) -> Option<Self> {
+        let first = json.get().chars().next()?;
+        (first == '"' || first == '-' || first.is_ascii_digit()).then(|| Self(json.to_owned()))
+    }
+
+    /// Its value, if it is a whole number.
+    pub(super) fn whole(&self) -> Option<u64> {
+        self.0.get().parse().ok()
+    }
+}
+
+impl fmt::Display for VersionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match serde_json::from_str(self.0.get()) {
+            Ok(Text(text)) => Shown(&text).fmt(f),
+            Err(_) => Shown(self.0.get()).fmt(f),
+        }
+    }
 }
 
 impl Pin {
     /// Reads `12` or `~2`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let before = text.strip_prefix('~');
-        // Rust's own parsing takes a `+` too.
+        // Rust's own parsing accepts a `+` too.
         if !before.unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
@@ -50,10 +150,12 @@ impl Pin {
         }
     }
 
-    /// Its place among the versions, newest first.
-    pub(super) fn find(self, versions: &[Version<'_>]) -> Option<usize> {
+    /// The version that is meant, if there is one.
+    pub(super) fn find(self, versions: &[Version]) -> Option<usize> {
         match self {
-            Self::Number(number) => versions.iter().position(|v| v.number == Some(number)),
+            Self::Number(number) => {
+                versions.iter().position(|v| v.number.as_ref().and_then(VersionNumber::whole) == Some(number))
+            }
             Self::Before(count) => (count < versions.len()).then_some(count),
         }
     }
@@ -68,154 +170,45 @@ impl fmt::Display for Pin {
     }
 }
 
-/// Why a history could not be read.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(crate) enum HistoryError {
-    /// The field is not a string, or not JSON text.
-    NotJson,
-    /// The text is not an array.
-    NotArray,
-    /// The array has no element.
-    NoVersion,
-    /// An element is not an object with a sealed `value` and, if any, a whole `version`.
-    BadVersion,
-}
-
-impl fmt::Display for HistoryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotJson => "its history is not JSON",
-            Self::NotArray => "its history is not an array",
-            Self::NoVersion => "its history has no version",
-            Self::BadVersion => "its history holds a malformed version",
-        })
-    }
-}
-
-impl<'r> History<'r> {
-    /// A history as it stands in the reply.
-    pub(super) fn new(raw: &'r [u8]) -> Self {
-        Self(raw)
-    }
-
-    /// The JSON string without its quotes, as it came.
-    pub(super) fn as_it_stands(&self) -> &'r [u8] {
-        self.0
-    }
-
-    /// The whole JSON text, unescaped.
-    pub(super) fn text(&self) -> Result<Cow<'r, str>, HistoryError> {
-        unescape(self.0).map_err(|_| HistoryError::NotJson)
-    }
-
-    /// What `read` makes of the newest version. It is read as it stands, and nothing behind it is looked
-    /// at; only one that holds escapes, as no client writes them, takes the whole text unescaped.
-    pub(super) fn newest<T>(&self, read: impl FnOnce(Result<Version<'_>, HistoryError>) -> T) -> T {
-        let mut cursor = Cursor::inside(self.0);
-        if cursor.take(b'[')
-            && let Ok(version) = version(&mut cursor)
-        {
-            return read(Ok(version));
-        }
-        match self.text() {
-            Ok(text) => read(first(&text)),
-            Err(error) => read(Err(error)),
-        }
-    }
-}
-
-/// The first element of a history's text.
-fn first(text: &str) -> Result<Version<'_>, HistoryError> {
-    let mut cursor = Cursor::new(text.as_bytes());
-    if !cursor.take(b'[') {
-        return Err(not_an_array(text));
-    }
-    if cursor.take(b']') {
-        return Err(HistoryError::NoVersion);
-    }
-    version(&mut cursor).map_err(|_| HistoryError::BadVersion)
-}
-
-/// All versions of a history's text.
-pub(super) fn versions(text: &str) -> Result<Vec<Version<'_>>, HistoryError> {
-    let mut cursor = Cursor::new(text.as_bytes());
-    if cursor.peek() != Some(b'[') {
-        return Err(not_an_array(text));
-    }
-    let mut versions = Vec::new();
-    let read = cursor.items(b'[', b']', |cursor| {
-        versions.push(version(cursor)?);
-        Ok(())
-    });
-    read.and_then(|()| cursor.end()).map_err(|_| HistoryError::BadVersion)?;
-    if versions.is_empty() { Err(HistoryError::NoVersion) } else { Ok(versions) }
-}
-
-/// One element: an object with a `value`, and members of which the last of a name counts, as in
-/// every client.
-fn version<'t>(cursor: &mut Cursor<'t>) -> Result<Version<'t>, Malformed> {
-    let (mut value, mut number, mut created_at) = (None, None, None);
-    cursor.items(b'{', b'}', |cursor| {
-        let member = cursor.string()?;
-        cursor.expect(b':')?;
-        match member {
-            b"value" => value = Some(cursor.string()?),
-            b"version" => number = cursor.number_or_null()?,
-            b"createdAt" => created_at = cursor.string_or_null()?,
-            _ => cursor.skip()?,
-        }
-        Ok(())
-    })?;
-    let text = |string| unescape(string).map_err(|_| cursor.malformed());
-    let value = text(value.ok_or_else(|| cursor.malformed())?)?;
-    Ok(Version { value, number, created_at: created_at.map(text).transpose()? })
-}
-
-fn not_an_array(text: &str) -> HistoryError {
-    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        Ok(_) => HistoryError::NotArray,
-        Err(_) => HistoryError::NotJson,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-    use proptest::sample::select;
-
     use super::*;
 
-    /// The JSON string that holds this text, as the reply has it between its quotes.
-    fn quoted(text: &str) -> String {
-        let json = serde_json::Value::from(text).to_string();
-        json[1..json.len() - 1].to_owned()
+    /// The newest version of a history, as JSON of its value and number.
+    fn newest(text: &str) -> Result<String, HistoryError> {
+        let raw = serde_json::value::to_raw_value(text).unwrap();
+        let Version { value, number, .. } = History(&raw).newest()?;
+        Ok(serde_json::to_string(&(value, number)).unwrap())
     }
 
     #[test]
-    fn the_newest_version_is_the_first_element_whatever_follows() {
-        for (text, value, number) in [
-            (r#"[{"value":"a.b","version":2},{"value":"c.d","version":1}]"#, "a.b", Some(2)),
-            (r#" [ {"version":7,"user":"u","value":"a.b"} ]"#, "a.b", Some(7)),
-            (r#"[{"value":"a.b"}]"#, "a.b", None),
-            (r#"[{"value":"a.b","version":null}]"#, "a.b", None),
-            // The first `}` is not the end of the element.
-            (r#"[{"user":"}{","value":"a.b","version":1}]"#, "a.b", Some(1)),
-            (r#"[{"meta":{"x":{}},"value":"a.b","version":1},{}]"#, "a.b", Some(1)),
-            (r#"[{"value":"a\"}\\.b","version":1}]"#, "a\"}\\.b", Some(1)),
-            // What stands behind the newest isn't looked at.
-            (r#"[{"value":"a.b","version":1},"rubbish"#, "a.b", Some(1)),
-            (r#"[{"value":"a.b","version":18446744073709551615}]"#, "a.b", Some(u64::MAX)),
+    fn the_newest_version_is_the_first_element_in_every_spelling_of_json() {
+        for (text, expected) in [
+            (r#"[{"value":"a.b","version":2},{"value":"c.d","version":1}]"#, r#"["a.b",2]"#),
+            (" [ {\"version\":7,\"user\":\"u\",\n\"value\":\t\"a.b\"} ]", r#"["a.b",7]"#),
+            (r#"[{"value":"a.b"}]"#, r#"["a.b",null]"#),
+            // The first `}` is not the end of the version.
+            (r#"[{"user":"}{","value":"a.b","version":1}]"#, r#"["a.b",1]"#),
+            (r#"[{"meta":{"x":{}},"value":"a.b","version":1},{}]"#, r#"["a.b",1]"#),
+            (r#"[{"value":"a\"}\\.b","version":1}]"#, r#"["a\"}\\.b",1]"#),
+            (r#"[{"\u0076alue":"\u0061.b","vers\u0069on":1}]"#, r#"["a.b",1]"#),
+            (r#"[{"value":"a.b","version":1},"rubbish"#, r#"["a.b",1]"#),
+            // Of two members of a name the last one counts.
+            (r#"[{"value":"a.b","version":1,"value":"c.d","version":2}]"#, r#"["c.d",2]"#),
+            // A version number stays as it is written.
+            (r#"[{"value":"a.b","version":18446744073709551616}]"#, r#"["a.b",18446744073709551616]"#),
+            (r#"[{"value":"a.b","version":1e+14}]"#, r#"["a.b",1e+14]"#),
+            (r#"[{"value":"a.b","version":-1.50}]"#, r#"["a.b",-1.50]"#),
+            (r#"[{"value":"a.b","version":"7"}]"#, r#"["a.b","7"]"#),
+            (r#"[{"value":"a.b","version":null}]"#, r#"["a.b",null]"#),
+            (r#"[{"value":"a.b","version":[7]}]"#, r#"["a.b",null]"#),
         ] {
-            History::new(quoted(text).as_bytes()).newest(|version| {
-                let version = version.unwrap_or_else(|error| panic!("{text}: {error}"));
-                assert_eq!((version.value.as_ref(), version.number), (value, number), "{text}");
-            });
+            assert_eq!(newest(text).as_deref(), Ok(expected), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_history_is_told_apart() {
+    fn a_malformed_history_is_named_by_its_kind() {
         for (text, error) in [
             ("", HistoryError::NotJson),
             ("no JSON", HistoryError::NotJson),
@@ -227,13 +220,11 @@ mod tests {
             ("[null]", HistoryError::BadVersion),
             ("[{}]", HistoryError::BadVersion),
             (r#"[{"value":1}]"#, HistoryError::BadVersion),
-            (r#"[{"value":"a.b","version":"1"}]"#, HistoryError::BadVersion),
-            (r#"[{"value":"a.b","version":-1}]"#, HistoryError::BadVersion),
             (r#"[{"value":"a.b""#, HistoryError::BadVersion),
         ] {
-            History::new(quoted(text).as_bytes())
-                .newest(|version| assert_eq!(version.unwrap_err(), error, "{text}"));
-            assert_eq!(versions(text).unwrap_err(), error, "all versions of {text}");
+            assert_eq!(newest(text).unwrap_err(), error, "{text}");
+            let raw = serde_json::value::to_raw_value(text).unwrap();
+            assert_eq!(History(&raw).versions().unwrap_err(), error, "all versions of {text}");
         }
     }
 
@@ -265,15 +256,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_finds_its_version_also_where_numbers_are_missing() {
+    fn a_pin_finds_its_version_although_numbers_are_missing_or_odd() {
         // Limited histories begin late, and merged ones have gaps.
-        let text = r#"[{"value":"e","version":9},{"value":"d"},{"value":"c","version":5},{"value":"b","version":3}]"#;
-        let versions = versions(text).unwrap();
+        let text = r#"[{"value":"e","version":9},{"value":"d"},{"value":"c","version":5},{"value":"b","version":"3"}]"#;
+        let raw = serde_json::value::to_raw_value(text).unwrap();
+        let versions = History(&raw).versions().unwrap();
         for (pin, found) in [
             (Pin::Number(9), Some(0)),
             (Pin::Number(5), Some(2)),
-            (Pin::Number(3), Some(3)),
-            (Pin::Number(4), None),
+            (Pin::Number(3), None),
             (Pin::Number(0), None),
             (Pin::Before(0), Some(0)),
             (Pin::Before(1), Some(1)),
@@ -282,60 +273,6 @@ mod tests {
             (Pin::Before(usize::MAX), None),
         ] {
             assert_eq!(pin.find(&versions), found, "{pin}");
-        }
-    }
-
-    #[test]
-    fn a_date_is_read_where_it_is_one() {
-        for (date, seconds) in [
-            (r#""1970-01-01T00:01:00.000Z""#, Some(60)),
-            (r#""1970-01-01T00:01:00Z""#, Some(60)),
-            (r#""yesterday""#, None),
-            ("null", None),
-        ] {
-            let text = format!(r#"[{{"value":"a.b","createdAt":{date}}}]"#);
-            let at = versions(&text).unwrap()[0].created_at();
-            let expected =
-                seconds.map(|seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
-            assert_eq!(at, expected, "{date}");
-        }
-    }
-
-    /// A history in pieces, most of them as the clients write them.
-    fn history() -> impl Strategy<Value = String> {
-        let pieces = [
-            r#""value":"a.b""#,
-            r#""value":"c.d""#,
-            r#""value":"\u0061.b""#,
-            r#""value" : "a\"b""#,
-            r#""value":null"#,
-            r#""version":7"#,
-            r#""version":null"#,
-            r#""version":-1"#,
-            r#""createdAt":"1970-01-01T00:01:00Z""#,
-            r#""createdAt":"}\\""#,
-            r#""user":"ü\n""#,
-            r#""user":{"name":["]"]}"#,
-            r#""user":[1, 2.5e3, true]"#,
-            r#""v\u0061lue":"e.f""#,
-            "\n\"value\":\t\"g.h\"",
-            r#""value""#,
-            "",
-        ];
-        let version =
-            vec(select(pieces.to_vec()), 0..5).prop_map(|members| format!("{{{}}}", members.join(",")));
-        vec(version, 0..3).prop_map(|versions| format!("[{}]", versions.join(",")))
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
-
-        #[test]
-        fn the_newest_as_it_stands_is_the_newest_of_the_text(text in history()) {
-            let told = |version: Result<Version<'_>, HistoryError>| {
-                version.map(|version| (version.value.to_string(), version.number, version.created_at()))
-            };
-            prop_assert_eq!(History::new(quoted(&text).as_bytes()).newest(told), told(first(&text)));
         }
     }
 }

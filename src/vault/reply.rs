@@ -1,287 +1,223 @@
-//! The reply to a [`Request`]: `[{"result": [...]}, {"result": [...]}, ...]`, one per command.
+//! Parses the reply to a [`Request`]: the project's metadata, then one answer per environment.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::history::History;
-use super::json::{Cursor, Malformed, unescape};
-use super::{ALGORITHM, KDF, Name, Request, SealedEnvironment, SealedVault, TokenEntry};
-use crate::upstash::RedisError;
-use crate::vault::crypto::Salt;
+use super::crypto::Salt;
+use super::encrypted::{EncryptedVault, Fields, Token};
+use super::history::{History, Members, Text};
+use super::{ALGORITHM, KDF, Name, Request};
+use crate::ui::failure::Failure;
+use crate::ui::text::{Shown, join};
+use crate::upstash::{self, Answer, RedisError, answers};
 
-/// Why a reply gives no vault. Names fields and places, never what is in them.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ParseError {
-    /// Not UTF-8, not JSON, or JSON of another shape; the byte where that shows.
-    Malformed { at: usize },
-    /// Another number of answers than commands.
-    Count { expected: usize, found: usize },
-    /// The store refused one of the commands.
-    Store { key: String, error: RedisError },
-    /// A field of the project's metadata is not what the protocol says.
+/// Why a reply contains no vault. Names fields, never their content.
+#[derive(thiserror::Error, Debug)]
+pub(crate) enum ReplyError {
+    #[error(transparent)]
+    Upstash(#[from] upstash::Error),
+    #[error("{} refused to read {}: {error}", Shown(host), Shown(key))]
+    Refused { host: String, key: String, error: RedisError },
+    #[error("the project's data is malformed: {} {problem}", Shown(field))]
     Field { field: String, problem: &'static str },
-    /// A `kdf` or `algorithm` that is not the protocol's.
+    #[error("the project's `{field}` is not {expected}, the only one that redenv-run supports")]
     Unsupported { field: &'static str, expected: &'static str },
-    /// There is no such project.
-    NoProject(Name),
-    /// The project has no such token: revoked, or of another project.
+    #[error("the database {} has no project {project}", Shown(host))]
+    NoProject { host: String, project: Name },
+    #[error(
+        "project {project} has no service token {}: it was revoked, or it belongs to another project",
+        Shown(id)
+    )]
     NoToken { project: Name, id: String },
-    /// The token was a short-lived one.
+    #[error("the short-lived token {} has expired", Shown(id))]
     Expired { id: String },
-    /// These environments don't exist.
+    #[error(
+        "project {project} has no {} {}",
+        if missing.len() == 1 { "environment" } else { "environments" },
+        join(missing)
+    )]
     NoEnvironment { project: Name, missing: Vec<Name> },
 }
 
-/// Parses the reply to `request`.
-///
-/// # Errors
-/// [`ParseError`]: what is missing, refused or malformed.
-pub(crate) fn parse<'r>(body: &'r [u8], request: &Request<'_>) -> Result<SealedVault<'r>, ParseError> {
-    if body.trim_ascii_start().starts_with(b"{") {
-        // Some compatible servers refuse a whole pipeline in one object.
-        let refusal =
-            answer(&mut Cursor::new(body)).map_err(|Malformed { at }| ParseError::Malformed { at })?;
-        refusal.into_items(|| "the project".to_owned())?;
-        return Err(ParseError::Malformed { at: 0 });
+impl ReplyError {
+    /// The error of a command on `key` that Redis refused.
+    pub(crate) fn refused(host: &str, key: String, error: RedisError) -> Self {
+        match upstash::Error::from_redis(host, &error) {
+            Some(error) => Self::Upstash(error),
+            None => Self::Refused { host: host.to_owned(), key, error },
+        }
     }
-    let answers = answers(body).map_err(|Malformed { at }| ParseError::Malformed { at })?;
-    let (expected, found) = (1 + request.environments.len(), answers.len());
-    let mut answers = answers.into_iter();
-    let (Some(metadata), true) = (answers.next(), found == expected) else {
-        return Err(ParseError::Count { expected, found });
+
+    /// Whether the reply says that the token must not be used.
+    pub(crate) fn is_revocation(&self) -> bool {
+        match self {
+            Self::Upstash(error) => error.is_revocation(),
+            Self::NoToken { .. } | Self::Expired { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl Failure for ReplyError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Upstash(error) => return error.hint(),
+            Self::Refused { .. } | Self::Field { .. } => return None,
+            Self::Unsupported { .. } => {
+                "look for a newer version of redenv-run; if there is none, somebody may have changed the project"
+            }
+            Self::NoProject { .. } => {
+                "check -p (REDENV_PROJECT), and that UPSTASH_REDIS_URL is this project's database"
+            }
+            Self::NoToken { .. } => {
+                "check REDENV_TOKEN_ID, or create a new token with `redenv-run token create`"
+            }
+            Self::Expired { .. } => "restart the tool that created it, or use a service token",
+            Self::NoEnvironment { .. } => {
+                "check -e (REDENV_ENVIRONMENT); an environment exists once it has a secret"
+            }
+        };
+        Some(hint.into())
+    }
+}
+
+/// A JSON value of a hash, or null.
+type Item<'r> = Option<&'r RawValue>;
+
+/// Parses the reply to `request`.
+pub(crate) fn parse<'r>(reply: &'r [u8], request: &Request<'_>) -> Result<EncryptedVault<'r>, ReplyError> {
+    let commands = 1 + request.environments.len();
+    let mut answers = answers::<Vec<Item<'r>>>(request.host, reply, commands)?.into_iter();
+    let items = |answer: Answer<Vec<Item<'r>>>, key: String| match answer {
+        Ok(items) => Ok(items.unwrap_or_default()),
+        Err(error) => Err(ReplyError::refused(request.host, key, error)),
     };
+    let metadata = items(answers.next().unwrap_or(Ok(None)), request.metadata_key())?;
+    let token = token(&metadata, request)?;
 
-    let key = || format!("meta@{}", request.project.as_str());
-    let token = token_entry(&metadata.into_items(key)?, request)?;
-    let expires_at = token.expires_at;
-    let (salt, sealed_pek) = token.into_parts(request.token_id)?;
-
-    let mut environments = Vec::with_capacity(request.environments.len());
+    let mut environments = Vec::new();
     let mut missing = Vec::new();
     for (name, answer) in request.environments.iter().zip(answers) {
-        let key = || format!("{}:{}", name.as_str(), request.project.as_str());
-        let items = answer.into_items(key)?;
+        let items = items(answer, request.key_of(name))?;
         if items.is_empty() {
             missing.push(name.clone());
         }
-        environments.push(environment(name, &items, key)?);
+        environments.push((name.clone(), fields(&items, &request.key_of(name))?));
     }
     if !missing.is_empty() {
-        return Err(ParseError::NoEnvironment { project: request.project.clone(), missing });
+        return Err(ReplyError::NoEnvironment { project: request.project.clone(), missing });
     }
-    Ok(SealedVault { salt, sealed_pek, expires_at, environments })
+    Ok(EncryptedVault { token, environments })
 }
 
-/// One command's answer: a result of strings and nulls, or the store's error text; each as it
-/// stands, without quotes and with its escapes.
-#[derive(Default)]
-struct Answer<'r> {
-    result: Option<Vec<Option<&'r [u8]>>>,
-    error: Option<&'r [u8]>,
-}
-
-/// All answers, in order.
-fn answers(body: &[u8]) -> Result<Vec<Answer<'_>>, Malformed> {
-    let mut cursor = Cursor::new(body);
-    let mut answers = Vec::new();
-    cursor.items(b'[', b']', |cursor| {
-        answers.push(answer(cursor)?);
-        Ok(())
-    })?;
-    cursor.end()?;
-    Ok(answers)
-}
-
-fn answer<'r>(cursor: &mut Cursor<'r>) -> Result<Answer<'r>, Malformed> {
-    let mut answer = Answer::default();
-    let mut seen = (false, false);
-    cursor.items(b'{', b'}', |cursor| {
-        let member = cursor.string()?;
-        cursor.expect(b':')?;
-        let again = match member {
-            b"result" => {
-                answer.result = items(cursor)?;
-                std::mem::replace(&mut seen.0, true)
-            }
-            b"error" => {
-                answer.error = cursor.string_or_null()?;
-                std::mem::replace(&mut seen.1, true)
-            }
-            _ => {
-                cursor.skip()?;
-                false
-            }
-        };
-        if again { Err(cursor.malformed()) } else { Ok(()) }
-    })?;
-    // An answer that is neither says nothing at all.
-    if seen == (false, false) { Err(cursor.malformed()) } else { Ok(answer) }
-}
-
-/// An array of strings and nulls; `None` for a null in its place.
-fn items<'r>(cursor: &mut Cursor<'r>) -> Result<Option<Vec<Option<&'r [u8]>>>, Malformed> {
-    if cursor.peek() != Some(b'[') {
-        return match cursor.string_or_null()? {
-            None => Ok(None),
-            Some(_) => Err(cursor.malformed()),
-        };
-    }
-    let mut items = Vec::new();
-    cursor.items(b'[', b']', |cursor| {
-        items.push(cursor.string_or_null()?);
-        Ok(())
-    })?;
-    Ok(Some(items))
-}
-
-impl<'r> Answer<'r> {
-    /// The items of the result: none where the key is missing.
-    fn into_items(self, key: impl Fn() -> String) -> Result<Vec<Option<&'r [u8]>>, ParseError> {
-        match self.error {
-            Some(error) => {
-                let text = unescape(error).unwrap_or_default();
-                Err(ParseError::Store { key: key(), error: RedisError::classify(&text) })
-            }
-            None => Ok(self.result.unwrap_or_default()),
-        }
-    }
-}
-
-/// The owned parts of a token's entry.
-struct OwnedToken {
-    sealed_pek: String,
-    salt: String,
-    expires_at: Option<SystemTime>,
-}
-
-impl OwnedToken {
-    fn into_parts(self, id: &str) -> Result<(Salt, String), ParseError> {
-        if self.expires_at.is_some_and(|at| at <= SystemTime::now()) {
-            return Err(ParseError::Expired { id: id.to_owned() });
-        }
-        let salt = Salt::from_hex(&self.salt).map_err(|_| ParseError::Field {
-            field: format!("salt of token {id}"),
-            problem: "is not 32 hex digits",
-        })?;
-        Ok((salt, self.sealed_pek))
-    }
-}
-
-/// Finds the token in what `HMGET` gave: `salt`, `kdf`, `algorithm`, `serviceTokens`, `ephemeral:<id>`.
-fn token_entry(items: &[Option<&[u8]>], request: &Request<'_>) -> Result<OwnedToken, ParseError> {
+/// Finds the token in the fields that [`Request::commands`] asks for.
+fn token(items: &[Item<'_>], request: &Request<'_>) -> Result<Token, ReplyError> {
     if items.iter().all(Option::is_none) {
-        return Err(ParseError::NoProject(request.project.clone()));
+        return Err(ReplyError::NoProject { host: request.host.into(), project: request.project.clone() });
     }
-    let names = ["salt", "kdf", "algorithm", "serviceTokens", "ephemeral"];
-    if items.len() != names.len() {
-        let field = format!("meta@{}", request.project.as_str());
-        return Err(ParseError::Field { field, problem: "has another number of fields than asked for" });
-    }
-    let mut fields = Vec::with_capacity(names.len());
-    for (item, name) in items.iter().zip(names) {
-        let bad = || ParseError::Field { field: name.to_owned(), problem: "is not a JSON string" };
-        fields.push(item.map(unescape).transpose().map_err(|_| bad())?);
-    }
-    let field = |index: usize| fields.get(index).and_then(Option::as_deref);
-    for (index, name, expected) in [(1, "kdf", KDF), (2, "algorithm", ALGORITHM)] {
-        if field(index).is_some_and(|found| !found.eq_ignore_ascii_case(expected)) {
-            return Err(ParseError::Unsupported { field: name, expected });
-        }
-    }
-    if let Some(text) = field(3)
-        && let Some(raw) = find_member(text, request.token_id).map_err(|()| ParseError::Field {
-            field: "serviceTokens".into(),
-            problem: "is not a JSON object",
-        })?
-    {
-        return read_entry(raw.get(), || format!("serviceTokens entry {}", request.token_id));
-    }
-    match field(4) {
-        Some(text) => read_entry(text, || request.ephemeral_field()),
-        None => {
-            Err(ParseError::NoToken { project: request.project.clone(), id: request.token_id.to_owned() })
-        }
-    }
-}
-
-fn read_entry(json: &str, field: impl Fn() -> String) -> Result<OwnedToken, ParseError> {
-    let bad = |problem| ParseError::Field { field: field(), problem };
-    let entry: TokenEntry<'_> =
-        serde_json::from_str(json).map_err(|_| bad("is not an object with `encryptedPEK` and `salt`"))?;
-    let expires_at = match entry.expires_at {
-        None => None,
-        Some(json) => Some(moment(json).ok_or_else(|| bad("has an `expiresAt` that is no time"))?),
+    let &[_, kdf, algorithm, tokens, ephemeral] = items else {
+        return Err(malformed(request.metadata_key(), "has the wrong number of fields"));
     };
-    Ok(OwnedToken { sealed_pek: entry.sealed_pek.into_owned(), salt: entry.salt.into_owned(), expires_at })
-}
-
-/// The time that a token's entry gives as ISO 8601 text or as milliseconds since 1970; `None` for
-/// anything else.
-pub(crate) fn moment(json: &RawValue) -> Option<SystemTime> {
-    if json.get().starts_with('"') {
-        let text: Text<'_> = serde_json::from_str(json.get()).ok()?;
-        return humantime::parse_rfc3339_weak(&text.0).ok();
+    for (item, field, expected) in [(kdf, "kdf", KDF), (algorithm, "algorithm", ALGORITHM)] {
+        check_supported(text(item, field)?.as_deref(), field, expected)?;
     }
-    let milliseconds: f64 = serde_json::from_str(json.get()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(milliseconds / 1000.0).ok()?)
+    if let Some(tokens) = text(tokens, "serviceTokens")? {
+        let tokens: Members<'_> =
+            serde_json::from_str(&tokens).map_err(|_| malformed("serviceTokens", "is not a JSON object"))?;
+        if let Some(entry) = tokens.get(&Text(request.token_id.into())) {
+            return read_token(entry.get(), &format!("serviceTokens entry {}", request.token_id), request);
+        }
+    }
+    match text(ephemeral, "ephemeral")? {
+        Some(entry) => read_token(&entry, &request.ephemeral_field(), request),
+        None => {
+            Err(ReplyError::NoToken { project: request.project.clone(), id: request.token_id.to_owned() })
+        }
+    }
 }
 
-/// An environment from the names and values that `HGETALL` gives in turn.
-fn environment<'r>(
-    name: &Name,
-    items: &[Option<&'r [u8]>],
-    key: impl Fn() -> String,
-) -> Result<SealedEnvironment<'r>, ParseError> {
-    let bad = |field, problem| ParseError::Field { field, problem };
+/// Refuses a `kdf` or `algorithm` other than the protocol's. Old projects have none.
+pub(crate) fn check_supported(
+    found: Option<&str>,
+    field: &'static str,
+    expected: &'static str,
+) -> Result<(), ReplyError> {
+    match found {
+        Some(found) if !found.eq_ignore_ascii_case(expected) => {
+            Err(ReplyError::Unsupported { field, expected })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a token's entry. Other tools may have added more members.
+fn read_token(json: &str, field: &str, request: &Request<'_>) -> Result<Token, ReplyError> {
+    #[derive(Deserialize)]
+    struct Entry<'t> {
+        #[serde(rename = "encryptedPEK")]
+        encrypted_pek: String,
+        salt: String,
+        #[serde(borrow, rename = "expiresAt")]
+        expires_at: Option<&'t RawValue>,
+    }
+    let Entry { encrypted_pek, salt, expires_at } = serde_json::from_str(json)
+        .map_err(|_| malformed(field, "is not an object with `encryptedPEK` and `salt`"))?;
+    let expires_at = match expires_at {
+        None => None,
+        Some(json) => Some(time(json).ok_or_else(|| malformed(field, "has an invalid time as `expiresAt`"))?),
+    };
+    let id = request.token_id.to_owned();
+    if expires_at.is_some_and(|at| at <= SystemTime::now()) {
+        return Err(ReplyError::Expired { id });
+    }
+    let salt = Salt::from_hex(&salt)
+        .map_err(|_| malformed(format!("salt of token {id}"), "is not 32 hex digits"))?;
+    Ok(Token { id, salt, encrypted_pek, expires_at })
+}
+
+/// The secrets in the names and values that `HGETALL` gives in turn.
+fn fields<'r>(items: &[Item<'r>], key: &str) -> Result<Fields<'r>, ReplyError> {
     let (pairs, rest) = items.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(bad(key(), "has a name without a value"));
+        return Err(malformed(key, "has a name without a value"));
     }
-    let mut fields = Vec::with_capacity(pairs.len());
-    for pair in pairs {
-        let field = pair[0].and_then(|name| unescape(name).ok());
-        let field = field.ok_or_else(|| bad(key(), "has a name that is not a JSON string"))?;
-        // A name that starts with `__` is the tools' own, not a secret.
-        if !field.starts_with("__") {
-            let raw = pair[1].ok_or_else(|| bad(field.to_string(), "is null"))?;
-            fields.push((field.into_owned(), History::new(raw)));
+    let mut fields = Fields::new();
+    for &[name, value] in pairs {
+        let Some(name) = text(name, key)? else { return Err(malformed(key, "has a null as a name")) };
+        // A name that starts with `__` belongs to the tools and is not a secret.
+        if name.starts_with("__") {
+            continue;
+        }
+        let value = value.ok_or_else(|| malformed(name.clone(), "is null"))?;
+        if fields.insert(name.clone(), History(value)).is_some() {
+            return Err(malformed(name, "is twice in its environment"));
         }
     }
-    Ok(SealedEnvironment { name: name.clone(), fields })
+    Ok(fields)
 }
 
-/// The value of one member of a JSON object; the others are passed over.
-fn find_member<'t>(object: &'t str, member: &str) -> Result<Option<&'t RawValue>, ()> {
-    struct Find<'m, 't>(&'m str, PhantomData<&'t ()>);
-    impl<'t> Visitor<'t> for Find<'_, 't> {
-        type Value = Option<&'t RawValue>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some(Text(key)) = map.next_key()? {
-                if key != self.0 {
-                    map.next_value::<IgnoredAny>()?;
-                } else if found.replace(map.next_value()?).is_some() {
-                    return Err(A::Error::custom("the same token twice"));
-                }
-            }
-            Ok(found)
-        }
-    }
-    let mut json = serde_json::Deserializer::from_str(object);
-    let found = json.deserialize_map(Find(member, PhantomData)).map_err(|_| ())?;
-    json.end().map_err(|_| ())?;
-    Ok(found)
+fn text(item: Item<'_>, field: &str) -> Result<Option<String>, ReplyError> {
+    let text = |json: &RawValue| {
+        serde_json::from_str(json.get()).map_err(|_| malformed(field, "contains a value that is not text"))
+    };
+    item.map(text).transpose()
 }
 
-/// A string, borrowed where it holds no escape.
-#[derive(Deserialize, Debug)]
-struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+pub(crate) fn malformed(field: impl Into<String>, problem: &'static str) -> ReplyError {
+    ReplyError::Field { field: field.into(), problem }
+}
+
+/// A time as ISO 8601 text, in UTC unless it says otherwise, or as milliseconds since 1970.
+pub(crate) fn time(json: &RawValue) -> Option<SystemTime> {
+    if let Ok(Text(text)) = serde_json::from_str(json.get()) {
+        let in_utc = |_| TimeZone::UTC.to_timestamp(text.parse::<DateTime>()?);
+        return SystemTime::try_from(text.parse::<Timestamp>().or_else(in_utc).ok()?).ok();
+    }
+    let milliseconds: f64 = serde_json::from_str(json.get()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(milliseconds / 1e3).ok()?)
+}

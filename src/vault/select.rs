@@ -1,147 +1,126 @@
-//! Which secrets, under which names: a pure function from the opened vault and the request.
+//! Decides which secrets the command gets, and under which names; a pure function.
 //!
-//! References are expanded over the whole set, then the secrets are selected, then `--scope` takes
-//! its prefix off. Only what is selected, and what that refers to, needs to open.
+//! References are expanded over the whole set, then secrets are selected, then `--scope` strips its prefix.
+//! A broken secret matters only if it is selected, or if a selected one refers to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
 
 use wildmatch::WildMatch;
 
+use super::expand::{self, ExpandError};
+use super::{Broken, DecryptedVault, Secret};
 use crate::secret::SecretText;
-use crate::ui::report::nearest;
-use crate::vault::expand::{self, ExpandError};
-use crate::vault::{Broken, Name, Opened, OpenedVault};
+use crate::ui::failure::Failure;
+use crate::ui::suggestion::{name_hint, nearest};
+use crate::ui::text::{Shown, join};
 
-/// What is asked for; names as in the vault.
+/// The user's selection. Names are vault names.
 #[derive(Debug, Default)]
 pub(crate) struct Selection {
-    /// `--only`: nothing else; empty is everything.
+    /// `--only`: patterns; empty means all secrets.
     pub(crate) only: Vec<String>,
-    /// `--exclude`: not these.
+    /// `--exclude`: patterns.
     pub(crate) exclude: Vec<String>,
-    /// `--scope`: only these, without the prefix.
+    /// `--scope`: a prefix.
     pub(crate) scope: Option<String>,
-    /// `--raw`: references stay as they are.
     pub(crate) references: References,
-    /// `--skip-broken`: start without what can't be opened.
     pub(crate) broken: OnBroken,
 }
 
-/// What becomes of `${NAME}`.
+/// What happens to `${NAME}`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum References {
-    /// It is expanded.
     #[default]
     Expand,
-    /// It stays: `--raw`.
+    /// `--raw`
     Keep,
 }
 
-/// What becomes of a secret that can't be opened.
+/// What happens to a broken secret.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnBroken {
     /// The launch fails.
     #[default]
     Refuse,
-    /// It is left out, with a warning: `--skip-broken`.
+    /// `--skip-broken`: it is skipped with a warning.
     Skip,
 }
 
-/// A secret as COMMAND gets it.
-#[derive(Debug)]
-pub(crate) struct Secret {
-    /// Its name in the vault.
-    pub(crate) vault_name: String,
-    /// The environment it came from.
-    pub(crate) environment: Name,
-    /// Its version, where known.
-    pub(crate) version: Option<u64>,
-    /// When that version was written.
-    pub(crate) created_at: Option<SystemTime>,
-    /// Its value.
-    pub(crate) value: SecretText,
-}
-
-/// The selected secrets, by their name as COMMAND sees it, and those that were skipped.
+/// The selected secrets.
 #[derive(Debug, Default)]
 pub(crate) struct Selected {
-    /// What COMMAND gets.
+    /// The secrets by their names as the command sees them.
     pub(crate) secrets: BTreeMap<String, Secret>,
-    /// What `--skip-broken` left out, by its name in the vault.
+    /// What `--skip-broken` skipped, by vault names.
     pub(crate) skipped: BTreeMap<String, Broken>,
 }
 
 impl Selected {
-    /// The names whose values hold a reference to one that was skipped, as it stands.
+    /// The names whose values still contain a reference to the skipped secret.
     pub(crate) fn referring_to<'s>(&'s self, skipped: &str) -> Vec<&'s str> {
-        // What isn't such a name can't be referred to.
+        // Other names can't be referred to.
         let name = skipped.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let reference = format!("${{{skipped}}}");
-        let holds = |secret: &Secret| name && secret.value.expose().contains(&reference);
-        self.secrets.iter().filter(|(_, secret)| holds(secret)).map(|(name, _)| name.as_str()).collect()
+        let refers = |secret: &Secret| name && secret.value.expose().contains(&reference);
+        self.secrets.iter().filter(|(_, secret)| refers(secret)).map(|(name, _)| name.as_str()).collect()
     }
 }
 
 /// Why a selection can't be made.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, PartialEq, Eq)]
 pub(crate) enum SelectError {
-    /// A pattern, name or prefix that matches nothing, its flag, and the nearest name.
+    #[error("{flag}: no secret matches {}", Shown(pattern))]
     NoMatch { flag: &'static str, pattern: String, nearest: Option<String> },
-    /// Secrets that are needed and can't be opened.
+    #[error(
+        "cannot use {} {}",
+        if _0.len() == 1 { "secret" } else { "secrets" },
+        join(_0.iter().map(|(name, why)| format!("{} ({why})", Shown(name))))
+    )]
     Broken(BTreeMap<String, Broken>),
-    /// References that can't be expanded.
-    Expand(ExpandError),
-    /// Names that no variable can have, as COMMAND would see them.
-    BadNames(Vec<BadName>),
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+    /// Vault names that no variable can have, and why.
+    #[error(
+        "no variable can be named like {} {}",
+        if _0.len() == 1 { "secret" } else { "secrets" },
+        join(_0.iter().map(|(name, problem)| format!("{} ({problem})", Shown(name))))
+    )]
+    BadNames(Vec<(String, &'static str)>),
 }
 
-/// A name that no variable can have, as it is in the vault, and why.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadName {
-    /// The name in the vault.
-    pub(crate) name: String,
-    /// What is wrong with it.
-    pub(crate) problem: &'static str,
-}
-
-/// Selects from the opened vault.
-///
-/// # Errors
-/// [`SelectError`]: patterns that match nothing, broken secrets, cycles, impossible names.
-pub(crate) fn select(mut vault: OpenedVault, selection: &Selection) -> Result<Selected, SelectError> {
-    let chosen = choose(&vault, selection)?;
-    let mut needed_broken: BTreeSet<String> = BTreeSet::new();
-    let mut expanded: BTreeMap<String, SecretText> = {
-        let mut lookup = |name: &'_ str| {
-            let value = vault.get(name)?.value.as_ref().ok();
-            if value.is_none() {
-                needed_broken.insert(name.to_owned());
-            }
-            value.map(SecretText::expose)
-        };
-        match selection.references {
-            References::Expand => expand::expand(chosen.iter().map(String::as_str), lookup)
-                .map_err(SelectError::Expand)?
-                .into_iter()
-                .filter(|(name, _)| chosen.contains(*name))
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-            References::Keep => {
-                for name in &chosen {
-                    let _ = lookup(name);
-                }
-                BTreeMap::new()
-            }
+impl Failure for SelectError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoMatch { nearest, .. } => Some(name_hint(nearest.as_deref())),
+            Self::Broken(_) => Some(
+                "set them again; --skip-broken skips them with a warning, --exclude leaves them out".into(),
+            ),
+            Self::Expand(error) => error.hint(),
+            Self::BadNames(_) => Some("rename the secret, or leave it out with --exclude".into()),
         }
+    }
+}
+
+/// Selects secrets from the decrypted vault.
+pub(crate) fn select(mut vault: DecryptedVault, selection: &Selection) -> Result<Selected, SelectError> {
+    let chosen = choose(&vault, selection)?;
+    let mut needed: BTreeSet<String> = chosen.clone();
+    let mut expanded: BTreeMap<String, SecretText> = BTreeMap::new();
+    if selection.references == References::Expand {
+        let value = |name: &str| {
+            if vault.contains_key(name) {
+                needed.insert(name.to_owned());
+            }
+            Some(vault.get(name)?.as_ref().ok()?.value.expose())
+        };
+        let values = expand::expand(chosen.iter().map(String::as_str), value)?;
+        expanded = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    }
+    let broken = |name: String| {
+        let why = *vault.get(&name)?.as_ref().err()?;
+        Some((name, why))
     };
-    let broken: BTreeMap<String, Broken> = needed_broken
-        .into_iter()
-        .filter_map(|name| {
-            let reason = *vault.get(&name)?.value.as_ref().err()?;
-            Some((name, reason))
-        })
-        .collect();
+    let broken: BTreeMap<String, Broken> = needed.into_iter().filter_map(broken).collect();
     if !broken.is_empty() && selection.broken == OnBroken::Refuse {
         return Err(SelectError::Broken(broken));
     }
@@ -149,24 +128,23 @@ pub(crate) fn select(mut vault: OpenedVault, selection: &Selection) -> Result<Se
     let mut selected = Selected { secrets: BTreeMap::new(), skipped: broken };
     let mut bad_names = Vec::new();
     for vault_name in chosen {
-        let Some(Opened { environment, version, created_at, value: Ok(value) }) = vault.remove(&vault_name)
-        else {
-            continue;
-        };
+        let Some(Ok(mut secret)) = vault.remove(&vault_name) else { continue };
         let scope = selection.scope.as_deref().unwrap_or_default();
         let name = vault_name.strip_prefix(scope).unwrap_or(&vault_name).to_owned();
         if let Some(problem) = name_problem(&name, scope) {
-            bad_names.push(BadName { name: vault_name, problem });
+            bad_names.push((vault_name, problem));
             continue;
         }
-        let value = expanded.remove(&vault_name).unwrap_or(value);
-        selected.secrets.insert(name, Secret { vault_name, environment, version, created_at, value });
+        if let Some(value) = expanded.remove(&vault_name) {
+            secret.value = value;
+        }
+        selected.secrets.insert(name, secret);
     }
     if bad_names.is_empty() { Ok(selected) } else { Err(SelectError::BadNames(bad_names)) }
 }
 
-/// The names in the vault that `--only`, `--exclude` and `--scope` leave.
-fn choose(vault: &OpenedVault, selection: &Selection) -> Result<BTreeSet<String>, SelectError> {
+/// The vault names that `--only`, `--exclude` and `--scope` leave.
+fn choose(vault: &DecryptedVault, selection: &Selection) -> Result<BTreeSet<String>, SelectError> {
     let in_scope = |name: &str| selection.scope.as_deref().is_none_or(|scope| name.starts_with(scope));
     if let Some(scope) = &selection.scope
         && !vault.keys().any(|name| in_scope(name))
@@ -188,7 +166,7 @@ fn choose(vault: &OpenedVault, selection: &Selection) -> Result<BTreeSet<String>
 fn patterns(
     flag: &'static str,
     texts: &[String],
-    vault: &OpenedVault,
+    vault: &DecryptedVault,
 ) -> Result<Vec<WildMatch>, SelectError> {
     let compile = |text: &String| {
         let pattern = WildMatch::new(text);
@@ -198,17 +176,17 @@ fn patterns(
     texts.iter().map(compile).collect()
 }
 
-fn no_match(flag: &'static str, pattern: &str, vault: &OpenedVault) -> SelectError {
+fn no_match(flag: &'static str, pattern: &str, vault: &DecryptedVault) -> SelectError {
     let nearest = nearest(pattern, vault.keys().map(String::as_str)).map(String::from);
     SelectError::NoMatch { flag, pattern: pattern.to_owned(), nearest }
 }
 
 fn name_problem(name: &str, scope: &str) -> Option<&'static str> {
     match name {
-        "" if !scope.is_empty() => Some("is empty without the prefix"),
-        "" => Some("is empty"),
-        _ if name.contains('=') => Some("holds a `=`"),
-        _ if name.contains('\0') => Some("holds a NUL byte"),
+        "" if !scope.is_empty() => Some("empty without the prefix"),
+        "" => Some("empty"),
+        _ if name.contains('=') => Some("contains a `=`"),
+        _ if name.contains('\0') => Some("contains a NUL byte"),
         _ => None,
     }
 }

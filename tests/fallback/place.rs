@@ -29,7 +29,7 @@ fn a_file_that_others_could_have_written_is_not_believed_nor_replaced() {
     };
     for mode in [0o620, 0o602, 0o666] {
         fs::set_permissions(place.file(), Permissions::from_mode(mode)).unwrap();
-        both_ways("others may write it");
+        both_ways("other users may write it");
     }
     // To give a file away takes root, which the tests are on Linux alone.
     if !cfg!(target_os = "linux") {
@@ -37,7 +37,7 @@ fn a_file_that_others_could_have_written_is_not_believed_nor_replaced() {
     }
     fs::set_permissions(place.file(), Permissions::from_mode(0o600)).unwrap();
     lchown(place.file(), Some(NOBODY), None).expect("chown takes root");
-    both_ways("it is another user's");
+    both_ways("it belongs to another user");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_file_that_cannot_be_read_is_not_replaced_either() {
     let launch = place.greet();
     fs::set_permissions(launch.directory(), Permissions::from_mode(0o777)).unwrap();
     let launch = launch.through(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
-    place.assert_started_without_writing(launch, "it can't be read: permission denied");
+    place.assert_started_without_writing(launch, "cannot read it: permission denied");
     assert_eq!(place.read(), "something precious");
 }
 
@@ -134,13 +134,13 @@ fn a_directory_that_cannot_be_written_is_no_reason_not_to_start() {
         (
             Some(0),
             "hello world\n",
-            "redenv-run: warning: the fallback file nowhere/fallback is not up to date: it can't be written: no such file or directory\n"
+            "redenv-run: warning: the fallback file nowhere/fallback is out of date: cannot write it: no such file or directory\n"
         )
     );
     if cfg!(target_os = "linux") {
         let mount = "mount -t tmpfs -o ro none \"${REDENV_FALLBACK%/*}\"";
         let launch = isolated(place.greet(), &["--mount"], mount);
-        place.assert_started_without_writing(launch, "it can't be written: read-only file system");
+        place.assert_started_without_writing(launch, "cannot write it: read-only file system");
     }
     // Where a name in the path is no directory, too.
     let file = place.directory.path().join("file");
@@ -160,14 +160,14 @@ fn a_full_disk_is_no_reason_not_to_start_and_leaves_nothing_behind() {
     let script = "echo $GREETING $NAME; ls -A \"$DISK\"";
     let launch = place.launcher().env("DISK", place.directory.path()).program(["sh", "-c", script]);
     let launch = isolated(launch, &["--mount"], disk);
-    place.assert_started_without_writing(launch, "it can't be written: no space left on device");
+    place.assert_started_without_writing(launch, "cannot write it: no space left on device");
 }
 
 #[test]
 fn a_limit_on_file_sizes_is_no_reason_not_to_start() {
     let place = Place::new();
     let launch = place.greet().after("ulimit -f 0");
-    place.assert_started_without_writing(launch, "it can't be written: file too large");
+    place.assert_started_without_writing(launch, "cannot write it: file too large");
 }
 
 #[test]

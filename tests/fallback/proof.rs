@@ -13,8 +13,8 @@ use crate::support::vault::{Response, Vault};
 
 #[test]
 fn a_changed_file_is_refused_whatever_was_changed() {
-    let forged = "it was changed since it was written, or is of another project";
-    let unopened = "REDENV_TOKEN_KEY doesn't open it: it was changed, or is of another key";
+    let forged = "it was changed after it was written, or belongs to another project";
+    let unopened = "REDENV_TOKEN_KEY can't decrypt it: the file was changed, or belongs to another key";
     let damaged = "it is damaged or cut short";
     let place = Place::filled();
     place.go_down();
@@ -42,11 +42,11 @@ fn a_changed_file_is_refused_whatever_was_changed() {
     };
     // A well-formed PEK that this key doesn't open.
     for (text, why) in [
-        (header("project", "other".into()), "it is of project other"),
-        (header("environments", json!(["production"])), "it is of environment production"),
-        (header("environments", json!(["development", "x"])), "it is of environment development, x"),
-        (header("environments", json!([])), "it is of environment \"\""),
-        (header("token_id", "stk_other".into()), "it is of token stk_other"),
+        (header("project", "other".into()), "it belongs to project other"),
+        (header("environments", json!(["production"])), "it belongs to environment production"),
+        (header("environments", json!(["development", "x"])), "it belongs to environment development, x"),
+        (header("environments", json!([])), "it belongs to environment \"\""),
+        (header("token_id", "stk_other".into()), "it belongs to token stk_other"),
         (header("salt", "00".repeat(16).into()), forged),
         (header("salt", "no salt".into()), forged),
         (header("fetched_at", (now() - 5).into()), forged),
@@ -88,7 +88,7 @@ fn a_file_that_was_cut_short_anywhere_is_refused_and_replaced() {
     let place = Place::filled();
     let original = place.read();
     let [first, header, mac, reply] = parts(&original).map(str::len);
-    let other = "it is another kind of file, and left alone";
+    let other = "it is not a fallback file; redenv-run leaves it alone";
     let damaged = "it is damaged or cut short";
     for (length, why) in [
         (0, damaged),
@@ -121,7 +121,7 @@ fn a_file_of_another_version_is_refused_and_replaced() {
     let newer = place.read().replacen("fallback 1\n", "fallback 2\n", 1);
     place.write(&newer);
     place.go_down();
-    place.assert_unusable(place.greet(), "it is of another version of the format");
+    place.assert_unusable(place.greet(), "it has another version of the format");
     place.come_back();
     place.greet().run().assert_ran("hello world\n");
     assert!(place.read().starts_with("redenv-run fallback 1\n"));
@@ -129,7 +129,7 @@ fn a_file_of_another_version_is_refused_and_replaced() {
 
 #[test]
 fn another_kind_of_file_is_left_alone() {
-    let why = "it is another kind of file, and left alone";
+    let why = "it is not a fallback file; redenv-run leaves it alone";
     let place = Place::new();
     let long = "x".repeat(200_000);
     for content in ["something precious\n", "{}", "\n", long.as_str()] {
@@ -154,18 +154,18 @@ fn a_file_of_another_project_is_left_alone_and_one_of_another_environment_replac
         launch.env("NAME", "world").program(["sh", "-c", "echo $GREETING $NAME"])
     };
     let before = place.read();
-    place.assert_started_without_writing(launch(), "it is of project acme");
+    place.assert_started_without_writing(launch(), "it belongs to project acme");
     other.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
-    place.assert_unusable_for(&other, launch(), "it is of project acme");
+    place.assert_unusable_for(&other, launch(), "it belongs to project acme");
     assert_eq!(place.read(), before);
 
     let production = || place.launcher().args(["-e", "production"]).program(["sh", "-c", "echo $GREETING"]);
     place.go_down();
-    place.assert_unusable(production(), "it is of environment development");
+    place.assert_unusable(production(), "it belongs to environment development");
     place.come_back();
     let outcome = production().run();
     let warning = format!(
-        "warning: the fallback file {} was of environment development, which has none now: give each its own",
+        "warning: the fallback file {} belonged to environment development, which has none now: give each environment its own file",
         place.file().display()
     );
     assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("good evening\n", said(&[&warning])));
@@ -175,13 +175,16 @@ fn a_file_of_another_project_is_left_alone_and_one_of_another_environment_replac
 }
 
 #[test]
-fn the_key_of_another_token_does_not_open_it() {
+fn the_key_of_another_token_cannot_decrypt_it() {
     let place = Place::filled();
     place.go_down();
     let launch = place.greet().env("REDENV_TOKEN_KEY", "redenv_sk_another");
-    place.assert_unusable(launch, "REDENV_TOKEN_KEY doesn't open it: it was changed, or is of another key");
+    place.assert_unusable(
+        launch,
+        "REDENV_TOKEN_KEY can't decrypt it: the file was changed, or belongs to another key",
+    );
     let launch = place.greet().env("REDENV_TOKEN_ID", "stk_another");
-    place.assert_unusable(launch, &format!("it is of token {TOKEN_ID}"));
+    place.assert_unusable(launch, &format!("it belongs to token {TOKEN_ID}"));
 }
 
 #[test]
@@ -198,27 +201,27 @@ fn only_a_fresh_file_is_used() {
     at(now() - 23 * HOUR);
     place.assert_started_from_file(&place.greet().run(), "hello world\n");
     at(now() - 25 * HOUR);
-    for (max_stale, most) in [("24h", "1day"), ("1h", "1h")] {
+    for max_stale in ["24h", "1h"] {
         let outcome = with(max_stale).run();
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
-        let hint = "redenv-run: hint: --max-stale (REDENV_MAX_STALE) says how old it may be\n";
-        let (age, most) = ("can't be used: it is 1day 1h ", format!("old, and {most} is the most\n{hint}"));
-        assert!(outcome.stderr.contains(age) && outcome.stderr.ends_with(&most), "{}", outcome.stderr);
+        let hint = "redenv-run: hint: raise the limit with --max-stale (REDENV_MAX_STALE)\n";
+        let (age, limit) = ("can't be used: it is 25h", format!("old; the limit is {max_stale}\n{hint}"));
+        assert!(outcome.stderr.contains(age) && outcome.stderr.ends_with(&limit), "{}", outcome.stderr);
     }
     place.assert_started_from_file(&with("2days").run(), "hello world\n");
-    assert_eq!(place.greet().run().code(), Some(125), "a day is the most where nothing is said");
+    assert_eq!(place.greet().run().code(), Some(125), "the default limit is a day");
     at(0);
     place.assert_started_from_file(&with("73000d").run(), "hello world\n");
 
-    // A clock that is set back by a little is nothing, by more is told.
+    // A clock that was set back by a little does not matter.
     at(now() + 30);
     place.assert_started_from_file(&place.greet().run(), "hello world\n");
     at(now() + 48 * HOUR);
     let outcome = place.greet().run();
     assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
-    let why = "can't be used: it is from 1day 23h 59m ";
+    let why = "can't be used: it is from the future (47h 59m ";
     assert!(outcome.stderr.contains(why), "{}", outcome.stderr);
-    assert!(outcome.stderr.ends_with("s in the future: the clock went backwards\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("s ahead): the clock was set back\n"), "{}", outcome.stderr);
     place.come_back();
     place.greet().run().assert_ran("hello world\n");
     place.go_down();
@@ -231,7 +234,7 @@ fn a_refusal_deletes_it_and_nothing_starts_from_it() {
     let (by_status, by_error, by_reply) = (rejected("HTTP 401"), rejected("HTTP 400"), rejected("WRONGPASS"));
     let forbidden = "error: 127.0.0.1 denied access (HTTP 403)";
     let revoked = &format!(
-        "error: project acme has no service token {TOKEN_ID}: it was revoked, or is of another project"
+        "error: project acme has no service token {TOKEN_ID}: it was revoked, or it belongs to another project"
     );
     let respond = |place: &Place, response: Response| place.vault.respond_always(Some(response));
     #[expect(clippy::type_complexity, reason = "a table of names and what is done")]
@@ -255,7 +258,7 @@ fn a_refusal_deletes_it_and_nothing_starts_from_it() {
         assert!(outcome.stderr.starts_with(&deleted), "{}", outcome.stderr);
         assert!(!place.file().exists());
         place.go_down();
-        place.assert_unusable(place.greet(), "it is not there yet");
+        place.assert_unusable(place.greet(), "it does not exist yet");
     }
 }
 
@@ -331,7 +334,7 @@ fn a_short_lived_token_stays_short_lived() {
         125,
         &[
             &format!("error: the short-lived token {TOKEN_ID} has expired"),
-            "hint: start the tool that made it again, or use a service token",
+            "hint: restart the tool that created it, or use a service token",
         ],
     );
 }

@@ -58,7 +58,7 @@ fn a_project_that_is_not_there_is_said_before_the_password_is_asked_for() {
     let shown =
         token(&vault, &["create", "-n", "x", "-p", "other"]).env("NO_COLOR", "1").on_terminal().finish();
     assert!(
-        shown.screen.starts_with("redenv-run: error: there is no project other in the database of "),
+        shown.screen.starts_with("redenv-run: error: the database 127.0.0.1 has no project other"),
         "{shown:?}"
     );
 }
@@ -89,20 +89,20 @@ fn a_token_that_may_only_read_lists_and_changes_nothing() {
 
 #[test]
 fn data_that_is_malformed_is_named_and_left_alone() {
-    let sealed = "redenv-run: error: the data of project acme-api is malformed: encryptedPEK: its sealed value is malformed: there is no dot\n";
+    let sealed = "redenv-run: error: the data of project acme-api is malformed: encryptedPEK: its ciphertext is malformed: there is no dot\n";
     for (field, value, stderr) in [
         (
             "serviceTokens",
             "[]",
-            "redenv-run: error: the store's data is malformed: serviceTokens is not a JSON object\n",
+            "redenv-run: error: the project's data is malformed: serviceTokens is not a JSON object\n",
         ),
-        ("salt", "xyz", "redenv-run: error: the store's data is malformed: salt is not 32 hex digits\n"),
+        ("salt", "xyz", "redenv-run: error: the project's data is malformed: salt is not 32 hex digits\n"),
         ("encryptedPEK", "nonsense", sealed),
         (
             "kdf",
             "scrypt",
-            "redenv-run: error: the project's `kdf` is not pbkdf2, the only one this launcher accepts\n\
-             redenv-run: hint: a newer version of redenv-run may know it; otherwise somebody tampered with the project\n",
+            "redenv-run: error: the project's `kdf` is not pbkdf2, the only one that redenv-run supports\n\
+             redenv-run: hint: look for a newer version of redenv-run; if there is none, somebody may have changed the project\n",
         ),
     ] {
         let (vault, _redis) = vault();

@@ -22,7 +22,7 @@ use crate::ui::failure::Failure;
 use crate::ui::output;
 use crate::ui::report::{Report, Shown, shown_json};
 use crate::vault::Name;
-use crate::vault::crypto::{Key, NoRandomness, OpenError, Salt, random_bytes};
+use crate::vault::crypto::{DecryptError, Key, NoRandomness, Salt, random_bytes};
 
 /// Random bytes of an ID: 16 characters of base64.
 const ID_BYTES: usize = 12;
@@ -70,8 +70,8 @@ pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Box<dyn Fai
     let password = MasterPassword::find(args.password_stdin, &start.environment)?;
     // Read before the prompt: a mistyped project is told before the password is typed.
     let read = project.read()?;
-    let (salt, encrypted_pek) = read.encrypted_pek().map_err(|error| project.malformed(error))?;
-    read.service_tokens().map_err(|error| project.malformed(error))?;
+    let (salt, encrypted_pek) = read.encrypted_pek()?;
+    read.service_tokens()?;
     let password = password.get(&project.name)?;
     let pek = decrypt_pek(&password, salt, encrypted_pek, &project.name)?;
     drop(password);
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Box<dyn Fai
 
     let (id, entry, encrypted_pek) = (&token.id, token.entry(), encrypted_pek.to_owned());
     let add = |now: &Metadata| {
-        let tokens = now.service_tokens().map_err(|error| project.malformed(error))?;
+        let tokens = now.service_tokens()?;
         if tokens.contains(id) {
             return Ok(None);
         }
@@ -104,8 +104,8 @@ fn decrypt_pek(
     project: &Name,
 ) -> Result<Key, TokenError> {
     let malformed = |error| TokenError::EncryptedPek { project: project.clone(), error };
-    let hex = Key::derive(password, &salt).open(encrypted).map_err(|error| match error {
-        OpenError::Tag => TokenError::WrongPassword(project.clone()),
+    let hex = Key::derive(password, &salt).decrypt(encrypted).map_err(|error| match error {
+        DecryptError::Tag => TokenError::WrongPassword(project.clone()),
         error => malformed(error),
     })?;
     Key::from_hex(&hex).map_err(malformed)
@@ -123,7 +123,7 @@ impl<'a> NewToken<'a> {
         Ok(Self {
             project: project.as_str(),
             id: format!("stk_{}", *random_text::<ID_BYTES>()?),
-            encrypted_pek: Key::derive(&key, &salt).seal(&pek.to_hex())?,
+            encrypted_pek: Key::derive(&key, &salt).encrypt(&pek.to_hex())?,
             key,
             salt: salt.to_string(),
             name: &args.name,

@@ -8,7 +8,7 @@ use crate::ui::failure::Failure;
 use crate::ui::report::{Shown, join, reason};
 use crate::upstash::RedisError;
 use crate::vault::Name;
-use crate::vault::crypto::OpenError;
+use crate::vault::crypto::DecryptError;
 
 /// Why a token was not created, listed or revoked.
 #[derive(Error, Debug)]
@@ -32,7 +32,7 @@ pub(crate) enum TokenError {
     #[error("wrong master password: it does not decrypt the key of project {0}; nothing was written")]
     WrongPassword(Name),
     #[error("the data of project {project} is malformed: encryptedPEK: {error}")]
-    EncryptedPek { project: Name, error: OpenError },
+    EncryptedPek { project: Name, error: DecryptError },
     #[error("the key of project {0} was changed at the same time; nothing was written")]
     KeyChanged(Name),
     #[error("the system gives no random numbers; nothing was written")]

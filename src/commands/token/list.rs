@@ -16,7 +16,7 @@ use crate::ui::output::print;
 use crate::ui::report::{Colour, Report, Shown, join, shown_json};
 use crate::ui::table::{Column, Table, terminal_width};
 use crate::ui::time;
-use crate::vault::{self, ParseError};
+use crate::vault::{self, ReplyError};
 
 const YELLOW: &str = "33";
 /// A token older than this should be replaced.
@@ -56,7 +56,7 @@ pub(super) enum Kind {
 /// Prints the project's tokens.
 pub(crate) fn run(format: ListFormat, start: &Start) -> Result<(), Box<dyn Failure>> {
     let project = Project::new(start)?;
-    let tokens = tokens(&project.read()?).map_err(|error| project.malformed(error))?;
+    let tokens = tokens(&project.read()?)?;
     match format {
         ListFormat::Json => {
             #[expect(clippy::expect_used, reason = "structs of strings and numbers always serialize")]
@@ -112,7 +112,7 @@ fn warn_of_old(tokens: &[Token], report: Report) {
 }
 
 /// All tokens, newest first. Those without a date come last.
-pub(super) fn tokens(metadata: &Metadata) -> Result<Vec<Token>, ParseError> {
+pub(super) fn tokens(metadata: &Metadata) -> Result<Vec<Token>, ReplyError> {
     let now = SystemTime::now();
     let service = metadata.service_tokens()?;
     let service = service.iter().map(|entry| Token::read(&entry.id, Kind::Service, entry.json, now));
@@ -127,7 +127,7 @@ impl Token {
     fn read(id: &str, kind: Kind, json: &str, now: SystemTime) -> Self {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
         let text = |name: &str| fields.get(name).and_then(|raw| text(raw));
-        let time = |name: &str| fields.get(name).and_then(|raw| vault::moment(raw));
+        let time = |name: &str| fields.get(name).and_then(|raw| vault::time(raw));
         let created = time("createdAt");
         let age = created.map(|at| now.duration_since(at).unwrap_or_default());
         Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::entries::Entries;
 use crate::vault::crypto::Salt;
-use crate::vault::{ALGORITHM, KDF, ParseError};
+use crate::vault::{ALGORITHM, KDF, ReplyError, check_supported, malformed};
 
 pub(super) const ENCRYPTED_PEK: &str = "encryptedPEK";
 pub(super) const SERVICE_TOKENS: &str = "serviceTokens";
@@ -21,22 +21,18 @@ impl Metadata {
     }
 
     /// The salt of the master password, and the project's key encrypted with the key derived from both.
-    pub(super) fn encrypted_pek(&self) -> Result<(Salt, &str), ParseError> {
-        for (field, expected) in [("kdf", KDF), ("algorithm", ALGORITHM)] {
-            if self.get(field).is_some_and(|found| !found.eq_ignore_ascii_case(expected)) {
-                return Err(ParseError::Unsupported { field, expected });
-            }
-        }
-        let wrong = |field: &str, problem| ParseError::Field { field: field.to_owned(), problem };
-        let salt = self.get("salt").ok_or_else(|| wrong("salt", "is missing"))?;
-        let salt = Salt::from_hex(salt).map_err(|_| wrong("salt", "is not 32 hex digits"))?;
-        let pek = self.get(ENCRYPTED_PEK).ok_or_else(|| wrong(ENCRYPTED_PEK, "is missing"))?;
+    pub(super) fn encrypted_pek(&self) -> Result<(Salt, &str), ReplyError> {
+        check_supported(self.get("kdf"), "kdf", KDF)?;
+        check_supported(self.get("algorithm"), "algorithm", ALGORITHM)?;
+        let salt = self.get("salt").ok_or_else(|| malformed("salt", "is missing"))?;
+        let salt = Salt::from_hex(salt).map_err(|_| malformed("salt", "is not 32 hex digits"))?;
+        let pek = self.get(ENCRYPTED_PEK).ok_or_else(|| malformed(ENCRYPTED_PEK, "is missing"))?;
         Ok((salt, pek))
     }
 
-    pub(super) fn service_tokens(&self) -> Result<Entries<'_>, ParseError> {
+    pub(super) fn service_tokens(&self) -> Result<Entries<'_>, ReplyError> {
         Entries::parse(self.get(SERVICE_TOKENS))
-            .map_err(|_| ParseError::Field { field: SERVICE_TOKENS.into(), problem: "is not a JSON object" })
+            .map_err(|_| malformed(SERVICE_TOKENS, "is not a JSON object"))
     }
 
     /// The ephemeral tokens: each ID with its entry.

@@ -4,7 +4,6 @@
 //! is lost. Here the server writes only if the tokens are still what was read; otherwise the change is made
 //! again from a new reading. An answer that got lost needs nothing else: the new reading shows the change.
 
-use std::borrow::Cow;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,14 +11,13 @@ use serde::Deserialize;
 
 use super::error::TokenError;
 use super::metadata::{ENCRYPTED_PEK, EPHEMERAL, Metadata, SERVICE_TOKENS};
-use crate::commands::error::Error;
 use crate::commands::start::Start;
 use crate::deadline::Deadline;
 use crate::settings::Access;
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
-use crate::upstash::{self, Patience, Problem, RedisError, Retry, Upstash};
-use crate::vault::{Name, ParseError};
+use crate::upstash::{self, Answer, Patience, Problem, RedisError, Retry, Upstash, answers};
+use crate::vault::{Name, ReplyError, malformed};
 
 /// `KEYS`: the project's hash. `ARGV`: `encryptedPEK` and `serviceTokens` as they were read, empty if
 /// missing; the new `serviceTokens`; the fields to delete.
@@ -89,12 +87,6 @@ impl Project {
             error
         })
     }
-
-    /// An error about the data that was read.
-    pub(super) fn malformed(&self, error: ParseError) -> Box<dyn Failure> {
-        Error::Reply { host: self.client.host().to_owned(), error }.into()
-    }
-
     fn try_change(
         &self,
         mut read: Metadata,
@@ -137,17 +129,18 @@ impl Project {
         let answered = self.send(command, deadline, sent);
         // An attempt before the answered one may have been written, and its answer lost.
         let retried = *sent > 1;
-        let body = answered.map_err(|error| match error {
+        let failed = |error| match error {
             upstash::Error::Request { problem: Problem::Refused(_, error), .. } => {
                 Failed { error: self.rejected(error), may_be_written: retried }
             }
             error => Failed { may_be_written: retried || error.is_uncertain(), error: error.into() },
-        })?;
-        match answer::<i64>(&body) {
-            Ok(Ok(1)) => Ok(Outcome::Written),
+        };
+        let body = answered.map_err(failed)?;
+        match answer::<i64>(self.client.host(), &body) {
+            Ok(Ok(Some(1))) => Ok(Outcome::Written),
             Ok(Ok(_)) => Ok(Outcome::Overtaken),
             Ok(Err(error)) => Err(Failed { error: self.rejected(error), may_be_written: retried }),
-            Err(error) => Err(Failed { error: self.malformed(error), may_be_written: true }),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -162,18 +155,18 @@ impl Project {
 
     fn read_until(&self, deadline: Deadline) -> Result<Metadata, Box<dyn Failure>> {
         let body = self.send(vec!["HGETALL".into(), self.key()], deadline, &mut 0)?;
-        let items: Vec<Cow<'_, str>> = answer(&body)
-            .map_err(|error| self.malformed(error))?
-            .map_err(|error| self.malformed(ParseError::Store { key: self.key(), error }))?;
+        let host = self.client.host();
+        let items: Vec<String> = answer(host, &body)?
+            .map_err(|error| ReplyError::refused(host, self.key(), error))?
+            .unwrap_or_default();
         if items.is_empty() {
-            return Err(self.malformed(ParseError::NoProject(self.name.clone())));
+            return Err(ReplyError::NoProject { host: self.host(), project: self.name.clone() }.into());
         }
-        let pairs = items.chunks_exact(2);
-        if !pairs.remainder().is_empty() {
-            let problem = "has a field without a value";
-            return Err(self.malformed(ParseError::Field { field: self.key(), problem }));
+        let (pairs, rest) = items.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(malformed(self.key(), "has a field without a value").into());
         }
-        Ok(Metadata(pairs.map(|pair| (pair[0].to_string(), pair[1].to_string())).collect()))
+        Ok(Metadata(pairs.iter().cloned().map(|[field, value]| (field, value)).collect()))
     }
 
     /// Sends a command; `sent` counts how often.
@@ -211,25 +204,7 @@ fn pause(attempt: u32) {
     thread::sleep((STEP * attempt).min(LONGEST).mul_f64(fastrand::f64()));
 }
 
-/// The one element of a pipeline's answer: a result, or the server's error.
-fn answer<'b, T: Deserialize<'b> + Default>(body: &'b [u8]) -> Result<Result<T, RedisError>, ParseError> {
-    #[derive(Deserialize)]
-    struct Answer<'b, T> {
-        #[serde(default = "Option::default")]
-        result: Option<T>,
-        #[serde(default, borrow)]
-        error: Option<Cow<'b, str>>,
-    }
-    let malformed = |error: serde_json::Error| ParseError::Malformed { at: error.column() };
-    // The server can also refuse the whole pipeline.
-    let mut answers: Vec<Answer<'b, T>> = match body.first() {
-        Some(b'{') => vec![serde_json::from_slice(body).map_err(malformed)?],
-        _ => serde_json::from_slice(body).map_err(malformed)?,
-    };
-    match (answers.pop(), answers.len()) {
-        (Some(Answer { error: Some(error), .. }), 0) => Ok(Err(RedisError::classify(&error))),
-        (Some(Answer { result, .. }), 0) if body.starts_with(b"[") => Ok(Ok(result.unwrap_or_default())),
-        (Some(_), 0) => Err(ParseError::Malformed { at: 0 }),
-        (last, others) => Err(ParseError::Count { expected: 1, found: others + usize::from(last.is_some()) }),
-    }
+/// The answer to the only command.
+fn answer<'r, T: Deserialize<'r>>(host: &str, reply: &'r [u8]) -> Result<Answer<T>, upstash::Error> {
+    Ok(answers(host, reply, 1)?.pop().unwrap_or(Ok(None)))
 }

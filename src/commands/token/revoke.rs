@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: Vec<String>, yes: bool, start: &Start) -> Result<()
         None => return Err(TokenError::NoTerminalToConfirm.into()),
     };
     let read = project.read()?;
-    let tokens = tokens(&read).map_err(|error| project.malformed(error))?;
+    let tokens = tokens(&read)?;
     let (known, unknown): (Vec<String>, Vec<String>) =
         ids.into_iter().partition(|id| tokens.iter().any(|token| token.id == *id));
     if !known.is_empty() {
@@ -70,14 +70,14 @@ fn question(project: &Name, chosen: &[&Token], unknown: &[String]) -> String {
 fn remove(project: &Project, read: Metadata, ids: &[String]) -> Result<usize, Box<dyn Failure>> {
     let mut left = 0;
     let remove = |now: &Metadata| {
-        let tokens = tokens(now).map_err(|error| project.malformed(error))?;
+        let tokens = tokens(now)?;
         let (going, staying): (Vec<&Token>, Vec<&Token>) =
             tokens.iter().partition(|token| ids.contains(&token.id));
         left = staying.len();
         if going.is_empty() {
             return Ok(None);
         }
-        let service_tokens = now.service_tokens().map_err(|error| project.malformed(error))?.without(ids);
+        let service_tokens = now.service_tokens()?.without(ids);
         let ephemeral = going.iter().filter(|token| token.kind == Kind::Ephemeral);
         Ok(Some(Change { service_tokens, ephemeral: ephemeral.map(|token| token.id.clone()).collect() }))
     };

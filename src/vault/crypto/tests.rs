@@ -108,25 +108,25 @@ const VECTORS: &[(&str, &str, &str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn published_vectors_open() {
+fn published_vectors_decrypt() {
     for (name, hex_key, iv, ciphertext, tag, plain) in VECTORS {
         let plain = base16ct::lower::decode_vec(plain).unwrap();
-        let opened = key(hex_key).open(&format!("{iv}.{ciphertext}{tag}"));
+        let decrypted = key(hex_key).decrypt(&format!("{iv}.{ciphertext}{tag}"));
         // Most are no text: the tag is right, and that they aren't UTF-8 is only found after it.
         match String::from_utf8(plain) {
-            Ok(text) => assert_eq!(opened.unwrap().expose(), text, "{name}"),
-            Err(_) => assert_eq!(opened.unwrap_err(), OpenError::NotUtf8, "{name}"),
+            Ok(text) => assert_eq!(decrypted.unwrap().expose(), text, "{name}"),
+            Err(_) => assert_eq!(decrypted.unwrap_err(), DecryptError::NotUtf8, "{name}"),
         }
     }
 }
 
 /// Wycheproof's vectors of modified tags, 130 to 148, all of one text.
 #[test]
-fn fail_a_flipped_bit_in_the_tag() {
+fn a_flipped_bit_in_the_tag_is_refused() {
     let key = key("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
-    let open =
-        |tag: &str| key.open(&format!("505152535455565758595a5b.b2061457c0759fc1749f174ee1ccadfa{tag}"));
-    assert_eq!(open("9ce8fef6d8ab1bf1bf887232eab590dd").unwrap().expose(), " !\"#$%&'()*+,-./");
+    let decrypt =
+        |tag: &str| key.decrypt(&format!("505152535455565758595a5b.b2061457c0759fc1749f174ee1ccadfa{tag}"));
+    assert_eq!(decrypt("9ce8fef6d8ab1bf1bf887232eab590dd").unwrap().expose(), " !\"#$%&'()*+,-./");
     for tag in [
         "9de8fef6d8ab1bf1bf887232eab590dd",
         "9ee8fef6d8ab1bf1bf887232eab590dd",
@@ -148,18 +148,18 @@ fn fail_a_flipped_bit_in_the_tag() {
         "9ce8fef6d8ab1bf1bf887232eab5909d",
         "9ce8fef6d8ab1bf1bf887232eab5905d",
     ] {
-        assert_eq!(open(tag).unwrap_err(), OpenError::Tag, "{tag}");
+        assert_eq!(decrypt(tag).unwrap_err(), DecryptError::Tag, "{tag}");
     }
 }
 
 #[test]
-fn fail_what_is_not_in_the_form_of_sealed_text() {
+fn a_malformed_ciphertext_is_named_by_its_part() {
     const IV: &str = "505152535455565758595a5b";
     let key = key(&"00".repeat(32));
     let no_iv = "the IV is not 24 hex digits";
     let no_hex = "the ciphertext is not hex";
     let short = "the ciphertext is shorter than its tag";
-    for (sealed, what) in [
+    for (text, what) in [
         ("", "there is no dot"),
         ("00", "there is no dot"),
         (".", no_iv),
@@ -179,15 +179,15 @@ fn fail_what_is_not_in_the_form_of_sealed_text() {
         (&format!("{IV}.{}é", "00".repeat(16)), no_hex),
         (&format!("{IV}.0x{}", "00".repeat(16)), no_hex),
     ] {
-        assert_eq!(key.open(sealed).unwrap_err(), OpenError::Form(what), "{sealed}");
+        assert_eq!(key.decrypt(text).unwrap_err(), DecryptError::Form(what), "{text}");
     }
 }
 
 #[test]
 fn hex_may_be_of_either_case() {
     let (_, hex_key, iv, ciphertext, tag, _) = VECTORS[4];
-    let sealed = format!("{iv}.{ciphertext}{tag}");
-    assert_eq!(key(&hex_key.to_uppercase()).open(&sealed.to_uppercase()).unwrap().expose(), "*");
+    let encrypted = format!("{iv}.{ciphertext}{tag}");
+    assert_eq!(key(&hex_key.to_uppercase()).decrypt(&encrypted.to_uppercase()).unwrap().expose(), "*");
     assert_eq!(
         Salt::from_hex("0A0b0C0d0E0f00112233445566778899").unwrap().to_string(),
         "0a0b0c0d0e0f00112233445566778899"
@@ -195,13 +195,13 @@ fn hex_may_be_of_either_case() {
 }
 
 #[test]
-fn fail_salts_and_keys_of_another_length() {
+fn salts_and_keys_of_another_length_are_refused() {
     for digits in [0, 2, 30, 31, 33, 34, 64] {
         assert_eq!(Salt::from_hex(&"0".repeat(digits)), Err(BadSalt), "{digits}");
     }
     for digits in [0, 32, 62, 63, 65, 66, 128] {
         let bad = Key::from_hex(&SecretText::new("0".repeat(digits))).map(drop);
-        assert!(matches!(bad, Err(OpenError::Form(_))), "{digits}");
+        assert!(matches!(bad, Err(DecryptError::Form(_))), "{digits}");
     }
 }
 
@@ -224,51 +224,35 @@ fn a_mac_is_of_its_key_its_purpose_and_its_parts() {
 
 proptest! {
     #[test]
-    fn what_is_sealed_opens_with_its_key_alone(text in any::<String>()) {
-        let sealed = key(&"07".repeat(32)).seal(&SecretText::new(text.clone())).unwrap();
-        let opened = key(&"07".repeat(32)).open(&sealed).unwrap();
-        prop_assert_eq!(opened.expose(), text.as_str());
-        let other = key(&"08".repeat(32)).open(&sealed);
-        prop_assert_eq!(other.unwrap_err(), OpenError::Tag);
+    fn a_text_decrypts_with_its_own_key_alone(text in any::<String>()) {
+        let encrypted = key(&"07".repeat(32)).encrypt(&SecretText::new(text.clone())).unwrap();
+        let plain = key(&"07".repeat(32)).decrypt(&encrypted).unwrap();
+        prop_assert_eq!(plain.expose(), text.as_str());
+        let other = key(&"08".repeat(32)).decrypt(&encrypted);
+        prop_assert_eq!(other.unwrap_err(), DecryptError::Tag);
     }
 
     #[test]
-    fn no_two_seals_of_a_text_are_the_same(text in any::<String>()) {
+    fn a_text_never_encrypts_to_the_same_twice(text in any::<String>()) {
         let key = key(&"07".repeat(32));
-        let seal = || key.seal(&SecretText::new(text.clone())).unwrap();
-        prop_assert_ne!(seal(), seal());
+        let encrypt = || key.encrypt(&SecretText::new(text.clone())).unwrap();
+        prop_assert_ne!(encrypt(), encrypt());
     }
 
     #[test]
-    fn a_changed_digit_never_opens(text in any::<String>(), at in any::<prop::sample::Index>()) {
+    fn a_changed_digit_is_refused(text in any::<String>(), at in any::<prop::sample::Index>()) {
         let key = key(&"07".repeat(32));
-        let mut sealed = key.seal(&SecretText::new(text)).unwrap().into_bytes();
-        let at = at.index(sealed.len());
-        sealed[at] = if sealed[at] == b'0' { b'1' } else { b'0' };
-        prop_assert!(key.open(str::from_utf8(&sealed).unwrap()).is_err());
+        let mut encrypted = key.encrypt(&SecretText::new(text)).unwrap().into_bytes();
+        let at = at.index(encrypted.len());
+        encrypted[at] = if encrypted[at] == b'0' { b'1' } else { b'0' };
+        prop_assert!(key.decrypt(str::from_utf8(&encrypted).unwrap()).is_err());
     }
 
     #[test]
-    fn no_text_makes_opening_panic(text in any::<String>(), likely in "[0-9a-fA-F]{20,28}\\.[0-9a-fA-F.]{0,80}") {
+    fn no_text_makes_decryption_panic(text in any::<String>(), likely in "[0-9a-fA-F]{20,28}\\.[0-9a-fA-F.]{0,80}") {
         let key = key(&"07".repeat(32));
-        prop_assert!(key.open(&text).is_err());
-        prop_assert!(key.open(&likely).is_err());
+        prop_assert!(key.decrypt(&text).is_err());
+        prop_assert!(key.decrypt(&likely).is_err());
         let _ = Salt::from_hex(&text);
-    }
-}
-
-proptest! {
-    #[test]
-    fn ciphertext_is_decoded_as_hex_of_either_case(bytes in any::<Vec<u8>>(), upper in any::<bool>()) {
-        let hex = base16ct::lower::encode_string(&bytes);
-        let hex = if upper { hex.to_uppercase() } else { hex };
-        let mut decoded = vec![0; bytes.len()];
-        prop_assert_eq!(decode_public(&hex, &mut decoded), Some(()));
-        prop_assert_eq!(decoded, bytes);
-    }
-
-    #[test]
-    fn what_is_no_hex_is_not_decoded(text in "[0-9a-fA-F]{0,6}[^0-9a-fA-F][0-9a-fA-F]{0,6}") {
-        prop_assert_eq!(decode_public(&text, &mut vec![0; text.len() / 2]), None);
     }
 }

@@ -1,15 +1,15 @@
-//! The format of a fallback file, version 1. Four parts:
+//! Version 1 of the fallback file's format. Four parts:
 //!
 //! ```text
 //! redenv-run fallback 1
 //! {"project":...,"environments":[...],"token_id":...,"salt":<hex>,"fetched_at":<seconds since 1970>}
 //! <HMAC-SHA256 over the lines above and the reply, 64 hex digits>
-//! <the reply: JSON as the store gives it, the token's entry and the environments, all sealed>
+//! <the reply: JSON as Upstash gives it, with the token's entry and the environments, all encrypted>
 //! ```
 //!
-//! The MAC is over three parts, the first line, the second, and the reply, each preceded by its length
-//! in 8 bytes, the most significant first; a line's end is part of it. The MAC's key is HKDF-SHA256 of the PEK with the first line as the info: who can't open the
-//! secrets can't make a file, nor change its time or what it is for.
+//! The MAC covers three parts: the first line, the second, and the reply, each preceded by its length as 8
+//! big-endian bytes. A line includes its newline. The MAC's key is HKDF-SHA256 of the PEK with the first line
+//! as the info, so nobody without the PEK can make a file, or change its time or its project.
 
 use std::io::{BufRead, Read};
 use std::time::{Duration, SystemTime};
@@ -17,16 +17,16 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::vault::crypto::{Key, Salt};
-use crate::vault::{Request, SealedVault};
+use crate::vault::{EncryptedVault, Request};
 
-/// How every version's first line begins.
+/// The beginning of the first line in every version.
 const MAGIC: &str = "redenv-run fallback ";
-/// The first line of this version, which is also the info of the MAC's key.
+/// The first line in this version, and the info of the MAC's key.
 const FIRST_LINE: &str = "redenv-run fallback 1\n";
-/// The most bytes that the first three lines may have.
+/// The most bytes of the first three lines.
 const HEADER_LIMIT: u64 = 64 * 1024;
 
-/// What a file says of itself. Nothing of it is to be believed before its MAC is verified.
+/// The second line. Untrusted until the MAC is verified.
 #[derive(Serialize, Deserialize, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) project: String,
@@ -36,7 +36,7 @@ pub(super) struct Header {
     fetched_at: u64,
 }
 
-/// A header as it stands in a file, with its MAC.
+/// A header as it stands in a file, with the MAC.
 #[derive(Debug)]
 pub(super) struct Signed {
     pub(super) header: Header,
@@ -44,19 +44,17 @@ pub(super) struct Signed {
     mac: String,
 }
 
-/// Why a file's beginning is not one of this version.
+/// Why a header can't be read.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(super) enum FormatError {
-    /// It is something else altogether.
+    /// It is another kind of file.
     NotFallback,
-    /// It is of another version.
     OtherVersion,
-    /// It is of this version, and damaged or cut short.
     Damaged,
 }
 
 impl Header {
-    /// The header of a reply that was fetched now.
+    /// The header for a reply that was fetched now.
     pub(super) fn new(request: &Request<'_>, salt: Salt) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
@@ -80,18 +78,15 @@ impl Header {
 }
 
 /// The bytes of a file.
-pub(super) fn write(request: &Request<'_>, vault: &SealedVault<'_>, pek: &Key) -> Vec<u8> {
-    // Strings and numbers alone: nothing in it can fail to serialize.
+pub(super) fn write(request: &Request<'_>, vault: &EncryptedVault<'_>, pek: &Key) -> Vec<u8> {
+    // Texts and numbers alone: nothing in it can fail to serialize.
     let header = serde_json::to_string(&Header::new(request, vault.salt())).unwrap_or_default() + "\n";
     let reply = vault.to_reply(request);
     let mac = pek.mac_key(FIRST_LINE.as_bytes()).sign(&[FIRST_LINE.as_bytes(), header.as_bytes(), &reply]);
     [FIRST_LINE.as_bytes(), header.as_bytes(), mac.as_bytes(), b"\n", &reply].concat()
 }
 
-/// Reads a file's header and leaves the reader at the reply.
-///
-/// # Errors
-/// [`FormatError`]: which format it is not.
+/// Reads a file's header, and leaves the reader at the reply.
 pub(super) fn read_header(file: &mut impl BufRead) -> Result<Signed, FormatError> {
     let mut lines = file.take(HEADER_LIMIT);
     let mut line = || {
@@ -110,7 +105,7 @@ pub(super) fn read_header(file: &mut impl BufRead) -> Result<Signed, FormatError
 }
 
 impl Signed {
-    /// Whether the MAC is this header's and reply's under the PEK.
+    /// Whether the MAC is right for this header and reply.
     pub(super) fn verify(&self, reply: &[u8], pek: &Key) -> bool {
         let parts: [&[u8]; 3] = [FIRST_LINE.as_bytes(), self.line.as_bytes(), reply];
         pek.mac_key(FIRST_LINE.as_bytes()).verify(&parts, &self.mac)

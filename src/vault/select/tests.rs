@@ -1,18 +1,22 @@
 use super::*;
-use crate::vault::crypto::OpenError;
+use crate::vault::Name;
+use crate::vault::crypto::DecryptError;
 
 const NUL: Broken = Broken::Nul;
-const TAG: Broken = Broken::Sealed(OpenError::Tag);
+const TAG: Broken = Broken::Value(DecryptError::Tag);
 
 /// A vault of these names and values.
-fn vault(entries: &[(&str, Result<&str, Broken>)]) -> OpenedVault {
-    let opened = |value: &Result<&str, Broken>| Opened {
-        environment: Name::new("development").unwrap(),
-        version: Some(1),
-        created_at: None,
-        value: value.map(|text| SecretText::new(text.to_owned())),
+fn vault(entries: &[(&str, Result<&str, Broken>)]) -> DecryptedVault {
+    let decrypted = |name: &str, value: &Result<&str, Broken>| {
+        value.map(|text| Secret {
+            vault_name: name.to_owned(),
+            environment: Name::new("development").unwrap(),
+            version: None,
+            created_at: None,
+            value: SecretText::new(text.to_owned()),
+        })
     };
-    entries.iter().map(|(name, value)| ((*name).to_owned(), opened(value))).collect()
+    entries.iter().map(|(name, value)| ((*name).to_owned(), decrypted(name, value))).collect()
 }
 
 /// Names, and how they came to be in `Selection`.
@@ -33,7 +37,7 @@ fn scope(prefix: &str) -> Selection {
 }
 
 /// `NAME=value` of each, in their order.
-fn selected(vault: OpenedVault, selection: &Selection) -> Result<String, SelectError> {
+fn selected(vault: DecryptedVault, selection: &Selection) -> Result<String, SelectError> {
     let selected = select(vault, selection)?;
     let shown = selected.secrets.iter().map(|(name, secret)| format!("{name}={}", secret.value.expose()));
     Ok(shown.collect::<Vec<_>>().join(" "))
@@ -132,8 +136,8 @@ fn skip_broken_leaves_out_what_does_not_open_and_remembers_it() {
 fn names_that_no_variable_can_have_are_all_named() {
     let entries =
         [("", Ok("1")), ("A=B", Ok("2")), ("A\0", Ok("3")), ("GOOD", Ok("4")), ("КЛЮЧ Ü-.", Ok("5"))];
-    let bad = |name: &str, problem| BadName { name: name.to_owned(), problem };
-    let expected = [bad("", "is empty"), bad("A\0", "holds a NUL byte"), bad("A=B", "holds a `=`")];
+    let bad = |name: &str, problem| (name.to_owned(), problem);
+    let expected = [bad("", "empty"), bad("A\0", "contains a NUL byte"), bad("A=B", "contains a `=`")];
     assert_eq!(selected(vault(&entries), &Selection::default()), Err(SelectError::BadNames(expected.into())));
     let good = only(&["GOOD", "КЛЮЧ*"]);
     assert_eq!(selected(vault(&entries), &good).as_deref(), Ok("GOOD=4 КЛЮЧ Ü-.=5"));
@@ -142,7 +146,7 @@ fn names_that_no_variable_can_have_are_all_named() {
 #[test]
 fn a_scope_that_is_a_whole_name_leaves_none() {
     let entries = [("APP_", Ok("1")), ("APP_X", Ok("2"))];
-    let expected = [BadName { name: "APP_".to_owned(), problem: "is empty without the prefix" }];
+    let expected = [("APP_".to_owned(), "empty without the prefix")];
     assert_eq!(selected(vault(&entries), &scope("APP_")), Err(SelectError::BadNames(expected.into())));
 }
 

@@ -1,0 +1,182 @@
+//! The parsed reply, still encrypted, and its decryption.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::crypto::{DecryptError, Key, Salt};
+use super::history::{History, HistoryError, Pin, Version};
+use super::{ALGORITHM, DecryptedVault, KDF, Name, Request, Secret};
+use crate::ui::failure::Failure;
+use crate::ui::suggestion::{name_hint, nearest};
+use crate::ui::text::{Shown, join};
+
+/// The secrets of a project as they came from Upstash.
+#[derive(Debug)]
+pub(crate) struct EncryptedVault<'r> {
+    pub(super) token: Token,
+    pub(super) environments: Vec<(Name, Fields<'r>)>,
+}
+
+/// An environment's histories by their names.
+pub(super) type Fields<'r> = BTreeMap<String, History<'r>>;
+
+/// A service token's copy of the project's key (PEK).
+#[derive(Debug)]
+pub(super) struct Token {
+    pub(super) id: String,
+    pub(super) salt: Salt,
+    /// The PEK's hex text, encrypted with the token key.
+    pub(super) encrypted_pek: String,
+    /// When an ephemeral token ends.
+    pub(super) expires_at: Option<SystemTime>,
+}
+
+/// Why a secret has no value.
+#[derive(thiserror::Error, Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum Broken {
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Value(#[from] DecryptError),
+    #[error("its value contains a NUL byte")]
+    Nul,
+}
+
+/// Why the token key does not give the project's key.
+#[derive(thiserror::Error, Debug)]
+pub(crate) enum KeyError {
+    #[error("REDENV_TOKEN_KEY is not the key of token {}", Shown(id))]
+    WrongKey { id: String },
+    #[error("the entry of token {} is malformed: {error}", Shown(id))]
+    Malformed { id: String, error: DecryptError },
+}
+
+impl Failure for KeyError {
+    fn hint(&self) -> Option<String> {
+        matches!(self, Self::WrongKey { .. }).then(|| {
+            "check that the ID and the key come from the same `token create`; a lost key can't be recovered, create a new token"
+                .into()
+        })
+    }
+}
+
+/// Why a `--pin` can't be followed.
+#[derive(thiserror::Error, Debug)]
+pub(crate) enum PinError {
+    #[error("--pin: no secret is named {}", Shown(name))]
+    NoSuchSecret { name: String, nearest: Option<String> },
+    #[error("--pin: {} has no version {pin}", Shown(name))]
+    NoSuchVersion { name: String, pin: Pin, numbers: Option<(u64, u64)> },
+}
+
+impl Failure for PinError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSuchSecret { nearest, .. } => Some(name_hint(nearest.as_deref())),
+            Self::NoSuchVersion { numbers, .. } => {
+                numbers.map(|(oldest, newest)| format!("choose a version from {oldest} to {newest}"))
+            }
+        }
+    }
+}
+
+impl EncryptedVault<'_> {
+    /// The salt of the token key.
+    pub(crate) fn salt(&self) -> Salt {
+        self.token.salt
+    }
+
+    /// How many secrets each environment has, for `-v`.
+    pub(crate) fn counts(&self) -> String {
+        join(self.environments.iter().map(|(name, fields)| format!("{} in {name}", fields.len())))
+    }
+
+    /// Decrypts the project's key (PEK).
+    pub(crate) fn decrypt_pek(&self, token_key: &Key) -> Result<Key, KeyError> {
+        let failed = |error| match (error, self.token.id.clone()) {
+            (DecryptError::Tag, id) => KeyError::WrongKey { id },
+            (error, id) => KeyError::Malformed { id, error },
+        };
+        let hex = token_key.decrypt(&self.token.encrypted_pek).map_err(failed)?;
+        Key::from_hex(&hex).map_err(failed)
+    }
+
+    /// Layers the environments, picks the pinned versions, and decrypts every secret.
+    ///
+    /// A secret that can't be decrypted is kept as [`Broken`]: it may not be selected.
+    pub(crate) fn decrypt(self, pek: &Key, pins: &BTreeMap<String, Pin>) -> Result<DecryptedVault, PinError> {
+        let mut layered = BTreeMap::new();
+        for (environment, fields) in self.environments {
+            layered.extend(fields.into_iter().map(|(name, history)| (name, (environment.clone(), history))));
+        }
+        if let Some(name) = pins.keys().find(|name| !layered.contains_key(*name)) {
+            let nearest = nearest(name, layered.keys().map(String::as_str)).map(String::from);
+            return Err(PinError::NoSuchSecret { name: name.clone(), nearest });
+        }
+        let decrypt_one = |(name, (environment, history)): (String, (Name, History<'_>))| {
+            let version = match pins.get(&name) {
+                None => history.newest(),
+                Some(pin) => pinned(&name, *pin, history)?,
+            };
+            let secret = version.map_err(Broken::from).and_then(|version| {
+                let value = pek.decrypt(&version.value)?;
+                if value.expose().contains('\0') {
+                    return Err(Broken::Nul);
+                }
+                let Version { number, created_at, .. } = version;
+                Ok(Secret { vault_name: name.clone(), environment, version: number, created_at, value })
+            });
+            Ok((name, secret))
+        };
+        layered.into_iter().map(decrypt_one).collect()
+    }
+
+    /// A reply to `request` that gives this vault again, without the entries of other tokens.
+    pub(crate) fn to_reply(&self, request: &Request<'_>) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            result: Vec<Option<Item<'a>>>,
+        }
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Item<'a> {
+            Text(&'a str),
+            Json(&'a RawValue),
+        }
+        let Token { salt, encrypted_pek, expires_at, .. } = &self.token;
+        let mut entry = json!({ "encryptedPEK": encrypted_pek, "salt": salt.to_string() });
+        if let Some(at) = expires_at {
+            let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            entry["expiresAt"] = (since.as_secs_f64() * 1e3).into();
+        }
+        let tokens = json!({ request.token_id: entry }).to_string();
+        let metadata = ["", KDF, ALGORITHM, &tokens].map(|text| Some(Item::Text(text))).into_iter();
+        let environments = self.environments.iter().map(|(_, fields)| {
+            let fields = fields.iter().flat_map(|(name, history)| [Item::Text(name), Item::Json(history.0)]);
+            // An environment without any field would not exist. This field is not a secret.
+            fields.chain(["__", ""].map(Item::Text)).map(Some).collect()
+        });
+        let results = std::iter::once(metadata.chain([None]).collect()).chain(environments);
+        let answers: Vec<Answer<'_>> = results.map(|result| Answer { result }).collect();
+        // Texts and JSON alone: nothing in it can fail to serialize.
+        serde_json::to_vec(&answers).unwrap_or_default()
+    }
+}
+
+/// The version that `pin` means, or why the history can't be read.
+fn pinned(name: &str, pin: Pin, history: History<'_>) -> Result<Result<Version, HistoryError>, PinError> {
+    let mut versions = match history.versions() {
+        Ok(versions) => versions,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some(index) = pin.find(&versions) {
+        return Ok(Ok(versions.swap_remove(index)));
+    }
+    let numbers = || versions.iter().filter_map(|version| version.number.as_ref()?.whole());
+    let numbers: Option<(u64, u64)> = numbers().min().zip(numbers().max());
+    Err(PinError::NoSuchVersion { name: name.to_owned(), pin, numbers })
+}
