@@ -12,10 +12,11 @@ use thiserror::Error;
 use crate::child::environment::Environment;
 use crate::child::memory_file::MemoryFiles;
 use crate::child::program::{
-    self, NOT_EXECUTABLE, NOT_FOUND, Problem, Program, ProgramError, check_interpreter, is_text, shown,
+    self, NOT_EXECUTABLE, NOT_FOUND, Problem, Program, ProgramError, check_interpreter, is_text,
 };
 use crate::ui::failure::{FAILED, Failure};
 use crate::ui::report::{Shown, join, reason};
+use crate::ui::text::shown_path;
 
 /// The longest `NAME=VALUE`: the kernel takes 32 pages of 4 KiB with the NUL (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;
@@ -59,11 +60,11 @@ pub(crate) enum ExecError {
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// The kernel reports a missing file although the program exists.
-    #[error("the loader or interpreter of {} was not found", shown(.0))]
+    #[error("the loader or interpreter of {} was not found", shown_path(.0))]
     NoLoader(PathBuf),
-    #[error("{} disappeared before it could be started", shown(.0))]
+    #[error("{} disappeared before it could be started", shown_path(.0))]
     Vanished(PathBuf),
-    #[error("{} can't be executed: {}", shown(program), reason(error))]
+    #[error("{} can't be executed: {}", shown_path(program), reason(error))]
     NotExecuted { program: PathBuf, error: io::Error },
 }
 

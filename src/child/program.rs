@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::ui::failure::Failure;
-use crate::ui::report::{Shown, join};
+use crate::ui::report::join;
+use crate::ui::text::shown_path;
 use crate::ui::word::{self, Slip, quoted};
 
 /// Where programs are looked for without a `PATH`, as the C library does.
@@ -42,10 +43,10 @@ pub(crate) enum ProgramError {
     #[error("{} can't be executed: {problem}", word::shown(&path.to_string_lossy()))]
     NotExecutable { path: PathBuf, problem: Problem },
     /// A script's `#!` line names an interpreter that doesn't exist.
-    #[error("the interpreter {} that {} names was not found", shown(interpreter), shown(script))]
+    #[error("the interpreter {} that {} names was not found", shown_path(interpreter), shown_path(script))]
     NoInterpreter { script: PathBuf, interpreter: PathBuf },
     /// A script has no `#!` line, and there is no shell to run it.
-    #[error("{} is a script without `#!`, and there is no /bin/sh to run it", shown(.0))]
+    #[error("{} is a script without `#!`, and there is no /bin/sh to run it", shown_path(.0))]
     NoShell(PathBuf),
 }
 
@@ -238,13 +239,9 @@ fn not_found_hint(typed: &OsStr, looked_in: &LookedIn) -> Option<String> {
                 .into(),
         ),
         LookedIn::Path { unsearchable } => {
-            Some(format!("this user may not search {} in PATH", join(unsearchable.iter().map(shown))))
+            Some(format!("this user may not search {} in PATH", join(unsearchable.iter().map(shown_path))))
         }
     }
-}
-
-pub(super) fn shown(path: impl AsRef<OsStr>) -> String {
-    Shown(&path.as_ref().to_string_lossy()).to_string()
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, FileError, LIMIT};
-use super::problem::shown;
 use super::table::{self, Setting, Sources};
 use super::variables::{self, FILE_SUFFIX, Form};
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
+use crate::ui::text::shown_path;
 use syntax::Items;
 
 /// The file that is read where none is named.
@@ -56,11 +56,11 @@ pub(super) enum Ignored {
 /// Why an env file can't be used. Never holds a line of it.
 #[derive(thiserror::Error, Debug)]
 pub(crate) enum EnvFileError {
-    #[error("cannot read {}: {error}", shown(path))]
+    #[error("cannot read {}: {error}", shown_path(path))]
     Unreadable { path: PathBuf, error: FileError },
-    #[error("{} is malformed: line {line} is not NAME=VALUE", shown(path))]
+    #[error("{} is malformed: line {line} is not NAME=VALUE", shown_path(path))]
     Malformed { path: PathBuf, line: usize },
-    #[error("{} is malformed: line {line} is not UTF-8", shown(path))]
+    #[error("{} is malformed: line {line} is not UTF-8", shown_path(path))]
     NotUtf8 { path: PathBuf, line: usize },
 }
 

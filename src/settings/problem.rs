@@ -1,6 +1,6 @@
 //! What can be wrong with the settings, and what to type next. Never a value.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::env_file::EnvFileError;
 use super::file::FileError;
@@ -8,6 +8,7 @@ use super::project_file::{Member, ProjectFileError};
 use super::table::Setting;
 use crate::ui::failure::Failure;
 use crate::ui::report::{Shown, join};
+use crate::ui::text::shown_path;
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
 
@@ -16,7 +17,7 @@ use crate::upstash::proxy::BadProxy;
 pub(crate) enum Problem {
     #[error("{0} is not set")]
     Missing(&'static str),
-    #[error("{name} is not set, and {name}_FILE in {} is ignored", shown(path))]
+    #[error("{name} is not set, and {name}_FILE in {} is ignored", shown_path(path))]
     IgnoredFileForm { name: &'static str, path: PathBuf },
     #[error("{name} is not set, but {} is", Shown(typo))]
     Mistyped { name: &'static str, typo: String, meant: Vec<String> },
@@ -28,7 +29,7 @@ pub(crate) enum Problem {
     Empty(String),
     #[error("{0} is not UTF-8")]
     NotUtf8(String),
-    #[error("cannot read {} ({name}): {error}", shown(path))]
+    #[error("cannot read {} ({name}): {error}", shown_path(path))]
     Unreadable { name: String, path: PathBuf, error: FileError },
     #[error("{0} has white space around its value")]
     Space(String),
@@ -44,7 +45,7 @@ pub(crate) enum Problem {
     Salt(String),
     #[error("{name} {}", address(problem))]
     Address { name: String, problem: BadAddress },
-    #[error("REDENV_ALLOW_HTTP in {} counts only for a URL in the same file", shown(.0))]
+    #[error("REDENV_ALLOW_HTTP in {} counts only for a URL in the same file", shown_path(.0))]
     AllowsOwnHttp(PathBuf),
     #[error("{0} is not a duration above zero")]
     Duration(String),
@@ -54,7 +55,7 @@ pub(crate) enum Problem {
     Pin(String),
     #[error("{0} needs {1}")]
     Needs(String, String),
-    #[error("{} is not set, and `{}` in {} is not a literal string", member.setting().variables()[0], member.key(), shown(path))]
+    #[error("{} is not set, and `{}` in {} is not a literal string", member.setting().variables()[0], member.key(), shown_path(path))]
     NotLiteral { member: Member, path: PathBuf },
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
@@ -62,7 +63,7 @@ pub(crate) enum Problem {
     ProjectFile(#[from] ProjectFileError),
     #[error("{}", proxy(.0))]
     Proxy(BadProxy),
-    #[error("cannot read {} ({name}): {error}", shown(path))]
+    #[error("cannot read {} ({name}): {error}", shown_path(path))]
     CertificateFile { name: String, path: PathBuf, error: FileError },
 }
 
@@ -180,10 +181,6 @@ fn is_credential(name: &str) -> bool {
 }
 
 /// A path, safe to show.
-pub(super) fn shown(path: &Path) -> String {
-    Shown(&path.to_string_lossy()).to_string()
-}
-
 fn proxy(problem: &BadProxy) -> String {
     match problem {
         BadProxy::Kind { variable, kind } => format!("{variable} is a {kind} proxy, which is not supported"),

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::problem::{Problem, shown};
+use super::problem::Problem;
 use super::project_file::{Member, ProjectFile, Value};
 use super::resolver::Resolver;
 use super::sources::{Found, Source};
 use super::table::Setting;
 use crate::secret::SecretText;
+use crate::ui::text::shown_path;
 use crate::vault::Name;
 
 impl Resolver<'_> {
@@ -62,8 +63,8 @@ impl Resolver<'_> {
     fn literal(&mut self, member: Member, value: Value, path: &Path) -> Option<Found> {
         match (value, member) {
             (Value::Literal(text), _) => {
-                self.note_place(shown(path), member.key().to_owned());
-                let name = format!("`{}` in {}", member.key(), shown(path));
+                self.note_place(shown_path(path), member.key().to_owned());
+                let name = format!("`{}` in {}", member.key(), shown_path(path));
                 Some(Found { name, value: SecretText::new(text), source: Source::ProjectFile })
             }
             // Without an environment the default holds. One that can't be read must not be taken for it.

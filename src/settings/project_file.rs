@@ -10,8 +10,8 @@ use std::str;
 use serde_json::value::RawValue;
 
 use super::file::{self, FileError};
-use super::problem::shown;
 use super::table::Setting;
+use crate::ui::text::shown_path;
 
 /// The file names, in the order they are looked for in a directory.
 const NAMES: [&str; 5] =
@@ -75,7 +75,7 @@ impl Member {
 
 /// A project file that exists and can't be read.
 #[derive(thiserror::Error, Debug)]
-#[error("cannot read {}: {error}", shown(path))]
+#[error("cannot read {}: {error}", shown_path(path))]
 pub(crate) struct ProjectFileError {
     path: PathBuf,
     error: FileError,

@@ -8,13 +8,14 @@ use jiff::{Span, SpanRelativeTo};
 
 use super::env_file::{EnvFile, Ignored};
 use super::flags::Flags;
-use super::problem::{Problem, SettingsError, shown};
+use super::problem::{Problem, SettingsError};
 use super::sources::{Found, Source, Sources};
 use super::table::{Kind, Setting};
 use super::variables::{self, FILE_SUFFIX};
 use crate::child::environment::Environment;
 use crate::deadline::Deadline;
 use crate::ui::report::{Shown, join};
+use crate::ui::text::shown_path;
 
 /// The settings that came from one place, for `-v`.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ impl<'e> Resolver<'e> {
                     (name, format!("is not read: did you mean {}?", join(meant)))
                 }
             };
-            self.warnings.push(format!("{} in {} {why}", Shown(name), shown(path)));
+            self.warnings.push(format!("{} in {} {why}", Shown(name), shown_path(path)));
         }
     }
 
@@ -118,7 +119,7 @@ impl<'e> Resolver<'e> {
         let place = match found.source {
             Source::Flag => "the command line".to_owned(),
             Source::Process => "the environment".to_owned(),
-            Source::EnvFile | Source::ProjectFile => shown(&self.sources.env_file.path),
+            Source::EnvFile | Source::ProjectFile => shown_path(&self.sources.env_file.path),
         };
         self.note_place(place, found.name.clone());
     }

@@ -1,5 +1,6 @@
 //! Texts from outside, made safe to show, and lists as people write them.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -29,6 +30,11 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+/// A path, made safe to show.
+pub(crate) fn shown_path(path: impl AsRef<OsStr>) -> String {
+    Shown(&path.as_ref().to_string_lossy()).to_string()
 }
 
 /// JSON on one line, made safe to show like [`Shown`]. Only characters inside strings are ever escaped.

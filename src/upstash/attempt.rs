@@ -11,13 +11,10 @@ use std::time::Duration;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
 
 use super::connect::{Arrived, Names, Race};
-use super::error::{Problem, Transient, Trouble};
+use super::error::{LIMIT, Problem, Transient, Trouble};
 use super::progress::{Phase, Progress};
 use super::{Upstash, retry, translate};
 use crate::deadline::Deadline;
-
-/// The longest answer that is read.
-pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
 impl Upstash {
     /// Sends the request once.

@@ -4,11 +4,13 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::attempt::LIMIT;
 use super::progress::{Phase, Tried};
 use super::{Address, Proxy, RedisError};
 use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, span};
+
+/// The longest answer that is read.
+pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
 const MORE_TIME: &str = "allow more time with --timeout (REDENV_TIMEOUT)";
 const OTHER_SERVICE: &str = "check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there";
