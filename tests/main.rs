@@ -52,8 +52,6 @@ mod reserved;
 mod retries;
 mod selection;
 mod settings;
-#[cfg(target_os = "linux")]
-mod signals;
 mod slips;
 mod support;
 mod tls;

@@ -1,4 +1,5 @@
-//! As process 1 the launcher ends at once on TERM, INT and HUP, whatever it is waiting for.
+//! As process 1, redenv-run ends at once on a signal, whatever it is waiting for, and becomes a command
+//! with the signals that it was started with.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -7,33 +8,36 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::launch::{SIGNALS, own_signals};
 use crate::support::isolated::isolated;
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
 use crate::support::server::Server;
 use crate::support::vault::{Response, Vault};
 
-const SIGNALS: [(&str, i32); 3] = [("TERM", 143), ("INT", 130), ("HUP", 129)];
-/// What the launcher may take to end.
+/// A new PID namespace, whose process 1 is redenv-run.
+const PROCESS_1: [&str; 4] = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+const ENDING: [(&str, i32); 4] = [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)];
+/// The time in which redenv-run must end.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 fn vault() -> Vault {
     Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
 }
 
-/// A launcher that has all the time in the world, and says what it does.
+/// A launch with a deadline far away that prints its steps.
 fn patient(vault: &Vault) -> Launcher {
     launcher(vault).env("REDENV_TIMEOUT", "1h").env("REDENV_VERBOSE", "1").program(["echo", "started"])
 }
 
-/// Where every packet to 192.0.2.0/24 is dropped, name servers' too.
+/// Drops every packet to 192.0.2.0/24, and uses a name server there.
 const DROPPED: &str = "\
 ip link set lo up
 ip route add 192.0.2.0/24 dev lo
 echo nameserver 192.0.2.53 >resolv.conf
 mount --bind resolv.conf /etc/resolv.conf";
 
-/// The only child of `unshare`, which is process 1 of its namespace, once it is the launcher.
+/// The process ID of `unshare`'s only child, process 1 of its namespace, once it is redenv-run.
 fn process_1(unshare: &Child) -> String {
     let children = format!("/proc/{0}/task/{0}/children", unshare.id());
     loop {
@@ -46,22 +50,22 @@ fn process_1(unshare: &Child) -> String {
     }
 }
 
-/// Every signal ends it with 128+n, at least once in three times at once: the machine may be busy.
+/// Asserts that every signal ends it with 128+n, and at least one time in three at once: the machine may
+/// be busy.
 #[track_caller]
 fn assert_ended_at_once(launch: impl Fn() -> Launcher, options: &[&str], setup: &str, ready: impl Fn(&str)) {
-    let options = [&["--pid", "--fork", "--kill-child", "--mount-proc"], options].concat();
-    for (signal, status) in SIGNALS {
+    let options = [&PROCESS_1, options].concat();
+    for (signal, code) in ENDING {
         let end = || {
             let mut launch = isolated(launch(), &options, setup);
-            let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            let child = command.spawn().unwrap();
+            let child = start(&mut launch);
             let pid = process_1(&child);
             ready(&pid);
             let start = Instant::now();
-            assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+            kill(signal, &pid);
             let output = child.wait_with_output().unwrap();
             let took = start.elapsed();
-            assert_eq!((output.status.code(), output.stdout), (Some(status), Vec::new()), "{signal}");
+            assert_eq!((output.status.code(), output.stdout), (Some(code), Vec::new()), "{signal}");
             let stderr = String::from_utf8(output.stderr).unwrap();
             assert!(!stderr.contains("error:") && !stderr.contains("bug"), "{signal}: {stderr}");
             took
@@ -71,7 +75,16 @@ fn assert_ended_at_once(launch: impl Fn() -> Launcher, options: &[&str], setup: 
     }
 }
 
-/// Until the process has a thread of this name beside the main one.
+fn start(launch: &mut Launcher) -> Child {
+    let command = launch.command().stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn kill(signal: &str, pid: &str) {
+    assert!(Command::new("kill").args([&format!("-{signal}"), pid]).status().unwrap().success());
+}
+
+/// Waits until the process has a thread of this name.
 fn wait_for_thread(pid: &str, name: &str) {
     let is_there = || {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
@@ -83,7 +96,7 @@ fn wait_for_thread(pid: &str, name: &str) {
     }
 }
 
-/// Until the process has more than one thread.
+/// Waits until the process has a second thread.
 fn wait_for_any_thread(pid: &str) {
     while fs::read_dir(format!("/proc/{pid}/task")).unwrap().count() < 2 {
         thread::sleep(Duration::from_millis(1));
@@ -91,7 +104,7 @@ fn wait_for_any_thread(pid: &str) {
 }
 
 #[test]
-fn during_the_name_look_up() {
+fn a_signal_ends_it_during_the_name_look_up() {
     let vault = vault();
     let launch = || patient(&vault).env("UPSTASH_REDIS_URL", "https://vault.example");
     // The look-up has a thread of its own.
@@ -99,7 +112,7 @@ fn during_the_name_look_up() {
 }
 
 #[test]
-fn during_the_connection() {
+fn a_signal_ends_it_while_it_connects() {
     let vault = vault();
     let launch = || patient(&vault).env("UPSTASH_REDIS_URL", "https://192.0.2.1");
     // SYN_SENT is state 2.
@@ -112,7 +125,7 @@ fn during_the_connection() {
 }
 
 #[test]
-fn during_the_tls_handshake_and_behind_a_proxy() {
+fn a_signal_ends_it_during_the_tls_handshake_and_behind_a_proxy() {
     let vault = vault();
     let silent = Server::silent();
     let wait = |before: usize| {
@@ -133,7 +146,7 @@ fn during_the_tls_handshake_and_behind_a_proxy() {
 }
 
 #[test]
-fn while_it_waits_for_the_answer() {
+fn a_signal_ends_it_while_it_waits_for_the_answer() {
     let vault = vault();
     vault.set_delay(Duration::from_secs(60));
     let count = std::cell::Cell::new(0);
@@ -145,7 +158,7 @@ fn while_it_waits_for_the_answer() {
 }
 
 #[test]
-fn while_it_waits_before_the_next_attempt() {
+fn a_signal_ends_it_before_the_next_attempt() {
     let vault = vault();
     vault.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
     let count = std::cell::Cell::new(0);
@@ -158,7 +171,7 @@ fn while_it_waits_before_the_next_attempt() {
 }
 
 #[test]
-fn during_the_derivation_with_a_fallback_at_hand() {
+fn a_signal_ends_it_during_the_derivation_with_a_fallback_file() {
     let vault = vault();
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("fallback");
@@ -173,12 +186,12 @@ fn during_the_derivation_with_a_fallback_at_hand() {
 }
 
 #[test]
-fn during_the_derivation_after_the_answer() {
+fn a_signal_ends_it_during_the_derivation() {
     // A derivation is over within some 50 ms; the process is stopped in it, signalled, and let go.
     let vault = vault();
     let stopped = |pid: &str| {
         wait_for_thread(pid, "derivation");
-        assert!(Command::new("kill").args(["-STOP", pid]).status().unwrap().success());
+        kill("STOP", pid);
         let pid = pid.to_owned();
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(30));
@@ -186,4 +199,33 @@ fn during_the_derivation_after_the_answer() {
         });
     };
     assert_ended_at_once(|| patient(&vault), &[], ":", stopped);
+}
+
+#[test]
+fn the_command_is_process_1_afterwards() {
+    let vault = vault();
+    let launch = launcher(&vault).program(["sh", "-c", "echo $$ $GREETING"]);
+    isolated(launch, &PROCESS_1, ":").run().assert_ran("1 hello\n");
+}
+
+#[test]
+fn the_command_gets_default_signals_or_the_ignored_ones() {
+    let vault = vault();
+    for (setup, ignored) in [(":", "0"), ("trap '' TERM HUP QUIT", "4005")] {
+        let outcome = isolated(launcher(&vault).program(SIGNALS), &PROCESS_1, setup).run();
+        let expected = format!("SigBlk 0\nSigIgn {ignored}\nSigCgt 0\n");
+        assert_eq!((own_signals(&outcome.stdout), outcome.stderr.as_str()), (expected, ""));
+    }
+}
+
+#[test]
+fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
+    let vault = vault();
+    vault.set_delay(Duration::from_millis(300));
+    let mut launch = isolated(launcher(&vault).program(["echo", "started"]), &PROCESS_1, "trap '' TERM");
+    let child = start(&mut launch);
+    vault.wait_for_requests(1);
+    kill("TERM", &process_1(&child));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"started\n"[..]));
 }
