@@ -91,6 +91,13 @@ impl Resolver<'_> {
                 self.problems.push(Problem::OtherSource { name, other: other.name });
             } else {
                 self.missing(missing);
+                if source == Source::EnvFile
+                    && let Some(Problem::Missing(name)) = self.problems.last()
+                {
+                    let problem = Problem::MissingInFile { name, path: self.sources.env_file.path.clone() };
+                    self.problems.pop();
+                    self.problems.push(problem);
+                }
             }
             return None;
         }

@@ -17,6 +17,9 @@ use crate::upstash::proxy::BadProxy;
 pub(crate) enum Problem {
     #[error("{0} is not set")]
     Missing(&'static str),
+    /// An env file has the URL and not the token, or the other way round.
+    #[error("{name} is missing in {}", shown_path(path))]
+    MissingInFile { name: &'static str, path: PathBuf },
     #[error("{name} is not set, and {name}_FILE in {} is ignored", shown_path(path))]
     IgnoredFileForm { name: &'static str, path: PathBuf },
     #[error("{name} is not set, but {} is", Shown(typo))]
@@ -88,6 +91,10 @@ impl Problem {
                     _ => "the database's page in Upstash's console shows its URL and tokens",
                 };
                 format!("export each, put it into .env.local, or name a file that holds it in NAME_FILE; {next}")
+            }
+            Self::MissingInFile { name, path } => {
+                let value = if *name == "UPSTASH_REDIS_TOKEN" { "<the read-only token>" } else { "<the REST URL>" };
+                format!("add this line to {}, from the database's page: {name}={value}", shown_path(path))
             }
             Self::IgnoredFileForm { name, .. } => {
                 format!("set {name} there or in the environment, or name the file with --env-file")
@@ -180,7 +187,6 @@ fn is_credential(name: &str) -> bool {
     [S::TokenId, S::TokenKey, S::UpstashUrl, S::UpstashToken].iter().any(|it| it.variables().contains(&name))
 }
 
-/// A path, safe to show.
 fn proxy(problem: &BadProxy) -> String {
     match problem {
         BadProxy::Kind { variable, kind } => format!("{variable} is a {kind} proxy, which is not supported"),

@@ -155,9 +155,13 @@ fn the_env_format_is_a_complete_env_file_but_for_the_read_only_token() {
 
     // In a new shell, the file lacks one setting. With that line filled in, or added, it is enough.
     let launch = |file: &str| bare_launcher().file(".env.local", file).program(["printenv", "PLAIN"]).run();
-    let missing = launch(&outcome.stdout);
-    assert_eq!(missing.code(), Some(125));
-    assert!(missing.stderr.contains("error: UPSTASH_REDIS_TOKEN is not set\n"), "{}", missing.stderr);
+    launch(&outcome.stdout).assert_failed(
+        125,
+        &[
+            "error: UPSTASH_REDIS_TOKEN is missing in .env.local",
+            "hint: add this line to .env.local, from the database's page: UPSTASH_REDIS_TOKEN=<the read-only token>",
+        ],
+    );
     let file = outcome.stdout.replace("# UPSTASH_REDIS_TOKEN=", "UPSTASH_REDIS_TOKEN=read-only");
     launch(&file).assert_ran("hello world\n");
     let file = format!("{}UPSTASH_REDIS_TOKEN=read-only\n", outcome.stdout);
