@@ -66,7 +66,7 @@ impl Upstash {
     /// Creates a client for `address` with its REST token, and connects to nothing yet.
     ///
     /// # Errors
-    /// [`Error`] when the token, a certificate file or the proxy can't be used.
+    /// [`Error`] when the token or a certificate file can't be used.
     pub(crate) fn new(address: &Address, token: &SecretText, network: &Network) -> Result<Self, Error> {
         if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::BadToken);
@@ -74,18 +74,12 @@ impl Upstash {
         let header = Zeroizing::new(format!("Bearer {}", token.expose()));
         let mut authorization = HeaderValue::from_str(&header).map_err(|_| Error::BadToken)?;
         authorization.set_sensitive(true);
-        let proxy = match &network.proxy {
-            Some(proxy) => Some(
-                ureq::Proxy::new(proxy.url()).map_err(|_| Error::BadProxy { host: proxy.host().into() })?,
-            ),
-            None => None,
-        };
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_connections(0)
-            .proxy(proxy)
+            .proxy(network.proxy.as_ref().map(Proxy::for_ureq))
             .tls_config(certificates::trust(&network.certificates)?)
             .user_agent(concat!("redenv-run/", env!("CARGO_PKG_VERSION")))
             .input_buffer_size(INPUT_BUFFER)

@@ -187,7 +187,7 @@ fn attempts_that_fail_end_with_the_deadline() {
     assert!(tries > 1);
     let peer = vault.address();
     let error =
-        format!("error: {peer} did not serve the request within 1s: it failed (HTTP 503) ({tries} attempts)");
+        format!("error: {peer} did not serve the request within 1s: it answered HTTP 503 ({tries} attempts)");
     outcome.assert_failed(125, &[&error, MORE_TIME]);
 }
 

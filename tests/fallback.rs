@@ -32,7 +32,7 @@ fn project() -> Project {
 
 /// What an outage of this vault is called in every message.
 fn outage(vault: &Vault) -> String {
-    let why = "it failed (HTTP 503) and asks to wait 16m 40s";
+    let why = "it answered HTTP 503 and asks to wait 16m 40s";
     format!("{} did not serve the request within 10s: {why}", vault.address())
 }
 
@@ -189,8 +189,8 @@ fn every_kind_of_outage_is_bridged() {
         assert!(outcome.stderr.contains(&format!("; starting from {}", place.file().display())));
     };
     for (response, why) in [
-        (Response::new(429), "it limits its requests (HTTP 429) ("),
-        (Response::new(500), "it failed (HTTP 500) ("),
+        (Response::new(429), "it answered HTTP 429 (too many requests) ("),
+        (Response::new(500), "it answered HTTP 500 ("),
     ] {
         let place = Place::filled();
         place.vault.respond_always(Some(response));

@@ -80,7 +80,7 @@ fn a_proxy_that_wants_other_credentials_is_named_without_those_it_got() {
             125,
             &[
                 "project acme, environment development",
-                "error: vault.example can't be reached through the proxy: it wants a user name and password (HTTP 407)",
+                "error: vault.example cannot be reached through the proxy: it wants a user name and password (HTTP 407)",
                 "hint: check HTTPS_PROXY",
             ],
         );
@@ -197,7 +197,7 @@ fn what_a_proxy_answers_besides_is_told_by_its_status() {
             }
             drop(stream.write_all(answer.as_bytes()));
         });
-        let error = format!("error: vault.example can't be reached through the proxy: {reason}");
+        let error = format!("error: vault.example cannot be reached through the proxy: {reason}");
         let outcome = far(&vault).env("HTTPS_PROXY", proxy.url()).run();
         outcome.assert_failed(125, &[&error, "hint: check HTTPS_PROXY"]);
         assert_eq!(proxy.connections(), 1);

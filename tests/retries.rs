@@ -54,12 +54,15 @@ fn assert_started(outcome: &Outcome) {
 fn what_may_pass_is_tried_again() {
     let cut = Response::raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{\"result\"");
     for (response, reason) in [
-        (Response::new(429).body(r#"{"error":"Too Many Requests"}"#), "it limits its requests (HTTP 429)"),
-        (Response::new(500), "it failed (HTTP 500)"),
-        (Response::new(502).body("<html>Bad Gateway</html>"), "it failed (HTTP 502)"),
-        (Response::new(503).body("x".repeat(100_000)), "it failed (HTTP 503)"),
-        (Response::new(504), "it failed (HTTP 504)"),
-        (Response::new(529), "it failed (HTTP 529)"),
+        (
+            Response::new(429).body(r#"{"error":"Too Many Requests"}"#),
+            "it answered HTTP 429 (too many requests)",
+        ),
+        (Response::new(500), "it answered HTTP 500"),
+        (Response::new(502).body("<html>Bad Gateway</html>"), "it answered HTTP 502"),
+        (Response::new(503).body("x".repeat(100_000)), "it answered HTTP 503"),
+        (Response::new(504), "it answered HTTP 504"),
+        (Response::new(529), "it answered HTTP 529"),
         (Response::raw(""), "the connection was closed early"),
         (Response::raw("HTTP/1.1 200 OK\r\nContent-Le"), "the connection was closed early"),
         (cut, "the connection was closed early"),
@@ -191,7 +194,7 @@ fn a_retry_after_beyond_the_deadline_ends_at_once() {
         let outcome = patient(&vault).run().without_sources();
         assert!(start.elapsed() < Duration::from_secs(25), "{value}");
         let error = format!(
-            "redenv-run: {READ}\nredenv-run: error: {} did not serve the request within 50s: it failed (HTTP 503) and asks to wait {asked}",
+            "redenv-run: {READ}\nredenv-run: error: {} did not serve the request within 50s: it answered HTTP 503 and asks to wait {asked}",
             vault.address()
         );
         assert_eq!(outcome.code(), Some(125));

@@ -46,7 +46,7 @@ pub(crate) enum Problem {
     IdAsKey(String),
     #[error("{0} is not 32 hex digits")]
     Salt(String),
-    #[error("{name} {}", address(problem))]
+    #[error("{name} {problem}")]
     Address { name: String, problem: BadAddress },
     #[error("REDENV_ALLOW_HTTP in {} counts only for a URL in the same file", shown_path(.0))]
     AllowsOwnHttp(PathBuf),
@@ -64,7 +64,7 @@ pub(crate) enum Problem {
     EnvFile(#[from] EnvFileError),
     #[error(transparent)]
     ProjectFile(#[from] ProjectFileError),
-    #[error("{}", proxy(.0))]
+    #[error(transparent)]
     Proxy(BadProxy),
     #[error("cannot read {} ({name}): {error}", shown_path(path))]
     CertificateFile { name: String, path: PathBuf, error: FileError },
@@ -119,7 +119,7 @@ impl Problem {
             Self::Salt(_) => {
                 "`redenv-run token create --format env` prints it; without it, a launch only takes longer".into()
             }
-            Self::Address { problem, .. } => address_hint(problem)?.into(),
+            Self::Address { problem, .. } => problem.hint()?.into(),
             Self::Duration(_) => "use a duration such as 10s, 500ms or 24h".into(),
             Self::Boolean(_) => "set it to 1 or 0".into(),
             Self::Pin(_) => "use NAME=3 for version 3, or NAME=~1 for the previous one".into(),
@@ -131,13 +131,10 @@ impl Problem {
                 "correct that line; --no-env-file starts without the file, --env-file names another".into()
             }
             Self::EnvFile(_) => "--no-env-file starts without it, --env-file names another".into(),
-            Self::Proxy(BadProxy::Kind { .. }) => {
-                "use an http:// proxy, or put the database's host into NO_PROXY to connect directly".into()
-            }
+            Self::Proxy(problem) => problem.hint().into(),
             Self::CertificateFile { .. } => {
                 "correct the path, or leave it out: the bundled certificates are enough for Upstash".into()
             }
-            Self::Proxy(BadProxy::NotUrl { .. }) => "use a URL such as http://proxy.example:3128".into(),
             Self::Needs(..) | Self::NotUtf8(_) | Self::Unreadable { .. } | Self::AllowsOwnHttp(_)
             | Self::ProjectFile(_) => return None,
         })
@@ -185,37 +182,4 @@ impl Failure for SettingsError {
 fn is_credential(name: &str) -> bool {
     use Setting as S;
     [S::TokenId, S::TokenKey, S::UpstashUrl, S::UpstashToken].iter().any(|it| it.variables().contains(&name))
-}
-
-fn proxy(problem: &BadProxy) -> String {
-    match problem {
-        BadProxy::Kind { variable, kind } => format!("{variable} is a {kind} proxy, which is not supported"),
-        BadProxy::NotUrl { variable } => format!("{variable} is not the URL of a proxy"),
-    }
-}
-
-fn address(problem: &BadAddress) -> String {
-    match problem {
-        BadAddress::NotUrl => "is not a URL".into(),
-        BadAddress::NoScheme => "does not start with https://".into(),
-        BadAddress::RedisProtocol => "is a URL of the Redis protocol, not of the REST API".into(),
-        BadAddress::Console => "is the URL of Upstash's console".into(),
-        BadAddress::Scheme => "is not an https URL".into(),
-        BadAddress::PlainHttp(host) => {
-            format!("is http to {}, where others could read the token on the way", Shown(host))
-        }
-        BadAddress::RedisPort(host) => format!("has the port of the Redis protocol (host {})", Shown(host)),
-        BadAddress::UserInfo => "contains a user name or a password".into(),
-        BadAddress::Query => "contains `?` or `#`".into(),
-    }
-}
-
-fn address_hint(problem: &BadAddress) -> Option<&'static str> {
-    match problem {
-        BadAddress::PlainHttp(_) => {
-            Some("use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the network is safe")
-        }
-        BadAddress::NotUrl => None,
-        _ => Some("copy the REST URL from the database's page in the console: https://<name>.upstash.io"),
-    }
 }

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use ureq::http::Uri;
 
-/// The REST URL of a database: `https`, or `http` where that is allowed; without user, query and
-/// trailing slash.
+use crate::ui::text::Shown;
+
+/// The REST URL of a database, without user, query and trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     base: String,
@@ -14,12 +15,10 @@ pub(crate) struct Address {
     scheme: Scheme,
 }
 
-/// How the database is spoken to.
+/// Whether the connection uses TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
-    /// With TLS.
     Https,
-    /// In the clear.
     Http,
 }
 
@@ -33,36 +32,51 @@ impl Scheme {
     }
 }
 
-/// Whether `http` may leave this machine.
+/// The hosts that `http` is allowed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlainHttp {
-    /// Only to a loopback host.
     Loopback,
-    /// Anywhere: `--allow-http`.
+    /// Every host, with `--allow-http`.
     Anywhere,
 }
 
-/// Why a text is no database's URL. Never repeats it: it may hold a password.
-#[derive(Debug, PartialEq, Eq, Clone)]
+/// Why a text is not the URL of a database. Each message continues the setting's name, and never repeats the
+/// URL: it may hold a password.
+#[derive(thiserror::Error, Debug, PartialEq, Eq, Clone)]
 pub(crate) enum BadAddress {
-    /// Not a URL at all.
+    #[error("is not a URL")]
     NotUrl,
-    /// No scheme, as in `eu1-x.upstash.io`.
+    #[error("does not start with https://")]
     NoScheme,
-    /// The address of the Redis protocol, `redis://` or `rediss://`.
+    /// `redis://` or `rediss://`.
+    #[error("is a URL of the Redis protocol, not of the REST API")]
     RedisProtocol,
-    /// The console's page instead of the database's URL.
+    #[error("is the URL of Upstash's console")]
     Console,
-    /// Another scheme.
+    #[error("is not an https URL")]
     Scheme,
     /// `http` to this host, which is not a loopback one.
+    #[error("is http to {}, where others could read the token on the way", Shown(.0))]
     PlainHttp(String),
-    /// The Redis port instead of the REST one.
+    #[error("has the port of the Redis protocol (host {})", Shown(.0))]
     RedisPort(String),
-    /// A user name or password in it.
+    #[error("contains a user name or a password")]
     UserInfo,
-    /// A query or fragment.
+    #[error("contains `?` or `#`")]
     Query,
+}
+
+impl BadAddress {
+    /// What to type instead.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::PlainHttp(_) => {
+                Some("use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the network is safe")
+            }
+            Self::NotUrl => None,
+            _ => Some("copy the REST URL from the database's page in the console: https://<name>.upstash.io"),
+        }
+    }
 }
 
 impl Address {
@@ -145,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_that_work_and_slips_that_are_named() {
+    fn a_url_is_read_or_its_slip_is_named() {
         let plain = |host: &str| Err(BadAddress::PlainHttp(host.into()));
         for (text, expected) in [
             ("https://eu1-x.upstash.io", Ok(443)),
@@ -177,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn allow_http_allows_it_anywhere() {
+    fn allow_http_covers_every_host() {
         assert!(Address::parse("http://vault.internal:8079", PlainHttp::Anywhere).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! One attempt: a request and its answer, on a thread of its own.
 //!
-//! The caller waits for the thread and no longer than the deadline, whatever hangs: a name server, a connection,
-//! a proxy, TLS, or an answer that drips. An attempt that took too long is left to itself.
+//! The caller waits for the thread, but not beyond the deadline, whatever hangs: a name server, a connection, a
+//! proxy, TLS, or an answer that drips. Nobody waits for a thread that took too long.
 
 use std::io::Read as _;
 use std::sync::{Arc, mpsc};

@@ -20,8 +20,6 @@ const OTHER_SERVICE: &str = "check the scheme and port of UPSTASH_REDIS_URL: som
 pub(crate) enum Error {
     #[error("the Upstash token contains a character that no token has")]
     BadToken,
-    #[error("the proxy {} has an invalid URL", Shown(host))]
-    BadProxy { host: String },
     #[error("{} contains no usable PEM certificate", Shown(path))]
     NoCertificate { path: String },
     /// The database could not be reached in time.
@@ -62,7 +60,7 @@ pub(crate) enum Problem {
     Certificate(&'static str),
     #[error("failed to set up TLS: {0}")]
     Tls(String),
-    #[error("can't be reached through the proxy: {0}")]
+    #[error("cannot be reached through the proxy: {0}")]
     Proxy(String),
 }
 
@@ -99,7 +97,7 @@ pub(crate) enum Transient {
     #[error("{0}")]
     Timeout(Phase),
     /// 429 or 5xx, with the wait that `Retry-After` asks for.
-    #[error("it {} (HTTP {status}){}", if *status == 429 { "limits its requests" } else { "failed" }, asked(*retry_after))]
+    #[error("it answered HTTP {status}{}{}", if *status == 429 { " (too many requests)" } else { "" }, asked(*retry_after))]
     Status { status: u16, retry_after: Option<Duration> },
 }
 
@@ -154,7 +152,6 @@ impl Failure for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::BadToken => "copy the REST token again, without line breaks",
-            Self::BadProxy { .. } => "write the proxy like http://proxy.example:3128",
             Self::NoCertificate { .. } => "--ca-file, REDENV_CA_FILE or SSL_CERT_FILE names this file",
             Self::Outage(outage) => return outage.hint(),
             Self::Request { problem, .. } => return problem.hint().map(String::from),

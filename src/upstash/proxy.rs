@@ -1,13 +1,13 @@
-//! Which proxy a request goes through, from `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//! The proxy that a request goes through, from `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
 use std::net::IpAddr;
 
 use super::Address;
 use super::address::Scheme;
 
-/// An HTTP proxy that is asked to CONNECT. Its URL may hold a password, so `Debug` shows the host.
+/// An HTTP proxy that opens tunnels with CONNECT. It may hold a password, so `Debug` shows only the host.
 pub(crate) struct Proxy {
-    url: String,
+    parsed: ureq::Proxy,
     host: String,
     variable: &'static str,
 }
@@ -18,27 +18,39 @@ impl std::fmt::Debug for Proxy {
     }
 }
 
-/// A proxy variable that can't be followed. A direct connection in its place would betray what the
-/// proxy is there for.
-#[derive(Debug, PartialEq, Eq)]
+/// A proxy variable that redenv-run can't follow. A direct connection instead would defeat the proxy's purpose.
+#[derive(thiserror::Error, Debug, PartialEq, Eq)]
 pub(crate) enum BadProxy {
-    /// A kind that isn't spoken here, such as `socks5`.
+    /// A kind such as `socks5`.
+    #[error("{variable} is a {kind} proxy, which is not supported")]
     Kind { variable: &'static str, kind: String },
-    /// Not a URL.
+    #[error("{variable} is not the URL of a proxy")]
     NotUrl { variable: &'static str },
 }
 
-/// The variables, in the order they are looked at. `HTTP_PROXY` is not among them: it is for
-/// `http` URLs, and those stay on this machine or in its own network.
+impl BadProxy {
+    /// What to type instead.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Kind { .. } => {
+                "use an http:// proxy, or put the database's host into NO_PROXY to connect directly"
+            }
+            Self::NotUrl { .. } => "use a URL such as http://proxy.example:3128",
+        }
+    }
+}
+
+/// The variables that name a proxy; the first one that is set counts. `HTTP_PROXY` is not among them: it is for
+/// `http` URLs, and those stay in the own network.
 pub(crate) const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-/// The variables with the hosts that are reached directly.
+/// The variables that list hosts to connect to directly.
 pub(crate) const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 impl Proxy {
-    /// The proxy for `address`, if any. `variable` looks a variable up.
+    /// The proxy for `address`, if one applies. `variable` looks a variable up.
     ///
     /// # Errors
-    /// [`BadProxy`] for a proxy that applies and can't be used.
+    /// [`BadProxy`] when the proxy that applies can't be used.
     pub(crate) fn choose(
         address: &Address,
         variable: impl Fn(&str) -> Option<String>,
@@ -68,16 +80,18 @@ impl Proxy {
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let host = authority.rsplit('@').next().unwrap_or_default();
-        // A `/` or the like in a password has to be encoded: what is in front of it would be the host.
+        // An `@` in the path: a `/` in the password should have been encoded, and the host is none.
         if !is_host(host) || path.contains('@') {
             return Err(BadProxy::NotUrl { variable });
         }
-        Ok(Self { url: format!("http://{authority}"), host: host.to_owned(), variable })
+        let parsed =
+            ureq::Proxy::new(&format!("http://{authority}")).map_err(|_| BadProxy::NotUrl { variable })?;
+        Ok(Self { parsed, host: host.to_owned(), variable })
     }
 
-    /// The URL, which may hold a password.
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// The proxy for ureq.
+    pub(super) fn for_ureq(&self) -> ureq::Proxy {
+        self.parsed.clone()
     }
 
     /// The host and port, for messages.
@@ -91,7 +105,7 @@ impl Proxy {
     }
 }
 
-/// Whether it is a host, with a port or without, and nothing that should not be shown.
+/// Whether the text is a host, with or without a port, and so can be shown.
 fn is_host(text: &str) -> bool {
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
@@ -101,8 +115,8 @@ fn is_host(text: &str) -> bool {
     !name.is_empty() && name.chars().all(in_names) && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
-/// Whether `NO_PROXY` names a host: `*`, a name (its subdomains too), `.name`, an address, a network
-/// such as `10.0.0.0/8`; each but the last with a port if need be.
+/// Whether `NO_PROXY` covers a host: by `*`, a name (with its subdomains), `.name`, an address, or a network
+/// such as `10.0.0.0/8`. All but a network may have a port.
 fn is_excepted(host: &str, port: u16, exceptions: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let ip = bare.parse::<IpAddr>().ok();
@@ -156,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn https_goes_through_the_https_proxy_and_http_through_none() {
+    fn only_https_goes_through_a_proxy() {
         let https = "https://eu1.upstash.io";
         assert_eq!(choose(https, &[]), Ok(None));
         assert_eq!(
@@ -170,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_is_not_spoken_is_an_error() {
+    fn an_unsupported_kind_is_an_error() {
         for kind in ["socks5", "socks4a", "https"] {
             let url = format!("{kind}://proxy:1080");
             let expected = BadProxy::Kind { variable: "HTTPS_PROXY", kind: kind.into() };
@@ -179,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_not_taken_for_one_in_part() {
+    fn a_malformed_url_is_refused_as_a_whole() {
         for url in [
             "http://",
             "http://:3128",
@@ -192,6 +206,7 @@ mod tests {
             "http://proxy:port",
             "http://pro xy",
             "http://[::1]:x",
+            "bücher.example:8080",
         ] {
             let expected = Err(BadProxy::NotUrl { variable: "HTTPS_PROXY" });
             assert_eq!(choose("https://x.upstash.io", &[("HTTPS_PROXY", url)]), expected, "{url}");
@@ -200,7 +215,6 @@ mod tests {
             ("http://[::1]:3128", "[::1]:3128"),
             ("http://[::1]", "[::1]"),
             ("http://u:p%2F@proxy.example/", "proxy.example"),
-            ("bücher.example:8080", "bücher.example:8080"),
         ] {
             let expected = Ok(Some(host.to_owned()));
             assert_eq!(choose("https://x.upstash.io", &[("HTTPS_PROXY", url)]), expected, "{url}");
@@ -208,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_names_hosts() {
+    fn no_proxy_covers_hosts() {
         for (host, exceptions, excepted) in [
             ("eu1.upstash.io", "*", true),
             ("eu1.upstash.io", "eu1.upstash.io", true),
