@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::support::launcher::{Launcher, launcher};
@@ -16,7 +17,7 @@ const VALUES: [&str; 4] = ["value-of-db", "value-of-key", "value-of-port", "firs
 /// Adds a history, newest first, whose versions were written `seconds` ago.
 fn aged(project: Project, environment: &str, name: &str, values: &[&str], seconds: u64) -> Project {
     let written = SystemTime::now() - Duration::from_secs(seconds);
-    let written = humantime::format_rfc3339_millis(written).to_string();
+    let written = Timestamp::try_from(written).unwrap().to_string();
     let versions = values.iter().zip((1..=values.len()).rev()).map(|(value, number)| {
         let mut version = project.version(value, number);
         version["createdAt"] = written.clone().into();
@@ -147,8 +148,8 @@ fn json_tells_the_same_to_programs() {
     let age = told["secrets"][0]["age_seconds"].take().as_u64().unwrap();
     assert!((2 * DAY + HOUR..3 * DAY).contains(&age), "{age}");
     let written = told["secrets"][0]["created_at"].take();
-    let written = humantime::parse_rfc3339(written.as_str().unwrap()).unwrap();
-    assert!(written.elapsed().unwrap().as_secs() >= age);
+    let written: Timestamp = written.as_str().unwrap().parse().unwrap();
+    assert!(written.duration_until(Timestamp::now()).as_secs() >= age.cast_signed());
     assert!(told["command"].take().as_str().unwrap().ends_with("/sh"));
     assert_eq!(
         told,
@@ -178,6 +179,34 @@ fn json_tells_the_same_to_programs() {
             "stages": null,
         })
     );
+}
+
+#[test]
+fn version_numbers_that_clients_accept_are_shown_as_they_are() {
+    let project = Project::new("acme");
+    let numbers = [
+        ("A", "\"7\"", "7"),
+        ("B", "1.5", "1.5"),
+        ("C", "1e+14", "1e+14"),
+        ("D", "-1", "-1"),
+        ("E", "[7]", "?"),
+    ];
+    let project = numbers.iter().fold(project, |project, (name, number, _)| {
+        let history = format!(r#"[{{"value":"{}","version":{number}}}]"#, project.encrypt(b"x"));
+        project.raw_field("development", name, &history)
+    });
+    let vault = Vault::of(&project);
+    let table = check(&vault, &[]).run().stdout;
+    let json = check(&vault, &["--format=json"]).run().stdout;
+    for (name, number, shown) in numbers {
+        let row = table.lines().find(|line| line.starts_with(name)).unwrap();
+        assert_eq!(row.split_whitespace().nth(2), Some(shown), "{table}");
+        let number = if shown == "?" { "null" } else { number };
+        assert!(json.contains(&format!(r#""environment":"development","version":{number},"#)), "{json}");
+        // A pin matches only whole numbers.
+        let pin = format!("{name}={}", number.trim_matches('"'));
+        assert_eq!(check(&vault, &["--pin", &pin]).run().code(), Some(125), "{pin}");
+    }
 }
 
 #[test]

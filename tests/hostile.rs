@@ -119,6 +119,68 @@ fn a_malformed_project_is_named_by_its_field() {
 }
 
 #[test]
+fn whatever_is_missing_or_refused_in_a_reply_is_named() {
+    let hashes = project().hashes();
+    let tokens = &hashes["meta@acme"]["serviceTokens"];
+    let metadata = json!({ "result": ["salt", null, null, tokens, null] });
+    let secrets = json!({ "result": ["GREETING", "[]"] });
+    let nothing = json!({ "result": [null, null, null, null, null] });
+    let other = json!({ "result": ["salt", null, null, r#"{"stk_other":{}}"#, null] });
+    let no_project = "the database 127.0.0.1 has no project acme";
+    let no_token = format!(
+        "project acme has no service token {TOKEN_ID}: it was revoked, or it belongs to another project"
+    );
+    let no_environment = "project acme has no environment development";
+    for (metadata, secrets, error) in [
+        (&json!({ "result": null }), &secrets, no_project),
+        (&json!({ "result": [] }), &secrets, no_project),
+        (&nothing, &secrets, no_project),
+        (&other, &secrets, no_token.as_str()),
+        (&metadata, &json!({ "result": null }), no_environment),
+        (&metadata, &json!({ "result": [] }), no_environment),
+        (
+            &json!({ "result": [1, 2, 3, 4, 5] }),
+            &secrets,
+            "the project's data is malformed: kdf contains a value that is not text",
+        ),
+        (
+            &metadata,
+            &json!({ "result": ["A"] }),
+            "the project's data is malformed: development:acme has a name without a value",
+        ),
+        (&metadata, &json!({ "result": ["A", null] }), "the project's data is malformed: A is null"),
+        (
+            &metadata,
+            &json!({ "result": [null, "A"] }),
+            "the project's data is malformed: development:acme has a null as a name",
+        ),
+        (
+            &metadata,
+            &json!({ "result": ["A", "[]", "A", "[]"] }),
+            "the project's data is malformed: A is twice in its environment",
+        ),
+        (
+            &metadata,
+            &json!({ "error": "WRONGTYPE hunter2" }),
+            "127.0.0.1 refused to read development:acme: the key is not a hash",
+        ),
+        (
+            &metadata,
+            &json!({ "error": "hunter2 is no code" }),
+            "127.0.0.1 refused to read development:acme: no reason given",
+        ),
+    ] {
+        let vault = Vault::of(&project());
+        let reply = json!([metadata, secrets]).to_string();
+        vault.respond_always(Some(Response::new(200).body(reply.as_str())));
+        let outcome = run(&vault);
+        assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
+        let line = outcome.stderr.lines().next().unwrap();
+        assert_eq!(line, format!("redenv-run: error: {error}"), "{reply}");
+    }
+}
+
+#[test]
 fn metadata_with_the_wrong_number_of_fields_is_refused() {
     for metadata in [json!(["x"]), json!(["x", null, null, null]), json!([0; 6].map(|_| "x"))] {
         let vault = Vault::of(&project());

@@ -148,6 +148,24 @@ fn every_misuse_is_an_error_with_the_next_step() {
 }
 
 #[test]
+fn every_spelling_of_json_is_accepted() {
+    let project = Project::new("acme");
+    let value = |text: &str| project.encrypt(text.as_bytes());
+    let escaped = value("escaped").replace('.', "\\u002e");
+    let spellings = [
+        ("ESCAPED", format!(r#"[{{"\u0076alue":"{escaped}","vers\u0069on":1}}]"#)),
+        ("LAST", format!(r#"[{{"value":"{}","version":2,"value":"{}"}}]"#, value("first"), value("last"))),
+        ("SPACED", format!("\n[\t{{ \"version\" : 3 ,\r\n\"value\" : \"{}\" }} ] ", value("spaced"))),
+        ("NESTED", format!(r#"[{{"user":{{"a":["}}",{{}}]}},"value":"{}"}}]"#, value("nested"))),
+    ];
+    let add =
+        |project: Project, (name, history): &(&str, String)| project.raw_field("development", name, history);
+    let project = spellings.iter().fold(project, add);
+    let expected = [("ESCAPED", "escaped"), ("LAST", "last"), ("NESTED", "nested"), ("SPACED", "spaced")];
+    assert_eq!(seen(&Vault::of(&project), &[]), pairs(&expected));
+}
+
+#[test]
 fn a_required_secret_that_is_empty_is_as_good_as_missing() {
     let project = Project::new("acme").secret("development", "EMPTY", "").secret("development", "FULL", "x");
     let vault = Vault::of(&project);
