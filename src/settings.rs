@@ -26,7 +26,7 @@ use crate::secret::SecretText;
 use crate::ui::report::{Verbosity, join};
 use crate::upstash::{Address, Network};
 use crate::vault::crypto::Salt;
-use crate::vault::fallback::FallbackSettings;
+use crate::vault::fallback::{FallbackSettings, Usage};
 use crate::vault::select::{OnBroken, References, Selection};
 use crate::vault::{Name, Pin};
 
@@ -236,6 +236,11 @@ impl Resolver<'_> {
         if path.is_none() && self.sources.flags.has(Setting::MaxStale) {
             self.problems.push(Problem::Needs(Setting::MaxStale.flag(), Setting::Fallback.flag()));
         }
-        Some(FallbackSettings { path: path?.1, max_stale })
+        let offline = self.switch(Setting::Offline);
+        if path.is_none() && offline {
+            self.problems.push(Problem::Needs(Setting::Offline.flag(), Setting::Fallback.flag()));
+        }
+        let usage = if offline { Usage::Offline } else { Usage::Outage };
+        Some(FallbackSettings { path: path?.1, max_stale, usage })
     }
 }

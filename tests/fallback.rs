@@ -2,6 +2,7 @@
 //! nothing else.
 
 mod content;
+mod offline;
 mod place;
 mod proof;
 

@@ -49,7 +49,7 @@ fn the_page_of_each_command_names_its_options() {
     let selection = "only exclude scope pin raw skip-broken";
     let environment = "require preserve-env pristine keep allow-reserved file keep-token";
     let network = "timeout allow-http ca-file";
-    let fallback = "fallback max-stale";
+    let fallback = "fallback max-stale offline";
     let output = "verbose quiet help";
     let launch = [project, selection, environment, network, fallback, output].join(" ");
     let token = ["project env-file no-env-file", network, output].join(" ");

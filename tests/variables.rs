@@ -167,6 +167,7 @@ fn what_an_env_file_may_not_set_is_ignored_with_a_warning() {
         "REDENV_CA_FILE",
         "REDENV_FALLBACK",
         "REDENV_MAX_STALE",
+        "REDENV_OFFLINE",
         "REDENV_ENV_FILE",
         "REDENV_NO_ENV_FILE",
         "REDENV_ONLY",

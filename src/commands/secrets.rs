@@ -14,7 +14,7 @@ use crate::ui::text::{Shown, join, span};
 use crate::upstash::{self, Patience, Upstash};
 use crate::vault::crypto::Key;
 use crate::vault::derivation::Derivation;
-use crate::vault::fallback::{Fallback, FallbackError};
+use crate::vault::fallback::{Fallback, FallbackError, Usage};
 use crate::vault::select::{self, References, Selected};
 use crate::vault::{self, EncryptedVault, ReplyError, Request};
 
@@ -28,18 +28,25 @@ pub(super) struct Obtained {
     pub(super) fallback_age: Option<Duration>,
 }
 
-/// Upstash can't be reached, and the fallback file can't replace it.
+/// The fallback file can't replace Upstash, which can't be reached or must not be asked.
 #[derive(thiserror::Error, Debug)]
-#[error("{outage}; and the fallback file {path} can't be used: {error}")]
-struct NoFallback {
-    outage: String,
-    path: String,
-    error: FallbackError,
+enum NoFallback {
+    #[error("{outage}; and the fallback file {path} can't be used: {error}")]
+    Outage { outage: String, path: String, error: FallbackError },
+    #[error("--offline: the fallback file {path} can't be used: {error}")]
+    Offline { path: String, error: FallbackError },
 }
 
 impl Failure for NoFallback {
     fn hint(&self) -> Option<String> {
-        self.error.hint().map(String::from)
+        let hint = match self {
+            Self::Offline { error: FallbackError::Absent, .. } => "run it once without --offline to write it",
+            Self::Offline { error: FallbackError::Stale { .. }, .. } => {
+                "run it once without --offline, or raise the limit with --max-stale (REDENV_MAX_STALE)"
+            }
+            Self::Outage { error, .. } | Self::Offline { error, .. } => error.hint()?,
+        };
+        Some(hint.into())
     }
 }
 
@@ -71,26 +78,34 @@ pub(super) fn obtain(
     if let Some(salt) = token.salt.or_else(|| fallback.as_ref().and_then(Fallback::salt)) {
         derivation.start(salt)?;
     }
+    let decryption = Decryption { settings, request: &request, derivation, deadline, report, stages };
+    let obtained = match fallback {
+        Some(fallback) if fallback.usage() == Usage::Offline => decryption.of_fallback(fallback, None)?,
+        fallback => online(decryption, fallback)?,
+    };
+    warn_of_skipped(&obtained.selected, settings.selection.references, report);
+    Ok(obtained)
+}
+
+/// Fetches the secrets from Upstash, or reads them from the fallback file if Upstash can't be reached.
+fn online(decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<Obtained, Box<dyn Failure>> {
+    let Decryption { settings, request, deadline, report, .. } = decryption;
     let patience = match &fallback {
         Some(fallback) if fallback.is_usable() => Patience::FewAttempts,
         _ => Patience::UntilDeadline,
     };
-    let fetched = fetch(store, &request, deadline, patience, report);
-    stages.end("fetch");
-
-    let decryption = Decryption { settings, request: &request, derivation, deadline, report, stages };
-    let obtained = match (fetched, fallback) {
-        (Ok(reply), fallback) => decryption.of_reply(&reply, fallback)?,
-        (Err(error), Some(fallback)) if error.is_outage() => decryption.of_fallback(fallback, &error)?,
+    let fetched = fetch(&settings.store, request, deadline, patience, report);
+    decryption.stages.end("fetch");
+    match (fetched, fallback) {
+        (Ok(reply), fallback) => decryption.of_reply(&reply, fallback),
+        (Err(error), Some(fallback)) if error.is_outage() => decryption.of_fallback(fallback, Some(&error)),
         (Err(error), fallback) => {
             if error.is_revocation() {
                 delete(fallback.as_ref(), report);
             }
-            return Err(error.into());
+            Err(error.into())
         }
-    };
-    warn_of_skipped(&obtained.selected, settings.selection.references, report);
-    Ok(obtained)
+    }
 }
 
 /// The raw reply of Upstash.
@@ -139,15 +154,18 @@ impl Decryption<'_> {
         Ok(Obtained { selected: select(vault, &pek, settings, stages)?, fallback_age: None })
     }
 
-    /// Decrypts the reply in the fallback file because of `outage`.
+    /// Decrypts the reply in the fallback file, because of an outage or `--offline`.
     fn of_fallback(
         self,
         fallback: Fallback<'_>,
-        outage: &upstash::Error,
+        outage: Option<&upstash::Error>,
     ) -> Result<Obtained, Box<dyn Failure>> {
         let Self { settings, request, derivation, deadline, report, stages } = self;
         let path = fallback.path();
-        let unusable = |error| NoFallback { outage: outage.to_string(), path: path.clone(), error };
+        let unusable = |error| match (outage, path.clone()) {
+            (Some(outage), path) => NoFallback::Outage { outage: outage.to_string(), path, error },
+            (None, path) => NoFallback::Offline { path, error },
+        };
         let stored = fallback.read().map_err(unusable)?;
         let vault = vault::parse(&stored.reply, request).map_err(|error| match error {
             error @ ReplyError::Expired { .. } => Box::from(error),
@@ -160,7 +178,11 @@ impl Decryption<'_> {
         let pek = vault.decrypt_pek(&token_key).map_err(|_| unusable(FallbackError::WrongKey))?;
         stages.end("derive");
         stored.verify(&pek).map_err(unusable)?;
-        report.warning(&format!("{outage}; starting from {path}, fetched {} ago", span(stored.age)));
+        let starting = format!("starting from {path}, fetched {} ago", span(stored.age));
+        match outage {
+            Some(outage) => report.warning(&format!("{outage}; {starting}")),
+            None => report.detail(|| starting),
+        }
         Ok(Obtained { selected: select(vault, &pek, settings, stages)?, fallback_age: Some(stored.age) })
     }
 }

@@ -36,6 +36,7 @@ pub(crate) enum Setting {
     CaFile,
     Fallback,
     MaxStale,
+    Offline,
     Verbose,
     Quiet,
 }
@@ -285,6 +286,14 @@ pub(crate) const GROUPS: &[Group] = &[
                 .flag("max-stale", "TIME")
                 .default("24h")
                 .help("Use FILE only while it is younger"),
+            Row::new(S::Offline, &["REDENV_OFFLINE"])
+                .kind(Kind::Switch)
+                .flag("offline", "")
+                .help("Start from FILE at once, without any request")
+                .more(
+                    "Needs `--fallback`. The age limit is the same. Without a request, redenv-run can't notice \
+                     that a token was revoked or a secret changed.",
+                ),
         ],
     },
     Group {

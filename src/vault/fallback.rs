@@ -27,16 +27,27 @@ const SKEW: Duration = Duration::from_secs(60);
 /// The mode bits for other users who may write.
 const OTHERS_MAY_WRITE: u32 = 0o022;
 
-/// The settings `--fallback` and `--max-stale`.
+/// The settings `--fallback`, `--max-stale` and `--offline`.
 #[derive(Debug)]
 pub(crate) struct FallbackSettings {
     pub(crate) path: PathBuf,
     pub(crate) max_stale: Duration,
+    pub(crate) usage: Usage,
+}
+
+/// When a launch uses the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// If Upstash can't be reached.
+    Outage,
+    /// `--offline`: at once, without any request.
+    Offline,
 }
 
 /// The fallback file of a launch, as it was found at the start.
 pub(crate) struct Fallback<'a> {
     path: &'a Path,
+    usage: Usage,
     request: &'a Request<'a>,
     found: Result<Found, FallbackError>,
 }
@@ -136,7 +147,12 @@ impl<'a> Fallback<'a> {
     pub(crate) fn open(settings: &'a FallbackSettings, request: &'a Request<'a>) -> Self {
         let path = settings.path.as_path();
         let found = find(path, request, settings.max_stale);
-        Self { path, request, found }
+        Self { path, usage: settings.usage, request, found }
+    }
+
+    /// When the launch uses the file.
+    pub(crate) fn usage(&self) -> Usage {
+        self.usage
     }
 
     /// The salt in the file. The derivation can start with it: a wrong salt only costs time.
