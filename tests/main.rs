@@ -17,6 +17,7 @@ mod demo;
 mod docker;
 mod docs;
 mod env_file;
+mod env_loaders;
 mod environment;
 #[cfg(target_os = "linux")]
 mod executable;
