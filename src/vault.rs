@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub(crate) use encrypted::{Broken, EncryptedVault};
-pub(crate) use history::{Pin, VersionNumber};
-pub(crate) use reply::{ReplyError, check_supported, malformed, parse, time};
+pub(crate) use history::{Pin, VersionNumber, time};
+pub(crate) use reply::{ReplyError, check_supported, malformed, parse};
 
 use crate::secret::SecretText;
 use crate::ui::text::Shown;

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::reply::time;
 use crate::ui::text::Shown;
 
 /// A history as it stands in the reply.
@@ -168,6 +170,16 @@ impl fmt::Display for Pin {
             Self::Before(count) => write!(f, "~{count}"),
         }
     }
+}
+
+/// A time as ISO 8601 text, in UTC unless it says otherwise, or as milliseconds since 1970.
+pub(crate) fn time(json: &RawValue) -> Option<SystemTime> {
+    if let Ok(Text(text)) = serde_json::from_str(json.get()) {
+        let in_utc = |_| TimeZone::UTC.to_timestamp(text.parse::<DateTime>()?);
+        return SystemTime::try_from(text.parse::<Timestamp>().or_else(in_utc).ok()?).ok();
+    }
+    let milliseconds: f64 = serde_json::from_str(json.get()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(milliseconds / 1e3).ok()?)
 }
 
 #[cfg(test)]

@@ -1,16 +1,13 @@
 //! Parses the reply to a [`Request`]: the project's metadata, then one answer per environment.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::crypto::Salt;
 use super::encrypted::{EncryptedVault, Fields, Token};
-use super::history::{History, Members, Text};
+use super::history::{History, Members, Text, time};
 use super::{ALGORITHM, KDF, Name, Request};
 use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, join};
@@ -210,14 +207,4 @@ fn text(item: Item<'_>, field: &str) -> Result<Option<String>, ReplyError> {
 
 pub(crate) fn malformed(field: impl Into<String>, problem: &'static str) -> ReplyError {
     ReplyError::Field { field: field.into(), problem }
-}
-
-/// A time as ISO 8601 text, in UTC unless it says otherwise, or as milliseconds since 1970.
-pub(crate) fn time(json: &RawValue) -> Option<SystemTime> {
-    if let Ok(Text(text)) = serde_json::from_str(json.get()) {
-        let in_utc = |_| TimeZone::UTC.to_timestamp(text.parse::<DateTime>()?);
-        return SystemTime::try_from(text.parse::<Timestamp>().or_else(in_utc).ok()?).ok();
-    }
-    let milliseconds: f64 = serde_json::from_str(json.get()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(milliseconds / 1e3).ok()?)
 }
