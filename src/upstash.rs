@@ -17,6 +17,7 @@ mod attempt;
 mod certificates;
 mod connect;
 mod error;
+mod outage;
 mod progress;
 pub(crate) mod proxy;
 mod redis_error;
@@ -37,7 +38,7 @@ pub(crate) use retry::{Patience, Retry};
 
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
-use error::Peer;
+use outage::Peer;
 
 /// Bytes that ureq reads at a time: two TLS records. Its default is memory that a small vault would not need.
 const INPUT_BUFFER: usize = 32 * 1024;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
 
 use super::connect::{Arrived, Names, Race};
-use super::error::{LIMIT, Problem, Transient, Trouble};
+use super::error::{LIMIT, Problem, Trouble};
+use super::outage::Transient;
 use super::progress::{Phase, Progress};
 use super::{Upstash, retry, translate};
 use crate::deadline::Deadline;

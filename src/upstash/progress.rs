@@ -20,16 +20,23 @@ struct State {
     tried: Vec<Tried>,
 }
 
-/// The part of an attempt that is under way.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// The part of an attempt that is under way, with the message for one that did not end in time.
+#[derive(thiserror::Error, Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     #[default]
+    #[error("no time was left to send the request")]
     Start,
+    #[error("the name lookup took too long")]
     NameLookup,
+    #[error("the connection took too long")]
     Connection,
+    #[error("the proxy took too long")]
     Proxy,
+    #[error("the TLS handshake took too long")]
     Tls,
+    #[error("no answer came")]
     Answer,
+    #[error("the answer did not end")]
     Body,
 }
 
@@ -79,20 +86,6 @@ impl Progress {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Start => "no time was left to send the request",
-            Self::NameLookup => "the name lookup took too long",
-            Self::Connection => "the connection took too long",
-            Self::Proxy => "the proxy took too long",
-            Self::Tls => "the TLS handshake took too long",
-            Self::Answer => "no answer came",
-            Self::Body => "the answer did not end",
-        })
     }
 }
 

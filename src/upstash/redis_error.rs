@@ -13,9 +13,11 @@ pub(crate) enum RedisError {
     Quota,
     #[error("the key is not a hash")]
     WrongType,
-    /// Any other, by its code if it has one, such as `ERR`.
-    #[error("{}", .0.as_ref().map_or_else(|| "no reason given".to_owned(), |code| format!("error code {code}")))]
-    Other(Option<String>),
+    /// Any other error, by its code, such as `ERR`.
+    #[error("error code {0}")]
+    Code(String),
+    #[error("no reason given")]
+    Unknown,
 }
 
 impl RedisError {
@@ -29,10 +31,8 @@ impl RedisError {
             _ if text.contains("max requests limit") || text.contains("max daily request limit") => {
                 Self::Quota
             }
-            _ => {
-                let is_code = (2..=16).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase());
-                Self::Other(is_code.then(|| code.to_owned()))
-            }
+            _ if is_code(code) => Self::Code(code.to_owned()),
+            _ => Self::Unknown,
         }
     }
 
@@ -42,8 +42,12 @@ impl RedisError {
         struct Body {
             error: String,
         }
-        serde_json::from_slice::<Body>(body).map_or(Self::Other(None), |body| Self::classify(&body.error))
+        serde_json::from_slice::<Body>(body).map_or(Self::Unknown, |body| Self::classify(&body.error))
     }
+}
+
+fn is_code(word: &str) -> bool {
+    (2..=16).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -59,9 +63,9 @@ mod tests {
             ("ERR max requests limit exceeded. Limit: 10000, Usage: 10001", RedisError::Quota),
             ("ERR max daily request limit exceeded", RedisError::Quota),
             ("WRONGTYPE Operation against a key", RedisError::WrongType),
-            ("ERR unknown command 'hunter2'", RedisError::Other(Some("ERR".into()))),
-            ("hunter2 is no command", RedisError::Other(None)),
-            ("", RedisError::Other(None)),
+            ("ERR unknown command 'hunter2'", RedisError::Code("ERR".into())),
+            ("hunter2 is no command", RedisError::Unknown),
+            ("", RedisError::Unknown),
         ] {
             assert_eq!(RedisError::classify(text), kind, "{text}");
         }

@@ -9,7 +9,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use ureq::http::HeaderMap;
 
 use super::Upstash;
-use super::error::{Error, Outage, Transient, Trouble};
+use super::error::{Error, Trouble};
+use super::outage::{Outage, Transient};
 use crate::deadline::Deadline;
 use crate::ui::text::Shown;
 

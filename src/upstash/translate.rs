@@ -4,7 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use super::RedisError;
-use super::error::{Problem, Transient, Trouble};
+use super::error::{Problem, Trouble};
+use super::outage::Transient;
 
 /// The trouble that an answer other than 200 tells of.
 pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration>) -> Trouble {

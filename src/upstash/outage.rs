@@ -1,0 +1,153 @@
+//! A database that can't be reached, or does not serve the request for now.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::progress::{Phase, Tried};
+use super::{Address, Proxy};
+use crate::ui::text::{Shown, span};
+
+const MORE_TIME: &str = "allow more time with --timeout (REDENV_TIMEOUT)";
+
+/// A database that could not be reached, or did not serve the request in time.
+#[derive(Debug)]
+pub(crate) struct Outage {
+    pub(super) peer: Peer,
+    /// The deadline that passed; `None` when the client gave up before.
+    pub(super) within: Option<Duration>,
+    pub(super) reason: Transient,
+    pub(super) attempts: u32,
+}
+
+/// A failure that may pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Transient {
+    #[error("its name is unknown")]
+    UnknownName,
+    #[error("the name lookup failed")]
+    NameLookup,
+    #[error("{}", each(.0))]
+    Unconnected(Vec<Tried>),
+    /// The connection broke.
+    #[error("{}", broken(*.0))]
+    Broken(io::ErrorKind),
+    #[error("{0}")]
+    Timeout(Phase),
+    /// 429 or 5xx, with the wait that `Retry-After` asks for.
+    #[error("it answered HTTP {status}{}{}", if *status == 429 { " (too many requests)" } else { "" }, asked(*retry_after))]
+    Status { status: u16, retry_after: Option<Duration> },
+}
+
+/// The database's host, and the way to it, for messages.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(super) host: String,
+    /// The port, unless it is the scheme's own.
+    port: Option<u16>,
+    /// The host of the proxy, and the variable that names it.
+    proxy: Option<(String, &'static str)>,
+}
+
+impl Outage {
+    pub(super) fn hint(&self) -> Option<String> {
+        let hint = match (&self.reason, &self.peer.proxy) {
+            (Transient::Status { .. }, _) => None,
+            (_, Some((_, variable))) => {
+                return Some(format!("check {variable}, and that the proxy allows connections to this host"));
+            }
+            (Transient::UnknownName, None) => Some("check the host in UPSTASH_REDIS_URL"),
+            (Transient::NameLookup | Transient::Timeout(Phase::NameLookup), None) => {
+                Some("check this machine's network and name servers")
+            }
+            (Transient::Broken(_), None) => Some("check UPSTASH_REDIS_URL and this machine's network"),
+            (Transient::Unconnected(_), None) => Some(
+                "check UPSTASH_REDIS_URL, this machine's network and firewall; set HTTPS_PROXY if you need a proxy",
+            ),
+            (Transient::Timeout(_), None) => None,
+        };
+        hint.or(self.within.map(|_| MORE_TIME)).map(String::from)
+    }
+}
+
+impl std::error::Error for Outage {}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { peer, within, reason, attempts } = self;
+        let failed = match reason {
+            Transient::Timeout(_) => "did not answer",
+            Transient::Status { .. } => "did not serve the request",
+            _ => "could not be reached",
+        };
+        write!(f, "{peer} {failed}")?;
+        if let Some(deadline) = within {
+            write!(f, " within {}", span(*deadline))?;
+        }
+        write!(f, ": {reason}")?;
+        if *attempts > 1 { write!(f, " ({attempts} attempts)") } else { Ok(()) }
+    }
+}
+
+impl Transient {
+    /// Whether the attempt came to no end of its own.
+    pub(super) fn is_cut_short(&self) -> bool {
+        match self {
+            Self::Timeout(_) => true,
+            Self::Unconnected(tried) => tried.iter().any(|one| one.failure.is_none()),
+            _ => false,
+        }
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl Peer {
+    pub(super) fn new(address: &Address, proxy: Option<&Proxy>) -> Self {
+        Self {
+            host: address.host().to_owned(),
+            port: address.unusual_port(),
+            proxy: proxy.map(|proxy| (proxy.host().to_owned(), proxy.variable())),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Shown(&self.host))?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        match &self.proxy {
+            Some((proxy, _)) => write!(f, " through the proxy {}", Shown(proxy)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What each address did; a single address needs no name.
+fn each(tried: &[Tried]) -> String {
+    match tried {
+        [only] => only.to_string(),
+        all => all.iter().map(|one| format!("{}: {one}", one.address)).collect::<Vec<_>>().join("; "),
+    }
+}
+
+fn broken(kind: io::ErrorKind) -> String {
+    match kind {
+        io::ErrorKind::UnexpectedEof => "the connection was closed early".into(),
+        kind => kind.to_string(),
+    }
+}
+
+/// The wait that `Retry-After` asks for, in whole seconds: a date is a fraction of one away.
+fn asked(wait: Option<Duration>) -> String {
+    let whole = |wait: Duration| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    wait.map(|wait| format!(" and asks to wait {}", span(Duration::from_secs(whole(wait)))))
+        .unwrap_or_default()
+}
