@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::support::launcher::{Launcher, launcher};
-use crate::support::project::Project;
+use crate::support::project::{self, Project};
 use crate::support::vault::Vault;
 
 const VALUES: [&str; 4] = ["value-of-db", "value-of-key", "value-of-port", "first-value"];
@@ -57,7 +57,7 @@ fn steady(text: &str) -> String {
 }
 
 fn check(vault: &Vault, arguments: &[&str]) -> Launcher {
-    launcher(vault).arg("check").args(arguments)
+    launcher(vault).env("REDENV_TOKEN_SALT", project::TOKEN_SALT).arg("check").args(arguments)
 }
 
 const STAGES: &str = "stages   settings, fetch, parse, derive, decrypt, select, environment\n";
@@ -89,7 +89,7 @@ fn the_table_tells_what_becomes_of_each_in_commands_environment() {
 project acme, environment production, development: 1 secret
 
 NAME  ENVIRONMENT  VERSION  AGE  SIZE
-KEY   development        1   2d    12  from APP_KEY, replaces the inherited
+KEY   development        1   2d    12  from APP_KEY, replaces the inherited variable
 
 ";
     assert_eq!(steady(&outcome.stdout), format!("{table}{STAGES}ready to launch\n"));
@@ -98,7 +98,7 @@ KEY   development        1   2d    12  from APP_KEY, replaces the inherited
 project acme, environment development: 2 secrets
 
 NAME     ENVIRONMENT  VERSION   AGE  SIZE
-APP_KEY  development        1    2d    12  not injected: the inherited is preserved
+APP_KEY  development        1    2d    12  not injected: the inherited variable is kept
 DB_URL   development        1  313d    11
 
 ";
@@ -126,6 +126,18 @@ fn a_selection_that_leaves_nothing_has_no_table() {
     let outcome = check(&vault, &["--only", "APP_*", "--exclude", "*_KEY"]).run();
     let text = format!("project acme, environment development: 0 secrets\n\n{STAGES}ready to launch\n");
     assert_eq!((outcome.code(), steady(&outcome.stdout)), (Some(0), text));
+}
+
+#[test]
+fn a_launch_without_the_salt_could_be_faster_and_the_line_to_add_is_shown() {
+    let vault = vault();
+    let line =
+        format!("faster   with this line in the settings: REDENV_TOKEN_SALT={}\n", project::TOKEN_SALT);
+    let without = check(&vault, &[]).env_remove("REDENV_TOKEN_SALT").run();
+    assert!(without.stdout.ends_with(&format!("{line}ready to launch\n")), "{}", without.stdout);
+    let another = check(&vault, &[]).env("REDENV_TOKEN_SALT", "00".repeat(16)).run();
+    assert!(another.stdout.contains(&line), "{}", another.stdout);
+    assert!(!check(&vault, &[]).run().stdout.contains("faster"));
 }
 
 #[test]
@@ -171,9 +183,11 @@ fn json_tells_the_same_to_programs() {
                 "REDENV_PROJECT",
                 "REDENV_TOKEN_ID",
                 "REDENV_TOKEN_KEY",
+                "REDENV_TOKEN_SALT",
                 "UPSTASH_REDIS_TOKEN",
                 "UPSTASH_REDIS_URL",
             ],
+            "token_salt": project::TOKEN_SALT,
             "fallback_age_seconds": null,
             "command": null,
             "stages": null,

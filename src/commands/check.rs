@@ -1,15 +1,14 @@
-//! `check`: what a launch would do, as a table or as JSON. Names, versions, ages and sizes; never
-//! a value.
+//! `check`: everything but the exec, then a table or JSON of names, versions, ages and sizes. No value is shown.
 
 use std::ffi::OsString;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::command::CheckFormat;
+use super::CheckFormat;
 use super::launch::report_child;
 use super::secrets::{self, Obtained};
 use super::start::Start;
@@ -23,8 +22,7 @@ use crate::ui::output::print;
 use crate::ui::report::{Colour, Shown, shown_json};
 use crate::ui::stages::Stages;
 use crate::ui::table::{Column, Table};
-use crate::ui::time;
-use crate::vault::select::Selected;
+use crate::ui::time::{age, iso_8601, milliseconds};
 use crate::vault::{Name, Secret, VersionNumber};
 
 /// Does everything but the exec, and prints the result.
@@ -42,18 +40,19 @@ fn checked(format: CheckFormat, command: &[OsString], start: Start) -> Result<St
     };
     stages.end("settings");
 
-    let Obtained { selected, fallback_age } = secrets::obtain(&settings, &start, &mut stages)?;
+    let obtained = secrets::obtain(&settings, &start, &mut stages)?;
+    let secrets = &obtained.selected.secrets;
 
     let Start { environment, report, .. } = start;
-    let mut child = environment::build(environment, &selected.secrets, &settings.policy)?;
-    let _files = MemoryFiles::create(&settings.files, &selected.secrets, &mut child)?;
+    let mut child = environment::build(environment, secrets, &settings.policy)?;
+    let _files = MemoryFiles::create(&settings.files, secrets, &mut child)?;
     report_child(&child, report);
     let size = program.as_ref().map_or(0, |program| exec::size(program, &command[1..]));
     exec::check_sizes(&child.environment, size)?;
     stages.end("environment");
 
     let path = program.as_ref().map(|program| program.path.as_path());
-    let checked = Checked::new(&settings, &selected, &child, path, fallback_age, &stages);
+    let checked = Checked::new(&settings, &obtained, &child, path, &stages);
     Ok(match format {
         CheckFormat::Json => checked.json(),
         CheckFormat::Table => checked.text(Colour::of(&io::stdout())),
@@ -78,7 +77,7 @@ impl Failure for NotReady {
     }
 }
 
-/// The result of a check.
+/// The result of a check, as `--format json` prints it.
 #[derive(Serialize, Debug)]
 struct Checked<'s> {
     project: &'s str,
@@ -86,6 +85,11 @@ struct Checked<'s> {
     secrets: Vec<Row<'s>>,
     skipped: Vec<Skipped<'s>>,
     removed: &'s [String],
+    /// The salt, which is not a secret.
+    token_salt: String,
+    /// Whether a launch can derive the key during the request, because it knows the salt.
+    #[serde(skip)]
+    knows_salt: bool,
     fallback_age_seconds: Option<u64>,
     command: Option<String>,
     stages: Vec<Stage>,
@@ -103,7 +107,7 @@ struct Row<'s> {
     effect: Effect,
 }
 
-/// What becomes of a secret in COMMAND's environment.
+/// How a secret gets into the command's environment.
 #[derive(Serialize, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 enum Effect {
@@ -128,22 +132,21 @@ struct Stage {
 }
 
 impl<'s> Checked<'s> {
-    /// Gathers what is told.
     fn new(
         settings: &'s Settings,
-        selected: &'s Selected,
+        obtained: &'s Obtained,
         child: &'s Child,
         program: Option<&Path>,
-        fallback_age: Option<Duration>,
         stages: &Stages,
     ) -> Self {
+        let Obtained { selected, salt, fallback_age } = obtained;
         let now = SystemTime::now();
         let row = |(name, secret): (&'s String, &'s Secret)| Row {
             name,
             vault_name: &secret.vault_name,
             environment: secret.environment.as_str(),
             version: secret.version.as_ref(),
-            created_at: secret.created_at.and_then(time::iso_8601),
+            created_at: secret.created_at.and_then(iso_8601),
             age_seconds: secret
                 .created_at
                 .and_then(|at| now.duration_since(at).ok())
@@ -161,6 +164,8 @@ impl<'s> Checked<'s> {
                 .map(|(name, why)| Skipped { name, reason: why.to_string() })
                 .collect(),
             removed: &child.removed,
+            token_salt: salt.to_string(),
+            knows_salt: settings.token.salt == Some(*salt) || settings.fallback.is_some(),
             fallback_age_seconds: fallback_age.map(|age| age.as_secs()),
             command: program.map(|path| path.to_string_lossy().into_owned()),
             stages: stages
@@ -174,13 +179,13 @@ impl<'s> Checked<'s> {
         }
     }
 
-    /// One JSON object, ended by a newline.
+    /// One JSON object on a line.
     fn json(&self) -> String {
-        // Strings and numbers alone: nothing in it can fail to serialize.
+        // Strings and numbers always serialize.
         shown_json(&serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// The table and what stands around it.
+    /// The table, and the lines around it.
     fn text(&self, colour: Colour) -> String {
         let environments: Vec<String> =
             self.environments.iter().map(|name| Shown(name).to_string()).collect();
@@ -200,7 +205,7 @@ impl<'s> Checked<'s> {
                     Shown(row.environment).to_string(),
                     row.version.map_or_else(|| "?".to_owned(), ToString::to_string),
                     row.age_seconds
-                        .map_or_else(|| "?".to_owned(), |seconds| time::age(Duration::from_secs(seconds))),
+                        .map_or_else(|| "?".to_owned(), |seconds| age(Duration::from_secs(seconds))),
                     row.size.to_string(),
                     row.note(),
                 ],
@@ -217,17 +222,16 @@ impl<'s> Checked<'s> {
             text.push_str(&table.render(colour, None));
             text.push('\n');
         }
-        let command = self.command.as_deref().map(|command| format!("command  {}\n", Shown(command)));
-        let stages: Vec<String> = self
-            .stages
-            .iter()
-            .map(|stage| format!("{} {}", stage.name, time::milliseconds(stage.time)))
-            .collect();
-        let stages = format!("stages   {}\n", stages.join(", "));
-        text + command.as_deref().unwrap_or_default()
-            + &stages
-            + &colour.paint("32", "ready to launch")
-            + "\n"
+        if let Some(command) = &self.command {
+            let _ = writeln!(text, "command  {}", Shown(command));
+        }
+        let stages = self.stages.iter().map(|stage| format!("{} {}", stage.name, milliseconds(stage.time)));
+        let _ = writeln!(text, "stages   {}", stages.collect::<Vec<_>>().join(", "));
+        if !self.knows_salt {
+            let salt = &self.token_salt;
+            let _ = writeln!(text, "faster   with this line in the settings: REDENV_TOKEN_SALT={salt}");
+        }
+        text + &colour.paint("32", "ready to launch") + "\n"
     }
 }
 
@@ -235,8 +239,8 @@ impl Row<'_> {
     fn note(&self) -> String {
         let effect = match self.effect {
             Effect::Added => "",
-            Effect::Replaces => "replaces the inherited",
-            Effect::KeptInherited => "not injected: the inherited is preserved",
+            Effect::Replaces => "replaces the inherited variable",
+            Effect::KeptInherited => "not injected: the inherited variable is kept",
             Effect::File => "as a file",
         };
         let renamed = if self.name == self.vault_name {

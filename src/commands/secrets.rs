@@ -12,7 +12,7 @@ use crate::ui::report::Report;
 use crate::ui::stages::Stages;
 use crate::ui::text::{Shown, join, span};
 use crate::upstash::{self, Patience, Upstash};
-use crate::vault::crypto::Key;
+use crate::vault::crypto::{Key, Salt};
 use crate::vault::derivation::Derivation;
 use crate::vault::fallback::{Fallback, FallbackError, Usage};
 use crate::vault::select::{self, References, Selected};
@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_millis(400);
 /// The selected secrets.
 pub(super) struct Obtained {
     pub(super) selected: Selected,
+    /// The salt of the service token.
+    pub(super) salt: Salt,
     /// The age of the fallback file that they come from, if it wasn't Upstash.
     pub(super) fallback_age: Option<Duration>,
 }
@@ -151,7 +153,8 @@ impl Decryption<'_> {
             write(fallback, &vault, &pek, deadline, report);
             stages.end("fallback");
         }
-        Ok(Obtained { selected: select(vault, &pek, settings, stages)?, fallback_age: None })
+        let salt = vault.salt();
+        Ok(Obtained { selected: select(vault, &pek, settings, stages)?, salt, fallback_age: None })
     }
 
     /// Decrypts the reply in the fallback file, because of an outage or `--offline`.
@@ -183,7 +186,8 @@ impl Decryption<'_> {
             Some(outage) => report.warning(&format!("{outage}; {starting}")),
             None => report.detail(|| starting),
         }
-        Ok(Obtained { selected: select(vault, &pek, settings, stages)?, fallback_age: Some(stored.age) })
+        let (salt, fallback_age) = (vault.salt(), Some(stored.age));
+        Ok(Obtained { selected: select(vault, &pek, settings, stages)?, salt, fallback_age })
     }
 }
 
