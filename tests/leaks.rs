@@ -7,7 +7,7 @@ use std::process::Stdio;
 #[cfg(target_os = "linux")]
 use std::time::Duration;
 
-use crate::failures::{CANARY, FAILURES};
+use crate::failures::{CANARY, failures};
 #[cfg(target_os = "linux")]
 use crate::support::launcher::Launcher;
 use crate::support::launcher::{Outcome, launcher};
@@ -30,12 +30,13 @@ fn assert_silent(what: &str, outcome: &Outcome, vault: &Vault) {
 
 #[test]
 fn no_failure_shows_a_secret_a_key_or_a_token_at_any_verbosity() {
-    for failure in FAILURES {
+    for failure in failures() {
+        let what = failure.lines.join("\n");
         for verbosity in [None, Some("-v"), Some("-q")] {
-            let (vault, launcher) = failure.set_up();
-            let outcome = launcher.args(verbosity).program(["echo", ARGUMENT]).run();
-            assert_eq!(outcome.code(), Some(125), "{}", failure.what);
-            assert_silent(failure.what, &outcome, &vault);
+            let (vault, launch) = failure.set_up();
+            let outcome = launch.args(verbosity).program(["echo", ARGUMENT]).run();
+            assert_eq!(outcome.code(), Some(125), "{what}");
+            assert_silent(&what, &outcome, &vault);
         }
     }
 }

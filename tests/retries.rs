@@ -14,9 +14,6 @@ use crate::support::vault::{Response, Vault};
 
 /// What `-v` begins with.
 const READ: &str = "project acme, environment development";
-const REST_URL: &str = "hint: set UPSTASH_REDIS_URL to the REST URL from the database's page";
-const NOT_HTTP: &str = "error: 127.0.0.1 did not answer in HTTP";
-const CHECK_PORT: &str = "hint: check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there";
 
 fn project() -> Project {
     Project::new("acme").secret("development", "GREETING", "hello")
@@ -92,72 +89,6 @@ fn a_refused_connection_is_tried_again() {
     assert_started(&outcome);
     assert_eq!(attempts(&outcome)[0], "1 at 127.0.0.1 failed: connection refused");
     assert_eq!((vault.requests().len(), started.requests().len()), (0, 1));
-}
-
-#[test]
-fn what_does_not_pass_is_not_tried_again() {
-    let forbidden = "hint: check that the token and this machine's IP address may use this database";
-    let upstash_token = "hint: copy the REST token from the database's page, with a trailing =; the database's password does not work here";
-    let page = "hint: set UPSTASH_REDIS_URL to the REST URL from the database's page";
-    let quota = [
-        "error: 127.0.0.1 refused the request: the database's request quota is used up",
-        "hint: raise the quota in Upstash's console, or wait for its next period",
-    ];
-    let rejected = |why: &str| format!("error: 127.0.0.1 rejected the Upstash token ({why})");
-    let (by_status, by_error, by_reply) = (rejected("HTTP 401"), rejected("HTTP 400"), rejected("WRONGPASS"));
-    let redirect = |status: u16| {
-        let answer = Response::new(status).header("Location", "https://elsewhere.example/");
-        let error = format!(
-            "error: 127.0.0.1 redirects to another URL (HTTP {status}), which redenv-run does not follow"
-        );
-        (answer, vec![error, "hint: set UPSTASH_REDIS_URL to the database's own REST URL".into()])
-    };
-    let no_api = |status: u16| {
-        let error = format!("error: 127.0.0.1 has no Upstash REST API at this URL (HTTP {status})");
-        (Response::new(status), vec![error, page.into()])
-    };
-    let malformed = |body: &str, at: usize| {
-        let error =
-            format!("error: 127.0.0.1 did not answer like an Upstash REST API (invalid JSON at byte {at})");
-        (Response::new(200).body(body), vec![error, REST_URL.into()])
-    };
-    let other = |status: u16, body: &str, lines: &[&str]| {
-        (Response::new(status).body(body), lines.iter().map(|&line| line.to_owned()).collect())
-    };
-    let raw = |bytes: &str| (Response::raw(bytes), vec![NOT_HTTP.into(), CHECK_PORT.into()]);
-    let refused = "error: 127.0.0.1 refused the request (HTTP 400): error code ERR";
-    let cases: Vec<(Response, Vec<String>)> = vec![
-        other(400, r#"{"error":"ERR failed to parse 'hunter2'"}"#, &[refused]),
-        other(400, "hunter2", &["error: 127.0.0.1 refused the request (HTTP 400): no reason given"]),
-        other(413, "", &["error: 127.0.0.1 refused the request (HTTP 413): no reason given"]),
-        other(401, "", &[&by_status, upstash_token]),
-        other(401, r#"{"error":"Unauthorized"}"#, &[&by_status, upstash_token]),
-        other(400, r#"{"error":"WRONGPASS invalid or missing auth token"}"#, &[&by_error, upstash_token]),
-        other(403, "", &["error: 127.0.0.1 denied access (HTTP 403)", forbidden]),
-        other(429, r#"{"error":"ERR max requests limit exceeded. Limit: 9, Usage: 10"}"#, &quota),
-        other(400, r#"{"error":"ERR max daily request limit exceeded. Limit: 9, Usage: 10"}"#, &quota),
-        other(200, r#"[{"error":"ERR max requests limit exceeded."},{"error":"ERR"}]"#, &quota),
-        other(200, r#"[{"error":"WRONGPASS hunter2"},{"result":[]}]"#, &[&by_reply, upstash_token]),
-        redirect(301),
-        redirect(302),
-        redirect(307),
-        redirect(308),
-        no_api(404),
-        no_api(405),
-        malformed("", 0),
-        malformed("hunter2", 0),
-        malformed(r#"[{"result":"hunter2"}]"#, 19),
-        raw("hunter2\r\n\r\n"),
-        raw("HTTP/1.1 two hundred\r\n\r\n"),
-    ];
-    for (response, lines) in cases {
-        let vault = Vault::of(&project());
-        vault.respond_always(Some(response));
-        let outcome = patient(&vault).run().without_sources();
-        let said: Vec<&str> = [READ].into_iter().chain(lines.iter().map(String::as_str)).collect();
-        outcome.assert_failed(125, &said);
-        assert_eq!(vault.requests().len(), 1, "{lines:?}");
-    }
 }
 
 #[test]
