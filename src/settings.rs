@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::child::environment::{Environment, Inherit, OwnVariables, Policy, Preserve};
+use crate::child::environment::{Environment, Inherit, OwnVariables, Policy, Preserve, RequiredFile};
 use crate::secret::SecretText;
 use crate::ui::report::{Verbosity, join};
 use crate::upstash::{Address, Network};
@@ -212,7 +212,25 @@ impl Resolver<'_> {
             inherit: if pristine { Inherit::Pristine { keep } } else { Inherit::All },
             allow_reserved: self.list(Setting::AllowReserved).into_iter().collect(),
             require: self.list(Setting::Require),
+            require_from: self.require_from(),
         }
+    }
+
+    fn require_from(&mut self) -> Option<RequiredFile> {
+        let (name, path) = self.path(Setting::RequireFrom)?;
+        let names = match file::read(&path, file::LIMIT, Some(self.sources.deadline)) {
+            Ok(bytes) => env_file::names(&bytes),
+            Err(error) => {
+                self.problems.push(Problem::Unreadable { name, path, error });
+                return None;
+            }
+        };
+        match names {
+            Ok(names) if names.is_empty() => self.problems.push(Problem::RequiresNothing { name, path }),
+            Ok(names) => return Some(RequiredFile { path, names }),
+            Err(line) => self.problems.push(Problem::RequiredLine { name, path, line }),
+        }
+        None
     }
 
     /// `--preserve-env`, or `--preserve-env=A,B`; in the variable, `1` and `*` mean all.

@@ -72,6 +72,70 @@ fn a_required_secret_counts_as_the_command_sees_it() {
 }
 
 #[test]
+fn every_variable_that_the_required_file_defines_must_have_a_value() {
+    let vault = vault_of(&[("A", "vault"), ("B", "vault"), ("EMPTY", ""), ("APP_C", "scoped")]);
+    let hint = "hint: add each to the vault, or export it; `redenv-run check` lists the secrets";
+    // The token is redenv-run's, and not the command's.
+    let met = "# comment\nA=\nexport B='x'\n\nMINE=two words\nREDENV_TOKEN_KEY=\nUPSTASH_REDIS_URL=\n";
+    for (file, options, error) in [
+        (met, &[][..], None),
+        ("MINE=\nC=\n", &["--scope", "APP_"], None),
+        ("MINE=\n", &["--pristine", "--keep", "MINE"], None),
+        (
+            "GONE=1\nA=1\nEMPTY=1\nALSO=\nBLANK=x\n",
+            &[],
+            Some("variables that .env.example defines: ALSO and GONE missing; BLANK and EMPTY empty"),
+        ),
+        ("A=\n", &["--exclude", "A"], Some("variables that .env.example defines: A missing")),
+        ("MINE=\n", &["--pristine"], Some("variables that .env.example defines: MINE missing")),
+        ("A=\n", &["--preserve-env"], Some("variables that .env.example defines: A empty")),
+    ] {
+        let given = || {
+            let launch = launcher(&vault).file(".env.example", file).env("MINE", "mine").env("BLANK", "");
+            let launch = if options == ["--preserve-env"] { launch.env("A", "") } else { launch };
+            launch.args(options)
+        };
+        for launch in [
+            given().args(["--require-from", ".env.example"]),
+            given().env("REDENV_REQUIRE_FROM", ".env.example"),
+        ] {
+            let outcome = launch.program(["true"]).run();
+            match error {
+                None => outcome.assert_ran(""),
+                Some(error) => outcome.assert_failed(125, &[&format!("error: {error}"), hint]),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_required_file_that_defines_nothing_or_is_malformed_is_refused() {
+    let vault = vault_of(&[("A", "1")]);
+    let from = "(--require-from)";
+    let correct = "hint: correct that line, or name another file";
+    for (file, error, hint) in [
+        (
+            "# nothing\n",
+            format!(".env.example {from} defines no variables"),
+            "hint: name a file with a NAME= line per variable, such as .env.example",
+        ),
+        ("A=1\nB\n", format!(".env.example {from} is malformed: line 2 is not NAME=VALUE"), correct),
+        (
+            "A=1\nB='open\nC=1\n",
+            format!(".env.example {from} is malformed: line 2 is not NAME=VALUE"),
+            correct,
+        ),
+    ] {
+        let launch = launcher(&vault).file(".env.example", file).args(["--require-from", ".env.example"]);
+        launch.program(["true"]).run().assert_failed(125, &[&format!("error: {error}"), hint]);
+    }
+    let outcome = launcher(&vault).args(["--require-from", "none"]).program(["true"]).run();
+    let error = "error: cannot read none (--require-from): no such file or directory";
+    outcome.assert_failed(125, &[error, "hint: check the path, and that this user may read the file"]);
+    assert_eq!(vault.connections(), 0);
+}
+
+#[test]
 fn pristine_leaves_the_documented_handful_and_what_is_kept() {
     let vault = vault_of(&[("SECRET", "s"), ("HOME", "/vault")]);
     let inherit = |mut launcher: Launcher| {

@@ -47,7 +47,7 @@ fn options(page: &str) -> BTreeSet<&str> {
 fn the_page_of_each_command_names_its_options() {
     let project = "project env env-file no-env-file";
     let selection = "only exclude scope pin raw skip-broken";
-    let environment = "require preserve-env pristine keep allow-reserved file keep-token";
+    let environment = "require require-from preserve-env pristine keep allow-reserved file keep-token";
     let network = "timeout allow-http ca-file";
     let fallback = "fallback max-stale offline";
     let output = "verbose quiet help";

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::child::reserved;
 use crate::ui::failure::Failure;
 use crate::ui::report::{Shown, join};
+use crate::ui::text::shown_path;
 use crate::vault::Secret;
 
 /// An environment: a value per name. When a name appears twice, the last value wins, as in shells.
@@ -31,6 +33,15 @@ pub(crate) struct Policy {
     pub(crate) allow_reserved: BTreeSet<String>,
     /// `--require`: the secrets that must exist and must not be empty.
     pub(crate) require: Vec<String>,
+    /// `--require-from`: the variables that must exist and must not be empty.
+    pub(crate) require_from: Option<RequiredFile>,
+}
+
+/// A file and the variables that it defines.
+#[derive(Debug)]
+pub(crate) struct RequiredFile {
+    pub(crate) path: PathBuf,
+    pub(crate) names: BTreeSet<String>,
 }
 
 /// The inherited variables that a secret doesn't replace.
@@ -84,6 +95,8 @@ pub(crate) enum EnvironmentError {
     Reserved(Vec<ReservedSecret>),
     #[error("required secrets: {}", required_message(missing, empty))]
     Required { missing: Vec<String>, empty: Vec<String> },
+    #[error("variables that {} defines: {}", shown_path(path), required_message(missing, empty))]
+    RequiredByFile { path: PathBuf, missing: Vec<String>, empty: Vec<String> },
 }
 
 /// A secret whose name is reserved in the command's environment.
@@ -106,6 +119,9 @@ impl Failure for EnvironmentError {
                     list(|secret| &secret.vault_name),
                     list(|secret| &secret.name)
                 )
+            }
+            Self::RequiredByFile { .. } => {
+                "add each to the vault, or export it; `redenv-run check` lists the secrets".into()
             }
             Self::Required { .. } => {
                 "--require takes names as the command sees them; `redenv-run check` lists them".into()
@@ -167,7 +183,7 @@ pub(crate) fn build(
     if !refused.is_empty() {
         return Err(EnvironmentError::Reserved(refused));
     }
-    check_required(&policy.require, secrets, &child.environment)?;
+    policy.check_required(secrets, &child.environment)?;
     if policy.own == OwnVariables::Remove {
         for name in &policy.emptied {
             child.environment.entry(name.clone()).or_default();
@@ -176,24 +192,40 @@ pub(crate) fn build(
     Ok(child)
 }
 
-fn check_required(
-    required: &[String],
-    secrets: &BTreeMap<String, Secret>,
-    environment: &Environment,
-) -> Result<(), EnvironmentError> {
+impl Policy {
+    fn check_required(
+        &self,
+        secrets: &BTreeMap<String, Secret>,
+        environment: &Environment,
+    ) -> Result<(), EnvironmentError> {
+        let (missing, empty) =
+            unmet(&self.require, |name| secrets.get(name).and_then(|_| environment.get(OsStr::new(name))));
+        if !missing.is_empty() || !empty.is_empty() {
+            return Err(EnvironmentError::Required { missing, empty });
+        }
+        let Some(RequiredFile { path, names }) = &self.require_from else { return Ok(()) };
+        let (missing, empty) = unmet(names, |name| environment.get(OsStr::new(name)));
+        if missing.is_empty() && empty.is_empty() {
+            return Ok(());
+        }
+        Err(EnvironmentError::RequiredByFile { path: path.clone(), missing, empty })
+    }
+}
+
+/// The names without a value, and those with an empty one.
+fn unmet<'n, 'v>(
+    names: impl IntoIterator<Item = &'n String>,
+    value: impl Fn(&str) -> Option<&'v OsString>,
+) -> (Vec<String>, Vec<String>) {
     let (mut missing, mut empty) = (Vec::new(), Vec::new());
-    for name in required {
-        if !secrets.contains_key(name) {
-            missing.push(name.clone());
-        } else if environment.get(OsStr::new(name)).is_none_or(|value| value.is_empty()) {
-            empty.push(name.clone());
+    for name in names {
+        match value(name) {
+            None => missing.push(name.clone()),
+            Some(value) if value.is_empty() => empty.push(name.clone()),
+            Some(_) => {}
         }
     }
-    if missing.is_empty() && empty.is_empty() {
-        Ok(())
-    } else {
-        Err(EnvironmentError::Required { missing, empty })
-    }
+    (missing, empty)
 }
 
 impl Inherit {

@@ -174,6 +174,23 @@ impl EnvFile {
     }
 }
 
+/// The names that a file such as `.env.example` defines, without redenv-run's own.
+///
+/// # Errors
+/// The number of a line that is not `NAME=VALUE`. A value may have spaces without quotes.
+pub(super) fn names(bytes: &[u8]) -> Result<BTreeSet<String>, usize> {
+    let mut names = BTreeSet::new();
+    for item in Items::of(bytes) {
+        // A value of several lines that doesn't parse has an open quote, which hides the names after it.
+        let is_whole = item.assignment.is_some() || !item.text.contains(&b'\n');
+        let name = item.name.filter(|_| is_whole).ok_or(item.line)?;
+        if variables::find(name).is_none() {
+            names.insert(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    Ok(names)
+}
+
 /// Whether a line that doesn't parse belongs to another program, such as `TITLE=two words` or `title: x`,
 /// which other readers accept or skip. Not if it swallows one of redenv-run's own variables, as an open
 /// quote does.

@@ -56,6 +56,10 @@ pub(crate) enum Problem {
     Boolean(String),
     #[error("{0} is not NAME=VERSION")]
     Pin(String),
+    #[error("{} ({name}) is malformed: line {line} is not NAME=VALUE", shown_path(path))]
+    RequiredLine { name: String, path: PathBuf, line: usize },
+    #[error("{} ({name}) defines no variables", shown_path(path))]
+    RequiresNothing { name: String, path: PathBuf },
     #[error("{0} needs {1}")]
     Needs(String, String),
     #[error("{} is not set, and `{}` in {} is not a literal string", member.setting().variables()[0], member.key(), shown_path(path))]
@@ -131,6 +135,8 @@ impl Problem {
                 "correct that line; --no-env-file starts without the file, --env-file names another".into()
             }
             Self::EnvFile(_) => "--no-env-file starts without it, --env-file names another".into(),
+            Self::RequiredLine { .. } => "correct that line, or name another file".into(),
+            Self::RequiresNothing { .. } => "name a file with a NAME= line per variable, such as .env.example".into(),
             Self::Proxy(problem) => problem.hint().into(),
             Self::CertificateFile { .. } => {
                 "correct the path, or leave it out: the bundled certificates are enough for Upstash".into()

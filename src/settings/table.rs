@@ -25,6 +25,7 @@ pub(crate) enum Setting {
     Raw,
     SkipBroken,
     Require,
+    RequireFrom,
     PreserveEnv,
     Pristine,
     Keep,
@@ -219,6 +220,14 @@ pub(crate) const GROUPS: &[Group] = &[
                 .kind(Kind::List)
                 .flag("require", "NAME,...")
                 .help("Fail if one of these is missing or empty"),
+            Row::new(S::RequireFrom, &["REDENV_REQUIRE_FROM"])
+                .kind(Kind::Path)
+                .flag("require-from", "FILE")
+                .help("Fail if a variable that FILE defines is missing or empty")
+                .more(
+                    "FILE is an env file such as `.env.example`; its values don't matter. Each variable may be a \
+                     secret or inherited. redenv-run's own variables in FILE don't count.",
+                ),
             Row::new(S::PreserveEnv, &["REDENV_PRESERVE_ENV"])
                 .kind(Kind::ListOrAll)
                 .flag("preserve-env", "NAME,...")

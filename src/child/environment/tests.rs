@@ -36,6 +36,10 @@ fn own_names() -> BTreeSet<OsString> {
     ["REDENV_TOKEN_KEY", "UPSTASH_REDIS_TOKEN_FILE"].map(OsString::from).into()
 }
 
+fn emptied() -> BTreeSet<OsString> {
+    ["REDENV_TOKEN_KEY", "REDENV_PROJECT", "REDENV_TOKEN_ID"].map(OsString::from).into()
+}
+
 /// `NAME=value` of each, in their order.
 fn built(policy: Policy) -> String {
     let policy = Policy { own_names: own_names(), ..policy };
@@ -74,6 +78,17 @@ fn the_commands_environment_is_this_table() {
         (
             "--keep-token",
             Policy { own: OwnVariables::Keep, ..Policy::default() },
+            "A=secret B= HOME=/root LC_ALL=C PATH=/bin REDENV_PROJECT=its own REDENV_TOKEN_KEY=redenv_sk_x \
+             UPSTASH_REDIS_TOKEN_FILE=/run/secrets/upstash X=x",
+        ),
+        (
+            "an env file with REDENV_TOKEN_KEY, REDENV_PROJECT and REDENV_TOKEN_ID",
+            Policy { emptied: emptied(), ..Policy::default() },
+            "A=secret B= HOME=/root LC_ALL=C PATH=/bin REDENV_PROJECT=its own REDENV_TOKEN_ID= REDENV_TOKEN_KEY= X=x",
+        ),
+        (
+            "the same file and --keep-token",
+            Policy { emptied: emptied(), own: OwnVariables::Keep, ..Policy::default() },
             "A=secret B= HOME=/root LC_ALL=C PATH=/bin REDENV_PROJECT=its own REDENV_TOKEN_KEY=redenv_sk_x \
              UPSTASH_REDIS_TOKEN_FILE=/run/secrets/upstash X=x",
         ),

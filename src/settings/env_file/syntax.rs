@@ -17,6 +17,8 @@ pub(super) struct Item<'b> {
     pub(super) line: usize,
     /// All of it.
     pub(super) text: &'b [u8],
+    /// The name, if it begins with `NAME=`.
+    pub(super) name: Option<&'b [u8]>,
     /// The name and the value, where it is `NAME=VALUE`.
     pub(super) assignment: Option<(&'b [u8], Value<'b>)>,
 }
@@ -55,14 +57,14 @@ impl<'b> Iterator for Items<'b> {
             self.take(line(self.rest).len());
         }
         let (line_number, text) = (self.line, self.rest);
-        let (assignment, length) = match name(text) {
+        let (name, assignment, length) = match name(text) {
             Some((name, written)) => {
                 let (value, length) = value(written);
-                (value.map(|value| (name, value)), text.len() - written.len() + length)
+                (Some(name), value.map(|value| (name, value)), text.len() - written.len() + length)
             }
-            None => (None, line(text).len()),
+            None => (None, None, line(text).len()),
         };
-        Some(Item { line: line_number, text: self.take(length), assignment })
+        Some(Item { line: line_number, text: self.take(length), name, assignment })
     }
 }
 
