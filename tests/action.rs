@@ -15,7 +15,7 @@ use crate::support::vault::Vault;
 
 const ARCHIVE: &str = "redenv-run-1.2.3-x86_64-unknown-linux-gnu.tar.gz";
 
-/// A runner's directory, and beside it a release of version 1.2.3 whose binary is a script.
+/// A runner's directories, and a release of version 1.2.3 whose binary is a script.
 struct Runner {
     directory: TempDir,
 }
@@ -62,8 +62,8 @@ impl Runner {
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
-    /// The action's own directory where a job uses it at this reference, in a repository with sources of version
-    /// 1.2.3 that are quickly built. Without a reference it is of the job's checkout.
+    /// The directory of the action when a job uses it at `reference`, with small sources of version 1.2.3. An empty
+    /// reference stands for `uses: ./` in the job's own checkout.
     fn action(&self, reference: &str) -> PathBuf {
         let repository = match reference {
             "" => self.path("job"),
@@ -88,7 +88,7 @@ impl Runner {
     fn plan_with(&self, version: &str, reference: &str, system: (&str, &str), sha256: &str) -> Ended {
         let environment = [("VERSION", version), ("SHA256", sha256), ("MASK", "false")];
         let action = self.action(reference);
-        // Of an action around this one, where there is one.
+        // The second and third belong to an action that uses this one.
         let runner = [
             ("GITHUB_ACTION_PATH", action.to_str().unwrap()),
             ("GITHUB_ACTION_REPOSITORY", "acme/outer"),
@@ -108,16 +108,16 @@ impl Runner {
         self.step("install", &[&environment[..], &[("FILE", file.to_str().unwrap())]].concat())
     }
 
-    /// Where the release is, as `plan` would say it.
+    /// The release's URL, an output of `plan`.
     fn url(&self) -> String {
         format!("file://{}", self.path("release/v1.2.3").display())
     }
 
-    /// The step that installs, where it has to build.
+    /// Runs the step `install` when there is no archive.
     fn build(&self, reference: &str, environment: &[(&str, &str)]) -> Ended {
         let action = self.action(reference);
         let own = [("GITHUB_ACTION_PATH", action.to_str().unwrap()), ("ARCHIVE", "")];
-        // Where cargo, and rustup below it, have what is theirs.
+        // cargo and rustup keep their files there.
         let theirs = ["HOME", "CARGO_HOME", "RUSTUP_HOME"];
         let theirs: Vec<_> =
             theirs.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?))).collect();
@@ -125,7 +125,7 @@ impl Runner {
         self.step("install", &[&own, &theirs[..], environment].concat())
     }
 
-    /// What a step gave to later ones.
+    /// The outputs of the steps so far.
     fn outputs(&self) -> BTreeMap<String, String> {
         let text = fs::read_to_string(self.path("output")).unwrap_or_default();
         let lines = text.lines().map(|line| line.split_once('=').unwrap());
@@ -136,12 +136,12 @@ impl Runner {
         fs::read_to_string(self.path("added-to-path")).unwrap_or_default()
     }
 
-    /// All that is cached, as `plan` names it.
+    /// The only file in the cache, an output of `plan`.
     fn cached(&self) -> PathBuf {
         self.path("temp/redenv-run-archive").join(ARCHIVE)
     }
 
-    /// What a directory of PATH holds.
+    /// The files in the directory that was added to PATH.
     fn installed(&self) -> Vec<String> {
         let files = fs::read_dir(self.path("temp/redenv-run/bin")).unwrap();
         files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
@@ -163,7 +163,7 @@ fn the_archive_follows_from_the_version_and_the_runner() {
         let outputs = runner.outputs();
         let archive = format!("redenv-run-{expected}-{target}.tar.gz");
         assert_eq!(outputs["archive"], archive);
-        // Of the action's own repository, whatever is around it.
+        // The release is in the action's repository, not in that of an action around it.
         let releases = "https://github.example/acme/redenv-run/releases/download";
         assert_eq!(outputs["url"], format!("{releases}/v{expected}"));
         assert_eq!(outputs["file"], runner.path("temp/redenv-run-archive").join(archive).to_str().unwrap());
@@ -171,7 +171,7 @@ fn the_archive_follows_from_the_version_and_the_runner() {
 }
 
 #[test]
-fn in_the_jobs_own_checkout_a_release_is_the_jobs_repositorys() {
+fn in_the_jobs_own_checkout_the_release_is_that_repositorys() {
     let runner = Runner::new();
     assert!(runner.plan("1.2.3", "", ("Linux", "X64")).0);
     let url = "https://github.example/acme/job/releases/download/v1.2.3";
@@ -200,7 +200,7 @@ fn a_wrong_version_and_a_system_without_a_release_are_refused() {
 }
 
 impl Runner {
-    /// The binary is the one file that was added to PATH, and the outputs tell of it.
+    /// The binary is the only file that was added to PATH, and the outputs name it.
     #[track_caller]
     fn assert_installed(&self, ended: &Ended) {
         assert_eq!(ended, &(true, "redenv-run 1.2.3\n".to_owned()));
@@ -220,7 +220,7 @@ fn the_binary_of_a_release_is_installed_into_the_path() {
 
 #[test]
 fn a_branch_or_commit_is_built_from_the_actions_own_sources() {
-    // The last four are no tags of version 1.2.3.
+    // The last four are not tags of version 1.2.3.
     for reference in
         ["main", "08c6903cd8c0fde910a37f88322edcfb5dd907a8", "a/branch", "", "v", "v2", "v1.2.4", "v1.2.3.4"]
     {
@@ -232,7 +232,7 @@ fn a_branch_or_commit_is_built_from_the_actions_own_sources() {
 }
 
 #[test]
-fn the_jobs_checkout_and_settings_have_no_say_in_the_build() {
+fn the_jobs_toolchain_and_flags_do_not_affect_the_build() {
     let runner = Runner::new();
     fs::create_dir(runner.path("job/.cargo")).unwrap();
     fs::write(runner.path("job/.cargo/config.toml"), "build.rustflags = '--nonsense'\n").unwrap();
@@ -242,7 +242,7 @@ fn the_jobs_checkout_and_settings_have_no_say_in_the_build() {
 }
 
 #[test]
-fn a_build_that_cannot_be_done_is_named() {
+fn a_build_without_cargo_or_with_a_checksum_is_refused() {
     let runner = Runner::new();
     let error = "::error title=redenv-run::cargo is missing to build redenv-run with: \
         set version to install a release's archive\n";
@@ -250,7 +250,7 @@ fn a_build_that_cannot_be_done_is_named() {
     let tools = runner.path("tools");
     assert_eq!(runner.build("main", &[("PATH", tools.to_str().unwrap())]), (false, error.to_owned()));
     assert_eq!(runner.added_to_path(), "");
-    // Not taken for a checksum of what is built.
+    // A build can't have the checksum of an archive.
     let sha256 = "0".repeat(64);
     let error = "::error title=redenv-run::sha256 is an archive's: set version too\n";
     assert_eq!(runner.plan_with("", "main", ("Linux", "X64"), &sha256), (false, error.to_owned()));
@@ -264,9 +264,9 @@ fn a_cached_archive_is_not_downloaded_again() {
     assert_eq!(runner.install(""), (true, "redenv-run 1.2.3\n".to_owned()));
 }
 
-/// What a cache entry could bring beside the archive, or an earlier step leave behind.
+/// A cache entry or an earlier step could leave other files there.
 #[test]
-fn nothing_but_the_binary_of_the_archive_reaches_the_path() {
+fn only_the_binary_of_the_archive_reaches_the_path() {
     for (plant, place) in [
         ("echo 'echo stolen' >temp/redenv-run/bin/npm", "a file"),
         ("ln -s /bin/true temp/redenv-run/bin/redenv-run", "a link in the binary's place"),
@@ -290,7 +290,7 @@ fn nothing_but_the_binary_of_the_archive_reaches_the_path() {
     }
 }
 
-/// The cache keeps the file that `plan` names, and nothing of what PATH is searched through.
+/// A cache that held a directory of PATH could add commands to a later job.
 #[test]
 fn only_the_archive_is_cached() {
     let action = Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml");
@@ -305,7 +305,7 @@ fn only_the_archive_is_cached() {
 }
 
 #[test]
-fn an_archive_that_is_not_the_releases_is_refused_and_not_kept() {
+fn an_archive_with_another_checksum_is_refused_and_deleted() {
     for place in ["download", "cache"] {
         let runner = Runner::new();
         let expected = fs::read_to_string(runner.release("SHA256SUMS")).unwrap();
@@ -325,7 +325,7 @@ fn an_archive_that_is_not_the_releases_is_refused_and_not_kept() {
 }
 
 #[test]
-fn a_checksum_of_the_users_own_is_what_counts() {
+fn the_users_checksum_replaces_the_releases() {
     let runner = Runner::new();
     let sums = fs::read_to_string(runner.release("SHA256SUMS")).unwrap();
     let right = sums.split(' ').next().unwrap().to_owned();
@@ -335,13 +335,13 @@ fn a_checksum_of_the_users_own_is_what_counts() {
     );
     assert_eq!(runner.install(&wrong), (false, error));
     assert_eq!(runner.install(&right.to_uppercase()), (true, "redenv-run 1.2.3\n".to_owned()));
-    // Not even asked for.
+    // The step doesn't need the release's own list then.
     fs::remove_file(runner.release("SHA256SUMS")).unwrap();
     assert_eq!(runner.install(&right), (true, "redenv-run 1.2.3\n".to_owned()));
 }
 
 #[test]
-fn a_release_without_the_archive_is_named() {
+fn a_release_without_the_archive_is_refused() {
     let runner = Runner::new();
     fs::write(runner.release("SHA256SUMS"), "").unwrap();
     let sums = format!("{}/SHA256SUMS", runner.url());
@@ -369,7 +369,7 @@ fn mask_is_true_or_false() {
     assert_eq!(runner.step("plan", &environment), (false, error.to_owned()));
 }
 
-/// The action's last step, with the settings that its user's step has in `env:`.
+/// The last step gets the settings from `env:` of the step that uses the action.
 #[test]
 fn with_mask_the_log_never_shows_a_secret() {
     let action = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();

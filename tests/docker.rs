@@ -1,5 +1,5 @@
-//! The Docker example, run as Docker would: its ENTRYPOINT and CMD as process 1 of a read-only root,
-//! as its user, with the settings of its compose file and the keys as files.
+//! The Docker example, run as Docker runs it: ENTRYPOINT and CMD as process 1 of a read-only root, as its
+//! user, with the settings of its compose file and the keys as files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/docker").join(name)
 }
 
-/// The static binary, of which the image that the Dockerfile copies from consists.
+/// The static binary, the one file of the image that the Dockerfile copies from.
 pub static LAUNCHER: LazyLock<PathBuf> = LazyLock::new(|| {
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/build-static");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
@@ -55,7 +55,7 @@ fn the_container_starts_its_program_as_process_1_with_keys_from_files() {
         let _names = NameServer::start(HOST);
         let credentials = vault.credentials().unwrap();
         let mut settings = environment();
-        // What the example has in its own place: an address of this test, and the token of its vault.
+        // The example's placeholders.
         settings.insert("UPSTASH_REDIS_URL".to_owned(), vault.url_at(HOST));
         settings.insert("REDENV_CA_FILE".to_owned(), "/ca.pem".to_owned());
         assert_eq!(settings["REDENV_TOKEN_ID"], credentials.token_id);
@@ -72,7 +72,7 @@ fn the_container_starts_its_program_as_process_1_with_keys_from_files() {
             .file(&settings["REDENV_TOKEN_KEY_FILE"][1..], &format!("{}\n", credentials.token_key))
             .file(&settings["UPSTASH_REDIS_TOKEN_FILE"][1..], &format!("{}\n", vault.token()));
         let mut container: Vec<&str> = command.iter().map(String::as_str).collect();
-        // In the program's place stands one that tells what it was given, and waits for TERM.
+        // PROBE stands in for node: it prints its environment and waits for TERM.
         *container.last_mut().unwrap() = "trap";
         container[0] = "/usr/local/bin/redenv-run";
         let mut container = root.command(Process::First, &container);

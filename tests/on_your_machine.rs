@@ -1,5 +1,5 @@
-//! What README has one type on a machine of one's own, typed there: the settings' file, `cargo test`, and
-//! `npm start` through an alias.
+//! The README's lines for a developer's machine work as they are: the env file, `cargo test`, and `npm start`
+//! through an alias.
 
 use std::env;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::support::launcher::bare_launcher;
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
-/// The lines of README's section, with this vault's settings where it has dots.
+/// The lines of the README's section, with this vault's settings in place of the dots.
 fn lines(vault: &Vault) -> String {
     let credentials = vault.credentials().unwrap();
     let section = include_str!("../README.md").split("\n### On your machine\n").nth(1).unwrap();
@@ -42,7 +42,7 @@ fn the_lines_of_the_readme_run_cargo_and_npm_with_the_secrets() {
         .file("shop.rs", test)
         .file("package.json", start)
         .env("PATH", path.unwrap());
-    // Where cargo, and rustup below it, have what is theirs.
+    // cargo and rustup keep their files there.
     for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME"] {
         if let Some(place) = env::var_os(name) {
             shell = shell.env(name, place);

@@ -11,13 +11,13 @@ pub const TARGETS: [&str; 4] =
     ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "x86_64-apple-darwin", "aarch64-apple-darwin"];
 pub const PLATFORMS: [&str; 4] = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"];
 
-/// A script of this checkout, with this directory as `target`.
+/// A `target` directory of a test's own, for the scripts of this checkout.
 pub struct Dist {
     target: TempDir,
 }
 
 impl Dist {
-    /// Nothing was built yet.
+    /// Without an archive.
     pub fn empty() -> Self {
         let target = TempDir::new().unwrap();
         fs::create_dir(target.path().join("dist")).unwrap();
@@ -30,13 +30,6 @@ impl Dist {
         for target in TARGETS {
             dist.archive(target, format!("#!/bin/sh\necho {target} \"$@\"\n").as_bytes());
         }
-        dist
-    }
-
-    /// As [`Dist::of_stand_ins`], with this binary for Linux on x64.
-    pub fn of(binary: &Path) -> Self {
-        let dist = Self::of_stand_ins();
-        dist.archive(TARGETS[0], &fs::read(binary).unwrap());
         dist
     }
 
