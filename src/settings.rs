@@ -7,6 +7,7 @@ mod database;
 mod env_file;
 mod file;
 mod flags;
+mod found;
 mod problem;
 mod project;
 mod project_file;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::child::environment::{Environment, Inherit, OwnVariables, Policy, Preserve, RequiredFile};
 use crate::secret::SecretText;
-use crate::ui::report::{Verbosity, join};
+use crate::ui::report::{Report, Verbosity, join};
 use crate::upstash::{Address, Network};
 use crate::vault::crypto::Salt;
 use crate::vault::fallback::{FallbackSettings, Usage};
@@ -48,7 +49,6 @@ pub(crate) struct Settings {
     /// Names, as the command sees them, whose values go into memory files.
     pub(crate) files: BTreeSet<String>,
     pub(crate) fallback: Option<FallbackSettings>,
-    pub(crate) warnings: Vec<String>,
     origins: Vec<Origin>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Store {
 }
 
 impl Settings {
-    /// Resolves the settings of a launch that began at `start`.
+    /// Resolves the settings of a launch that began at `start`, and prints warnings.
     ///
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
@@ -78,8 +78,9 @@ impl Settings {
         flags: &Flags,
         process: &Environment,
         start: Instant,
+        report: Report,
     ) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(flags, process, start)?;
+        let mut resolver = Resolver::new(flags, process, start, report)?;
         let token = resolver.service_token();
         let store = resolver.store();
         let (project, environments) = resolver.project_and_environments(true);
@@ -88,7 +89,7 @@ impl Settings {
         let policy = resolver.policy();
         let fallback = resolver.fallback();
         let files = resolver.list(Setting::File).into_iter().collect();
-        let Resolver { problems, warnings, origins, .. } = resolver;
+        let Resolver { problems, origins, .. } = resolver;
         match (token, store, project, problems.is_empty()) {
             (Some(token), Some(store), Some(project), true) => Ok(Self {
                 project,
@@ -100,7 +101,6 @@ impl Settings {
                 policy,
                 files,
                 fallback,
-                warnings,
                 origins,
             }),
             _ => Err(SettingsError(problems)),
@@ -119,11 +119,10 @@ impl Settings {
 pub(crate) struct Access {
     pub(crate) project: Name,
     pub(crate) store: Store,
-    pub(crate) warnings: Vec<String>,
 }
 
 impl Access {
-    /// Resolves the project and its database.
+    /// Resolves the project and its database, and prints warnings.
     ///
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
@@ -131,12 +130,13 @@ impl Access {
         flags: &Flags,
         process: &Environment,
         start: Instant,
+        report: Report,
     ) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(flags, process, start)?;
+        let mut resolver = Resolver::new(flags, process, start, report)?;
         let store = resolver.store();
         let project = resolver.project();
         match (store, project, resolver.problems.is_empty()) {
-            (Some(store), Some(project), true) => Ok(Self { project, store, warnings: resolver.warnings }),
+            (Some(store), Some(project), true) => Ok(Self { project, store }),
             _ => Err(SettingsError(resolver.problems)),
         }
     }

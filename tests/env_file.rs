@@ -204,20 +204,22 @@ fn the_default_env_file_names_no_file_with_a_value() {
             .env("REDENV_TOKEN_ID", TOKEN_ID)
             .env("REDENV_TOKEN_KEY", TOKEN_KEY)
     };
-    let outcome = launch().file(".env.local", &lines).program(["true"]).run();
-    outcome.assert_failed(
-        125,
-        &[
-            "error: REDENV_PROJECT is not set, and REDENV_PROJECT_FILE in .env.local is ignored",
-            "hint: set REDENV_PROJECT there or in the environment, or name the file with --env-file",
-        ],
-    );
-    assert_eq!(vault.connections(), 0);
     let ignored = |name: &str| {
         format!(
             "warning: {name} in .env.local is ignored: set it in the environment, or in a file named with --env-file"
         )
     };
+    let outcome = launch().file(".env.local", &lines).program(["true"]).run();
+    outcome.assert_failed(
+        125,
+        &[
+            &ignored("REDENV_PROJECT_FILE"),
+            &ignored("REDENV_TOKEN_SALT_FILE"),
+            "error: REDENV_PROJECT is not set",
+            "hint: set it with -p NAME, in REDENV_PROJECT, or as `name` in a redenv.config file here or above",
+        ],
+    );
+    assert_eq!(vault.connections(), 0);
     let outcome = launch().file(".env.local", &lines).env("REDENV_PROJECT", "acme").program(["true"]).run();
     let warnings = [ignored("REDENV_PROJECT_FILE"), ignored("REDENV_TOKEN_SALT_FILE")];
     let warnings = warnings.map(|warning| format!("redenv-run: {warning}\n")).concat();

@@ -25,6 +25,8 @@ mod exit_status;
 mod failures;
 mod fallback;
 mod fixtures;
+#[cfg(target_os = "linux")]
+mod found_files;
 mod help;
 mod hostile;
 mod inherited;
@@ -41,6 +43,7 @@ mod mask;
 mod memory;
 #[cfg(target_os = "linux")]
 mod memory_file;
+mod monorepo;
 mod named_pipe;
 mod on_your_machine;
 mod packages;

@@ -54,7 +54,7 @@ fn a_project_file_is_read_and_never_run() {
                 "error: REDENV_PROJECT is not set, and `name` in {} is not a literal string",
                 path.display()
             ),
-            "hint: redenv-run reads the project file and never runs it: give the name with -p",
+            "hint: redenv-run reads the project file and never runs it: give the name with -p \"${PROJECT:-x}\"",
         ],
     );
 }
@@ -62,14 +62,26 @@ fn a_project_file_is_read_and_never_run() {
 #[test]
 fn an_environment_that_is_no_literal_is_an_error_unless_it_is_given_otherwise() {
     let vault = vault();
-    for (name, content) in [
+    for (name, content, shell) in [
+        (
+            "redenv.config.ts",
+            "export default { name: 'file', environment: process.env.NODE_ENV || \"development\" }",
+            r#" "${NODE_ENV:-development}""#,
+        ),
         (
             "redenv.config.ts",
             "export default { name: 'file', environment: process.env.APP_ENV ?? 'production' }",
+            r#" "${APP_ENV:-production}""#,
         ),
-        ("redenv.config.js", "module.exports = { name: 'file', ...require('./shared') }"),
-        ("redenv.config.js", "const environment = pick(); export default { name: 'file', environment }"),
-        ("redenv.config.json", r#"{"name": "file", "environment": ["production"]}"#),
+        (
+            "redenv.config.ts",
+            "export default { name: 'file', environment: process.env.APP_ENV }",
+            r#" "$APP_ENV""#,
+        ),
+        ("redenv.config.ts", "export default { environment: process.env.A || '$(id)', name: 'file' }", ""),
+        ("redenv.config.js", "module.exports = { name: 'file', ...require('./shared') }", ""),
+        ("redenv.config.js", "const environment = pick(); export default { name: 'file', environment }", ""),
+        ("redenv.config.json", r#"{"name": "file", "environment": ["production"]}"#, ""),
     ] {
         let launch = || launcher(&vault).file(name, content);
         let refused = launch();
@@ -81,7 +93,7 @@ fn an_environment_that_is_no_literal_is_an_error_unless_it_is_given_otherwise() 
                     "error: REDENV_ENVIRONMENT is not set, and `environment` in {} is not a literal string",
                     path.display()
                 ),
-                "hint: redenv-run reads the project file and never runs it: give the environment with -e",
+                &format!("hint: redenv-run reads the project file and never runs it: give the environment with -e{shell}"),
             ],
         );
         assert_eq!(asked(&vault, launch().args(["-e", "staging"])), "acme staging", "{content}");

@@ -1,10 +1,11 @@
 //! The usual slips in settings: each is named, with what was meant.
 
-use crate::settings::vault;
+use crate::settings::{vault, without};
 use crate::support::launcher::{launcher, said};
 use crate::support::project::{TOKEN_ID, TOKEN_KEY};
 
 const COPY: &str = "copy the REST URL from the database's page in the console: https://<name>.upstash.io";
+const NEXT: &str = "hint: export each, put it into .env.local, or name a file that holds it in NAME_FILE; `redenv-run token create` creates a token";
 const SWAPPED: &str = "the ID (stk_...) and the key (redenv_sk_...) seem to be swapped";
 
 /// A variable, a value that is a usual slip, and the error and the hint that it gets.
@@ -176,15 +177,35 @@ fn a_mistyped_setting_is_not_passed_over_in_silence() {
             assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("development\n", said(&[&warning])));
         }
     }
-    // Where it is missed, it is what is told.
+    // Names from other tools and older docs.
+    for (other, meant, value) in [
+        ("REDENV_TOKEN", "REDENV_TOKEN_ID and REDENV_TOKEN_KEY", TOKEN_KEY),
+        ("REDENV_UPSTASH_URL", "UPSTASH_REDIS_URL", "https://x.upstash.io"),
+        ("REDENV_UPSTASH_TOKEN", "UPSTASH_REDIS_TOKEN", "hunter2"),
+    ] {
+        let launch = without(
+            &vault,
+            &["REDENV_TOKEN_ID", "REDENV_TOKEN_KEY", "UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"],
+        );
+        let outcome = launch.env(other, value).program(["true"]).run();
+        let warning = said(&[&format!("warning: {other} is not read: did you mean {meant}?")]);
+        assert!(outcome.stderr.starts_with(&warning), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains(value), "{}", outcome.stderr);
+    }
+    // Where it is missed, the warning stands above the error.
     let place = [("REDENV_TOKN_KEY", TOKEN_KEY, ""), ("REDENV_TOKN_KEY_FILE", "key", "_FILE")];
     for (slip, value, suffix) in place {
-        let error = format!("error: REDENV_TOKEN_KEY is not set, but {slip} is");
-        let hint = format!("hint: did you mean REDENV_TOKEN_KEY{suffix}?");
+        let missing = |place: &str| {
+            let warning =
+                format!("warning: {slip}{place} is not read: did you mean REDENV_TOKEN_KEY{suffix}?");
+            [warning, "error: REDENV_TOKEN_KEY is not set".into(), NEXT.into()]
+        };
         let launch = || launcher(&vault).env_remove("REDENV_TOKEN_KEY").program(["true"]);
-        launch().env(slip, value).run().assert_failed(125, &[&error, &hint]);
+        let lines = missing("");
+        launch().env(slip, value).run().assert_failed(125, &lines.each_ref().map(String::as_str));
         let launch = launch().file(".env.local", format!("{slip}={value}\n"));
-        launch.run().assert_failed(125, &[&error, &hint]);
+        let lines = missing(" in .env.local");
+        launch.run().assert_failed(125, &lines.each_ref().map(String::as_str));
     }
     // Where what might be meant is there too, it is somebody's own, and is passed on.
     let launch = launcher(&vault).env("REDENV_ENVIROMENT", "mine").env("REDENV_ENVIRONMENT", "production");

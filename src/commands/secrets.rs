@@ -55,8 +55,7 @@ impl Failure for NoFallback {
 /// Resolves the settings, and prints their warnings.
 pub(super) fn settings(start: &Start) -> Result<Settings, Box<dyn Failure>> {
     let Start { at, environment, flags, report } = start;
-    let settings = Settings::resolve(flags, environment, *at)?;
-    settings.warnings.iter().for_each(|warning| report.warning(warning));
+    let settings = Settings::resolve(flags, environment, *at, *report)?;
     let Settings { project, environments, .. } = &settings;
     report.detail(|| format!("project {project}, environment {}", join(environments)));
     report.detail(|| format!("settings: {}", settings.origins()));

@@ -9,10 +9,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, FileError, LIMIT};
+use super::found::{Directory, FoundFile};
 use super::table::{self, Setting, Sources};
-use super::variables::{self, FILE_SUFFIX, Form};
+use super::variables::{self, Form};
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
+use crate::ui::report::Report;
 use crate::ui::text::shown_path;
 use syntax::Items;
 
@@ -75,18 +77,27 @@ impl EnvFile {
         Self::parse(path, Choice::Named, &bytes)
     }
 
-    /// Reads `.env.local` of the working directory, if there is one.
+    /// Finds the nearest `.env.local` that counts, if there is one.
     ///
     /// # Errors
     /// [`EnvFileError`] for a file that is unreadable or malformed.
-    pub(super) fn read_default() -> Result<Self, EnvFileError> {
-        let path = Path::new(DEFAULT);
-        match file::read_found(path) {
-            Ok(Some(bytes)) => Self::parse(path, Choice::Found, &bytes),
-            // A directory of that name, as some tools make it.
-            Ok(None) | Err(FileError::Directory) => Ok(Self::default()),
-            Err(error) => Err(EnvFileError::Unreadable { path: path.into(), error }),
+    pub(super) fn find(directories: &[Directory], report: Report) -> Result<Self, EnvFileError> {
+        for directory in directories {
+            let path = directory.place(DEFAULT);
+            match directory.read(DEFAULT) {
+                // Some tools make a directory of that name.
+                Ok(None) | Err(FileError::Directory) => {}
+                Ok(Some(FoundFile { bytes, distrust: None })) => {
+                    return Self::parse(&path, Choice::Found, &bytes);
+                }
+                Ok(Some(FoundFile { distrust: Some(why), .. })) => {
+                    let path = shown_path(&path);
+                    report.warning(&format!("skipped {path}: {why}; use it with --env-file {path}"));
+                }
+                Err(error) => return Err(EnvFileError::Unreadable { path, error }),
+            }
         }
+        Ok(Self::default())
     }
 
     /// The value of one of its variables.
@@ -114,23 +125,6 @@ impl EnvFile {
         let name = self.path.file_name().unwrap_or_default();
         let is_read_by_others = name.as_encoded_bytes().starts_with(b".env");
         self.own_names().filter(|_| is_read_by_others).map(OsString::from).collect()
-    }
-
-    /// Whether the variable's `NAME_FILE` is there, and ignored.
-    pub(super) fn ignores_file_form(&self, name: &str) -> bool {
-        let is_its = |ignored: &Ignored| match ignored {
-            Ignored::FileForm(form) => form.strip_suffix(FILE_SUFFIX) == Some(name),
-            Ignored::ProcessOnly(_) | Ignored::Typo { .. } => false,
-        };
-        self.ignored.iter().any(is_its)
-    }
-
-    /// The variables that are nearly redenv-run's own, and what was probably meant.
-    pub(super) fn typos(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
-        self.ignored.iter().filter_map(|ignored| match ignored {
-            Ignored::Typo { name, meant } => Some((name.as_str(), meant.clone())),
-            _ => None,
-        })
     }
 
     fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, EnvFileError> {

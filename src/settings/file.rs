@@ -1,20 +1,17 @@
 //! Reading the files that settings come from: small ones, so that an endless one can't fill memory, and
 //! within the deadline, so that a pipe without a writer can't hold up a launch.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::deadline::Deadline;
-use crate::ui::report::reason;
+use crate::ui::text::{reason, span};
 
 /// The most that a file of settings may hold.
 pub(super) const LIMIT: Limit = Limit { mebibytes: 1 };
@@ -46,16 +43,12 @@ pub(crate) enum FileError {
     #[error("it is longer than {} MiB", .0.mebibytes)]
     TooLong(Limit),
     /// A pipe or the like that didn't end before the deadline, which was this long.
-    #[error("it did not end within {}", friendly(*.0))]
+    #[error("it did not end within {}", span(*.0))]
     Endless(Duration),
     #[error("it is not UTF-8")]
     NotUtf8,
     #[error("it is not a JSON object")]
     NotJson,
-}
-
-fn friendly(duration: Duration) -> String {
-    format!("{:#}", SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
 }
 
 /// Reads a file that the user named. It may be a stream, such as `/dev/stdin` or a shell's `<(...)`, which
@@ -86,46 +79,12 @@ fn read_opened(path: &Path, limit: Limit) -> Result<Zeroizing<Vec<u8>>, FileErro
     read_all(file, &metadata, limit)
 }
 
-/// Reads a file that nobody named and that may be a stranger's; `None` if there is none.
-///
-/// # Errors
-/// [`FileError`] for a file that is unreadable, too long, or not a regular one.
-pub(super) fn read_found(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
-    match read_regular(path) {
-        Err(FileError::Io(error)) if is_absence(path, &error) => Ok(None),
-        read => read.map(Some),
-    }
-}
-
-/// Whether a file doesn't exist. One in a directory that this user may not search counts as that.
-fn is_absence(path: &Path, error: &io::Error) -> bool {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
-        io::ErrorKind::PermissionDenied => fs::symlink_metadata(path).is_err(),
-        _ => false,
-    }
-}
-
-fn read_regular(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    // Before it is opened: opening can hang (a pipe) or start something (a device).
-    check_regular(&fs::metadata(path)?)?;
-    // And again after it was opened, without waiting: it may have been replaced in between.
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    check_regular(&metadata)?;
-    read_all(file, &metadata, LIMIT)
-}
-
-fn check_regular(metadata: &Metadata) -> Result<(), FileError> {
-    match metadata.file_type() {
-        kind if kind.is_file() => Ok(()),
-        kind if kind.is_dir() => Err(FileError::Directory),
-        _ => Err(FileError::NotRegular),
-    }
-}
-
-fn read_all(file: File, metadata: &Metadata, limit: Limit) -> Result<Zeroizing<Vec<u8>>, FileError> {
+/// Reads an opened file of at most `limit`.
+pub(super) fn read_all(
+    file: File,
+    metadata: &Metadata,
+    limit: Limit,
+) -> Result<Zeroizing<Vec<u8>>, FileError> {
     // The whole size at once, with room for a stream: growing would leave copies behind.
     let size = usize::try_from(metadata.len().min(limit.bytes())).unwrap_or_default() + 4096;
     let mut bytes = Zeroizing::new(Vec::with_capacity(size));

@@ -7,7 +7,7 @@ use super::file::FileError;
 use super::project_file::{Member, ProjectFileError};
 use super::table::Setting;
 use crate::ui::failure::Failure;
-use crate::ui::report::{Shown, join};
+use crate::ui::report::join;
 use crate::ui::text::shown_path;
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
@@ -20,10 +20,6 @@ pub(crate) enum Problem {
     /// An env file has the URL and not the token, or the other way round.
     #[error("{name} is missing in {}", shown_path(path))]
     MissingInFile { name: &'static str, path: PathBuf },
-    #[error("{name} is not set, and {name}_FILE in {} is ignored", shown_path(path))]
-    IgnoredFileForm { name: &'static str, path: PathBuf },
-    #[error("{name} is not set, but {} is", Shown(typo))]
-    Mistyped { name: &'static str, typo: String, meant: Vec<String> },
     #[error("{name} is not set in the environment, but {other} is")]
     OtherSource { name: &'static str, other: String },
     #[error("{0} and {0}_FILE are both set")]
@@ -63,7 +59,7 @@ pub(crate) enum Problem {
     #[error("{0} needs {1}")]
     Needs(String, String),
     #[error("{} is not set, and `{}` in {} is not a literal string", member.setting().variables()[0], member.key(), shown_path(path))]
-    NotLiteral { member: Member, path: PathBuf },
+    NotLiteral { member: Member, path: PathBuf, shell: Option<String> },
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
     #[error(transparent)]
@@ -100,10 +96,6 @@ impl Problem {
                 let value = if *name == "UPSTASH_REDIS_TOKEN" { "<the read-only token>" } else { "<the REST URL>" };
                 format!("add this line to {}, from the database's page: {name}={value}", shown_path(path))
             }
-            Self::IgnoredFileForm { name, .. } => {
-                format!("set {name} there or in the environment, or name the file with --env-file")
-            }
-            Self::Mistyped { meant, .. } => format!("did you mean {}?", join(meant)),
             Self::OtherSource { .. } => {
                 "set URL and token in the same place: a file must not send your token elsewhere".into()
             }
@@ -127,9 +119,10 @@ impl Problem {
             Self::Duration(_) => "use a duration such as 10s, 500ms or 24h".into(),
             Self::Boolean(_) => "set it to 1 or 0".into(),
             Self::Pin(_) => "use NAME=3 for version 3, or NAME=~1 for the previous one".into(),
-            Self::NotLiteral { member, .. } => {
+            Self::NotLiteral { member, shell, .. } => {
                 let (key, flag) = (member.key(), member.flag());
-                format!("redenv-run reads the project file and never runs it: give the {key} with {flag}")
+                let shell = shell.as_ref().map(|shell| format!(" {shell}")).unwrap_or_default();
+                format!("redenv-run reads the project file and never runs it: give the {key} with {flag}{shell}")
             }
             Self::EnvFile(EnvFileError::Malformed { .. } | EnvFileError::NotUtf8 { .. }) => {
                 "correct that line; --no-env-file starts without the file, --env-file names another".into()

@@ -24,7 +24,7 @@ impl Resolver<'_> {
         let mut environments = if with_environments { self.significant(Setting::Environments) } else { None };
         let is_complete = project.is_some() && (environments.is_some() || !with_environments);
         if self.problems.len() == before && !is_complete {
-            match ProjectFile::find() {
+            match ProjectFile::find(&self.directories, self.report) {
                 Ok(Some(file)) => {
                     project = project.or_else(|| self.literal(Member::Name, file.name, &file.path));
                     if with_environments {
@@ -69,8 +69,9 @@ impl Resolver<'_> {
             }
             // Without an environment the default holds. One that can't be read must not be taken for it.
             (Value::Absent, Member::Environment) => None,
-            _ => {
-                self.problems.push(Problem::NotLiteral { member, path: path.into() });
+            (value, _) => {
+                let shell = if let Value::Computed(shell) = value { shell } else { None };
+                self.problems.push(Problem::NotLiteral { member, path: path.into(), shell });
                 None
             }
         }

@@ -1,21 +1,41 @@
-//! The project file, `redenv.config.{ts,js,mjs,cjs,json}`: its literal `name` and `environment`.
+//! The project file, `redenv.config.{ts,js,mjs,cjs,json}` or `package.json`: its literal `name` and
+//! `environment`.
 
 mod script;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::path::{Path, PathBuf};
 use std::str;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::file::{self, FileError};
+use super::file::FileError;
+use super::found::{Directory, FoundFile};
 use super::table::Setting;
+use crate::ui::report::Report;
 use crate::ui::text::shown_path;
 
 /// The file names, in the order they are looked for in a directory.
-const NAMES: [&str; 5] =
-    ["redenv.config.ts", "redenv.config.js", "redenv.config.mjs", "redenv.config.cjs", "redenv.config.json"];
+const NAMES: [&str; 6] = [
+    "redenv.config.ts",
+    "redenv.config.js",
+    "redenv.config.mjs",
+    "redenv.config.cjs",
+    "redenv.config.json",
+    PACKAGE,
+];
+/// The file of a Node package, whose `redenv` key may hold the members.
+const PACKAGE: &str = "package.json";
+
+/// The members of a JSON object.
+type Members<'j> = BTreeMap<String, &'j RawValue>;
+
+#[derive(Deserialize)]
+struct Package<'j> {
+    #[serde(borrow)]
+    redenv: Option<Members<'j>>,
+}
 
 /// What a project file says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,15 +48,13 @@ pub(crate) struct ProjectFile {
     pub(crate) environment: Value,
 }
 
-/// What it says of one member.
+/// What a project file says of one member.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// Nothing.
+pub(super) enum Value {
     #[default]
     Absent,
-    /// Something that only running the file would tell.
-    Computed,
-    /// This.
+    /// Something that only running the file would tell, and how a shell would write it, if known.
+    Computed(Option<String>),
     Literal(String),
 }
 
@@ -82,53 +100,66 @@ pub(crate) struct ProjectFileError {
 }
 
 impl ProjectFile {
-    /// Finds the nearest project file, in the working directory or above it.
+    /// Finds the nearest project file that counts, if there is one.
     ///
     /// # Errors
-    /// [`ProjectFileError`] for one that can't be read.
-    pub(crate) fn find() -> Result<Option<Self>, ProjectFileError> {
-        let here = env::current_dir().unwrap_or_default();
-        for directory in here.ancestors() {
+    /// [`ProjectFileError`] for a file that can't be read.
+    pub(super) fn find(directories: &[Directory], report: Report) -> Result<Option<Self>, ProjectFileError> {
+        for directory in directories {
             for name in NAMES {
-                let path = directory.join(name);
-                // The working directory itself is there also where one above it can't be searched.
-                let place = if directory == here { Path::new(name) } else { &path };
-                match file::read_found(place).and_then(|bytes| Self::read(&path, bytes.as_deref())) {
-                    Ok(None) => {}
-                    Ok(found) => return Ok(found),
-                    Err(error) => return Err(ProjectFileError { path, error }),
+                let path = directory.path.join(name);
+                let unreadable = |error| ProjectFileError { path: path.clone(), error };
+                let found = match directory.read(name) {
+                    // Its other readers will complain of it.
+                    Err(_) if name == PACKAGE => None,
+                    found => found.map_err(unreadable)?,
+                };
+                let Some(FoundFile { bytes, distrust }) = found else { continue };
+                match (Self::read(&path, &bytes), distrust) {
+                    (Ok(None), _) => {}
+                    (_, Some(why)) => report.warning(&format!(
+                        "skipped {}: {why}; give the project and the environment with -p and -e",
+                        shown_path(&path)
+                    )),
+                    (read, None) => return read.map_err(unreadable),
                 }
             }
         }
         Ok(None)
     }
 
-    fn read(path: &Path, bytes: Option<&Vec<u8>>) -> Result<Option<Self>, FileError> {
-        let Some(bytes) = bytes else { return Ok(None) };
-        let text = str::from_utf8(bytes).map_err(|_| FileError::NotUtf8)?;
-        let text = text.trim_start_matches('\u{feff}');
+    /// Reads a project file; `None` for a file of such a name that isn't one.
+    fn read(path: &Path, bytes: &[u8]) -> Result<Option<Self>, FileError> {
         let mut file = Self { path: path.into(), ..Self::default() };
-        if path.extension().is_some_and(|extension| extension == "json") {
-            file.read_json(text)?;
+        let text = str::from_utf8(bytes).map(|text| text.trim_start_matches('\u{feff}'));
+        if path.ends_with(PACKAGE) {
+            let package = text.ok().and_then(|text| serde_json::from_str::<Package>(text).ok());
+            let Some(members) = package.and_then(|package| package.redenv) else { return Ok(None) };
+            file.set_json(&members);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            let members: Members = serde_json::from_str(text.map_err(|_| FileError::NotUtf8)?)
+                .map_err(|_| FileError::NotJson)?;
+            // The official command line keeps credentials under this name.
+            if members.contains_key("url") && !members.contains_key("name") {
+                return Ok(None);
+            }
+            file.set_json(&members);
         } else {
-            script::read(text, &mut file);
+            script::read(text.map_err(|_| FileError::NotUtf8)?, &mut file);
         }
         Ok(Some(file))
     }
 
-    fn read_json(&mut self, text: &str) -> Result<(), FileError> {
-        let members: BTreeMap<String, &RawValue> =
-            serde_json::from_str(text).map_err(|_| FileError::NotJson)?;
+    fn set_json(&mut self, members: &Members) {
         for member in [Member::Name, Member::Environment] {
             if let Some(json) = members.get(member.key()) {
                 let text = serde_json::from_str(json.get());
-                self.set(member.key(), text.map_or(Value::Computed, Value::Literal));
+                self.set(member.key(), text.map_or(Value::Computed(None), Value::Literal));
             }
         }
-        Ok(())
     }
 
-    /// Sets the member of this key, if it is one that counts. The last one of a key does.
+    /// Sets the member of this key, if it is a setting. Of two, the last one wins.
     fn set(&mut self, key: &str, value: Value) {
         match key {
             "name" => self.name = value,

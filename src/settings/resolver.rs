@@ -8,13 +8,14 @@ use jiff::{Span, SpanRelativeTo};
 
 use super::env_file::{EnvFile, Ignored};
 use super::flags::Flags;
+use super::found::{self, Directory};
 use super::problem::{Problem, SettingsError};
 use super::sources::{Found, Source, Sources};
 use super::table::{Kind, Setting};
 use super::variables::{self, FILE_SUFFIX};
 use crate::child::environment::Environment;
 use crate::deadline::Deadline;
-use crate::ui::report::{Shown, join};
+use crate::ui::report::{Report, Shown, join};
 use crate::ui::text::shown_path;
 
 /// The settings that came from one place, for `-v`.
@@ -27,8 +28,10 @@ pub(crate) struct Origin {
 /// Looks settings up one by one.
 pub(super) struct Resolver<'e> {
     pub(super) sources: Sources<'e>,
+    /// Where files that nobody named are looked for.
+    pub(super) directories: Vec<Directory>,
     pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<String>,
+    pub(super) report: Report,
     pub(super) origins: Vec<Origin>,
 }
 
@@ -41,10 +44,12 @@ impl<'e> Resolver<'e> {
         flags: &'e Flags,
         process: &'e Environment,
         start: Instant,
+        report: Report,
     ) -> Result<Self, SettingsError> {
         let deadline = Deadline::new(start, Duration::ZERO);
         let sources = Sources { flags, process, env_file: EnvFile::default(), deadline };
-        let mut this = Self { sources, problems: Vec::new(), warnings: Vec::new(), origins: Vec::new() };
+        let directories = found::directories(process.get(OsStr::new("HOME")).map(OsString::as_os_str));
+        let mut this = Self { sources, directories, problems: Vec::new(), report, origins: Vec::new() };
         this.sources.deadline = this.early_deadline(start);
         this.sources.env_file = this.read_env_file()?;
         this.sources.deadline = this.early_deadline(start);
@@ -70,16 +75,17 @@ impl<'e> Resolver<'e> {
         if self.switch(Setting::NoEnvFile) {
             return Ok(EnvFile::default());
         }
-        EnvFile::read_default().map_err(unread)
+        EnvFile::find(&self.directories, self.report).map_err(unread)
     }
 
     /// Warns of variables that look like a setting and aren't read: the launch would silently be another one.
-    fn warn_of_ignored(&mut self) {
+    fn warn_of_ignored(&self) {
         let is_set = |name: &String| self.sources.process.contains_key(OsStr::new(name));
-        for (name, meant) in self.sources.process.keys().filter_map(|name| name.to_str()).map(with_meant) {
+        for name in self.sources.process.keys().filter_map(|name| name.to_str()) {
+            let meant = variables::meant(name);
             // If the right one is set too, this one belongs to something else.
             if !meant.is_empty() && !meant.iter().any(is_set) {
-                self.warnings.push(format!("{} is not read: did you mean {}?", Shown(name), join(meant)));
+                self.report.warning(&format!("{} is not read: did you mean {}?", Shown(name), join(meant)));
             }
         }
         let EnvFile { path, ignored, .. } = &self.sources.env_file;
@@ -96,7 +102,7 @@ impl<'e> Resolver<'e> {
                     (name, format!("is not read: did you mean {}?", join(meant)))
                 }
             };
-            self.warnings.push(format!("{} in {} {why}", Shown(name), shown_path(path)));
+            self.report.warning(&format!("{} in {} {why}", Shown(name), shown_path(path)));
         }
     }
 
@@ -165,24 +171,9 @@ impl<'e> Resolver<'e> {
         self.without_slips(found?)
     }
 
-    /// Reports a setting that isn't set, and what may have been meant to be it.
+    /// Reports a setting that isn't set.
     pub(super) fn missing(&mut self, setting: Setting) {
-        let name = setting.variables()[0];
-        let ignored_here = |variable: &&&str| self.sources.env_file.ignores_file_form(variable);
-        if let Some(name) = setting.variables().iter().find(ignored_here) {
-            let path = self.sources.env_file.path.clone();
-            return self.problems.push(Problem::IgnoredFileForm { name, path });
-        }
-        let in_process = self.sources.process.keys().filter_map(|name| name.to_str()).map(with_meant);
-        let in_file = self.sources.env_file.typos();
-        let typo = in_process.chain(in_file).find(|(_, meant)| {
-            let base = |name: &String| name.strip_suffix(FILE_SUFFIX).unwrap_or(name).to_owned();
-            meant.iter().any(|meant| setting.variables().contains(&base(meant).as_str()))
-        });
-        self.problems.push(match typo {
-            Some((typo, meant)) => Problem::Mistyped { name, typo: typo.to_owned(), meant },
-            None => Problem::Missing(name),
-        });
+        self.problems.push(Problem::Missing(setting.variables()[0]));
     }
 
     /// A value without quotes, white space or nothing at all around it.
@@ -258,10 +249,6 @@ impl<'e> Resolver<'e> {
             None => self.optional(setting).map(|found| (found.name, found.value.expose().into())),
         }
     }
-}
-
-fn with_meant(name: &str) -> (&str, Vec<String>) {
-    (name, variables::meant(name))
 }
 
 /// The default that the table gives a duration.

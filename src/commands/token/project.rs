@@ -58,8 +58,7 @@ struct Failed {
 impl Project {
     /// Resolves the settings, and prints their warnings. Nothing is connected yet.
     pub(super) fn new(start: &Start) -> Result<Self, Box<dyn Failure>> {
-        let access = Access::resolve(&start.flags, &start.environment, start.at)?;
-        access.warnings.iter().for_each(|warning| start.report.warning(warning));
+        let access = Access::resolve(&start.flags, &start.environment, start.at, start.report)?;
         let Access { project: name, store, .. } = access;
         let client = Upstash::new(&store.address, &store.token, &store.network)?;
         let url = store.address.base().to_owned();

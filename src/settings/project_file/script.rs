@@ -30,7 +30,7 @@ pub(super) fn read(source: &str, file: &mut ProjectFile) {
 
 fn set_all_computed(file: &mut ProjectFile) {
     for member in [Member::Name, Member::Environment] {
-        file.set(member.key(), Value::Computed);
+        file.set(member.key(), Value::Computed(None));
     }
 }
 
@@ -186,11 +186,30 @@ fn members(tokens: &[Token], file: &mut ProjectFile) {
                         [Token::Mark(':'), Token::Text(value), Token::Mark(',' | '}'), ..] => {
                             Value::Literal(value.clone())
                         }
-                        _ => Value::Computed,
+                        [Token::Mark(':'), value @ ..] => Value::Computed(in_shell(value)),
+                        _ => Value::Computed(None),
                     },
                 );
             }
             _ => key_is_next = key_is_next && depth > 0,
         }
+    }
+}
+
+/// How a shell writes `process.env.NAME`, or `process.env.NAME || "default"`.
+fn in_shell(value: &[Token]) -> Option<String> {
+    use Token::{Mark, Text, Word};
+    let [Word(process), Mark('.'), Word(env), Mark('.'), Word(name), rest @ ..] = value else { return None };
+    if process != "process" || env != "env" {
+        return None;
+    }
+    match rest {
+        [Mark(',' | '}'), ..] => Some(format!("\"${name}\"")),
+        [Mark('|'), Mark('|'), Text(default), Mark(',' | '}'), ..]
+        | [Mark('?'), Mark('?'), Text(default), Mark(',' | '}'), ..] => {
+            let is_plain = default.chars().all(|c| is_word(c) && c != '$' || c == '-');
+            is_plain.then(|| format!("\"${{{name}:-{default}}}\""))
+        }
+        _ => None,
     }
 }

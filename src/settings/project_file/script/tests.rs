@@ -8,7 +8,7 @@ fn read(source: &str) -> [String; 2] {
     super::read(source, &mut file);
     [file.name, file.environment].map(|value| match value {
         Value::Literal(text) => text,
-        Value::Computed => "?".to_owned(),
+        Value::Computed(_) => "?".to_owned(),
         Value::Absent => "-".to_owned(),
     })
 }
