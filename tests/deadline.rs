@@ -1,8 +1,8 @@
-//! One deadline over everything before the exec, whatever hangs; and no memory beyond the longest
-//! answer that is read.
+//! One deadline for everything before the exec, whatever hangs, and bounds for memory.
 
 use std::fs;
 use std::io::Write;
+use std::thread;
 use std::time::{Duration, Instant};
 
 #[cfg(target_os = "linux")]
@@ -13,9 +13,9 @@ use crate::support::server::Server;
 use crate::support::vault::{Certificate, Response, Vault};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// What the deadline may be overshot by.
+/// How late after the deadline a launch may end.
 const OVERSHOOT: Duration = Duration::from_millis(500);
-/// An attempt of so little time is not begun.
+/// No attempt starts with so little time left.
 const TOO_SHORT: Duration = Duration::from_millis(5);
 const LOOKUP: &str = "the name lookup took too long";
 const PROXY: &str = "the proxy took too long";
@@ -24,7 +24,7 @@ const ANSWER: &str = "no answer came";
 const BODY: &str = "the answer did not end";
 const MORE_TIME: &str = "hint: allow more time with --timeout (REDENV_TIMEOUT)";
 
-/// A launcher for a store at `url`, which is no vault, with a deadline of one second.
+/// A launch with a deadline of one second and a server at `url` that is no vault.
 fn towards(url: &str) -> Launcher {
     let settings = [
         ("UPSTASH_REDIS_URL", url),
@@ -38,13 +38,13 @@ fn towards(url: &str) -> Launcher {
     settings.iter().fold(launcher, |launcher, (name, value)| launcher.env(name, value))
 }
 
-/// The same for a vault.
+/// A launch with a deadline of one second.
 fn hurried(vault: &Vault) -> Launcher {
     launcher(vault).env("REDENV_TIMEOUT", "1s").program(["echo", "started"])
 }
 
-/// Every run waits for the deadline and says what took too long; the quickest of three, as the machine may be
-/// busy, is not much later than the deadline.
+/// Every launch waits for the deadline and names what took too long. The quickest of three ends soon after it:
+/// the machine may be busy.
 #[track_caller]
 fn assert_overdue(launch: impl Fn() -> Launcher, peer: &str, reason: &str) {
     let error = format!("error: {peer} did not answer within 1s: {reason}");
@@ -70,9 +70,9 @@ fn assert_overdue(launch: impl Fn() -> Launcher, peer: &str, reason: &str) {
     panic!("it took {quickest:?}");
 }
 
-/// The launcher in a network where 192.0.2.0/24 swallows every packet, and with a name server there.
+/// The launch in a network where 192.0.2.0/24 drops every packet, and with a name server there.
 #[cfg(target_os = "linux")]
-fn where_packets_are_dropped(launch: Launcher) -> Launcher {
+fn with_a_dead_name_server(launch: Launcher) -> Launcher {
     let launch = launch.file("resolv.conf", "nameserver 192.0.2.53\n");
     let setup = "\
         ip link set lo up
@@ -84,99 +84,66 @@ fn where_packets_are_dropped(launch: Launcher) -> Launcher {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_name_server_that_does_not_answer_ends_with_the_deadline() {
-    let launch = || where_packets_are_dropped(towards("https://vault.example"));
+    let launch = || with_a_dead_name_server(towards("https://vault.example"));
     assert_overdue(launch, "vault.example", LOOKUP);
 }
 
 #[test]
-fn a_tls_handshake_that_stalls_ends_with_the_deadline() {
-    let server = Server::silent();
-    let url = format!("https://{}", server.address());
-    assert_overdue(|| towards(&url), &server.address().to_string(), TLS);
+fn a_server_that_hangs_or_drips_ends_with_the_deadline() {
+    let pause = Duration::from_millis(20);
+    // The start of a record of 16 KiB, which never comes to its end.
+    let record = "\u{16}\u{3}\u{3}\u{3f}\u{ff}";
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "HTTP/1.1 200 OK\r\nX: ";
+    let cases = [
+        ("https", Server::silent(), TLS),
+        ("https", Server::endless(record, b"\x02", pause), TLS),
+        ("http", Server::silent(), ANSWER),
+        ("http", Server::endless(head, b"x", pause), ANSWER),
+        ("http", Server::endless("", b"HTTP/1.1 103 Early Hints\r\n\r\n", pause), ANSWER),
+        ("http", Server::endless(chunked, b"1\r\n \r\n", pause), BODY),
+        ("http", Server::endless("HTTP/1.1 200 OK\r\n\r\n", b" ", pause), BODY),
+    ];
+    thread::scope(|all| {
+        for (scheme, server, reason) in &cases {
+            let peer = server.address().to_string();
+            all.spawn(move || assert_overdue(|| towards(&format!("{scheme}://{peer}")), &peer, reason));
+        }
+    });
 }
 
 #[test]
-fn a_tls_handshake_that_drips_ends_with_the_deadline() {
-    // The beginning of a record of 16 KiB, which never comes to its end.
-    let server = Server::endless("\u{16}\u{3}\u{3}\u{3f}\u{ff}", b"\x02", Duration::from_millis(20));
-    let url = format!("https://{}", server.address());
-    assert_overdue(|| towards(&url), &server.address().to_string(), TLS);
+fn a_proxy_that_hangs_or_drips_ends_with_the_deadline() {
+    let pause = Duration::from_millis(20);
+    let cases = [
+        (Server::silent(), PROXY),
+        (Server::endless("HTTP/1.1 200 OK\r\nX: ", b"x", pause), PROXY),
+        // It connects, and nothing comes through.
+        (Server::endless("HTTP/1.1 200 OK\r\n\r\n", b"", pause), PROXY),
+    ];
+    thread::scope(|all| {
+        for (proxy, reason) in &cases {
+            let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
+            let peer = format!("vault.example through the proxy {}", proxy.address());
+            all.spawn(move || assert_overdue(launch, &peer, reason));
+        }
+    });
 }
 
 #[test]
-fn a_server_that_says_nothing_ends_with_the_deadline() {
-    let server = Server::silent();
-    assert_overdue(|| towards(&server.url()), &server.address().to_string(), ANSWER);
-}
-
-#[test]
-fn a_vault_over_tls_that_says_nothing_ends_with_the_deadline() {
+fn a_vault_that_hangs_or_drips_ends_with_the_deadline() {
     let project = Project::new("acme").secret("development", "A", "1");
-    let vault = Vault::builder().project(&project).tls(Certificate::Valid).start();
-    vault.set_delay(Duration::from_secs(30));
-    let peer = format!("localhost:{}", vault.address().port());
-    assert_overdue(|| hurried(&vault), &peer, ANSWER);
+    let silent = Vault::builder().project(&project).tls(Certificate::Valid).start();
+    silent.set_delay(Duration::from_secs(30));
+    let peer = format!("localhost:{}", silent.address().port());
+    assert_overdue(|| hurried(&silent), &peer, ANSWER);
+    let dripping = Vault::of(&project);
+    dripping.set_trickle(Duration::from_millis(20));
+    assert_overdue(|| hurried(&dripping), &dripping.address().to_string(), BODY);
 }
 
 #[test]
-fn a_head_that_drips_ends_with_the_deadline() {
-    let server = Server::endless("HTTP/1.1 200 OK\r\nX: ", b"x", Duration::from_millis(20));
-    assert_overdue(|| towards(&server.url()), &server.address().to_string(), ANSWER);
-}
-
-#[test]
-fn interim_answers_without_end_end_with_the_deadline() {
-    let hints = b"HTTP/1.1 103 Early Hints\r\n\r\n";
-    let server = Server::endless("", hints, Duration::from_millis(20));
-    assert_overdue(|| towards(&server.url()), &server.address().to_string(), ANSWER);
-}
-
-#[test]
-fn a_body_that_drips_ends_with_the_deadline() {
-    let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
-    vault.set_trickle(Duration::from_millis(20));
-    assert_overdue(|| hurried(&vault), &vault.address().to_string(), BODY);
-}
-
-#[test]
-fn a_body_that_never_ends_ends_with_the_deadline() {
-    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let server = Server::endless(head, b"1\r\n \r\n", Duration::from_millis(20));
-    assert_overdue(|| towards(&server.url()), &server.address().to_string(), BODY);
-}
-
-#[test]
-fn a_body_without_length_that_never_ends_ends_with_the_deadline() {
-    let server = Server::endless("HTTP/1.1 200 OK\r\n\r\n", b" ", Duration::from_millis(20));
-    assert_overdue(|| towards(&server.url()), &server.address().to_string(), BODY);
-}
-
-#[test]
-fn a_proxy_that_stalls_ends_with_the_deadline() {
-    let proxy = Server::silent();
-    let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
-    let peer = format!("vault.example through the proxy {}", proxy.address());
-    assert_overdue(launch, &peer, PROXY);
-}
-
-#[test]
-fn a_proxy_that_drips_ends_with_the_deadline() {
-    let proxy = Server::endless("HTTP/1.1 200 OK\r\nX: ", b"x", Duration::from_millis(20));
-    let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
-    let peer = format!("vault.example through the proxy {}", proxy.address());
-    assert_overdue(launch, &peer, PROXY);
-}
-
-#[test]
-fn a_proxy_behind_which_tls_stalls_ends_with_the_deadline() {
-    let proxy = Server::endless("HTTP/1.1 200 OK\r\n\r\n", b"", Duration::from_millis(20));
-    let launch = || towards("https://vault.example").env("HTTPS_PROXY", proxy.url());
-    let peer = format!("vault.example through the proxy {}", proxy.address());
-    assert_overdue(launch, &peer, PROXY);
-}
-
-#[test]
-fn attempts_that_fail_end_with_the_deadline() {
+fn failing_attempts_end_with_the_deadline() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
     vault.respond_always(Some(Response::new(503)));
     let start = Instant::now();
@@ -207,7 +174,7 @@ fn a_key_derivation_ends_with_the_deadline() {
 }
 
 #[test]
-fn a_deadline_beyond_the_clock_is_one_that_never_comes() {
+fn a_deadline_beyond_the_clock_never_comes() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
     for timeout in ["10000000000000000000", "5000000d"] {
         let launch = launcher(&vault).args(["--timeout", timeout]);

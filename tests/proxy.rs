@@ -6,7 +6,7 @@ use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 use crate::support::vault::{Certificate, Vault};
 
-/// A name that is known to the proxy alone.
+/// A name that only the proxy knows.
 const HOST: &str = "vault.example";
 
 fn vault() -> Vault {
@@ -28,7 +28,7 @@ fn port(vault: &Vault) -> String {
 }
 
 #[test]
-fn https_goes_through_the_proxy_which_also_looks_the_name_up() {
+fn https_goes_through_the_proxy_and_leaves_the_name_lookup_to_it() {
     let (vault, proxy) = (vault(), Proxy::start());
     let address = proxy.address();
     for (variable, value) in [
@@ -44,7 +44,7 @@ fn https_goes_through_the_proxy_which_also_looks_the_name_up() {
 }
 
 #[test]
-fn behind_a_proxy_the_certificate_is_checked_as_everywhere() {
+fn the_certificate_is_checked_behind_a_proxy() {
     let project = Project::new("acme").secret("development", "GREETING", "hello");
     let vault = Vault::builder().project(&project).tls(Certificate::Valid).start();
     let proxy = Proxy::start();
@@ -71,7 +71,7 @@ fn a_proxy_gets_its_credentials_and_nobody_else_does() {
 }
 
 #[test]
-fn a_proxy_that_wants_other_credentials_is_named_without_those_it_got() {
+fn wrong_proxy_credentials_are_an_error_that_does_not_show_them() {
     let (vault, proxy) = (vault(), Proxy::with_credentials("b3RoZXI6b3RoZXI="));
     for user in ["", "user:hunter2@"] {
         let url = format!("http://{user}{}", proxy.address());
@@ -89,7 +89,7 @@ fn a_proxy_that_wants_other_credentials_is_named_without_those_it_got() {
 }
 
 #[test]
-fn a_proxy_that_is_down_is_an_outage_and_not_a_reason_to_connect_directly() {
+fn a_proxy_that_is_down_is_an_outage_and_never_a_direct_connection() {
     let vault = vault();
     let closed = Server::silent().address();
     let url = format!("http://user:hunter2@{closed}");
@@ -138,7 +138,7 @@ fn a_proxy_of_an_unsupported_kind_is_an_error_and_never_a_direct_connection() {
 }
 
 #[test]
-fn no_proxy_names_what_is_reached_directly() {
+fn hosts_in_no_proxy_are_reached_directly() {
     let (vault, closed) = (vault(), Server::silent().address());
     let url = format!("http://{closed}");
     let port = port(&vault);
@@ -178,7 +178,7 @@ fn http_proxy_is_not_for_https_and_no_proxy_is_for_plain_http() {
 }
 
 #[test]
-fn what_a_proxy_answers_besides_is_told_by_its_status() {
+fn a_proxy_that_refuses_is_an_error_with_its_status() {
     use std::io::{Read, Write};
     let vault = vault();
     for (answer, reason) in [

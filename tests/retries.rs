@@ -1,6 +1,8 @@
-//! What is tried again inside the deadline, and what isn't.
+//! Failures that are tried again inside the deadline, and those that are not.
 
-use std::net::TcpListener;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,7 @@ use jiff::Timestamp;
 use crate::support::isolated::isolated;
 use crate::support::launcher::{Launcher, Outcome, launcher};
 use crate::support::project::Project;
+use crate::support::server::Server;
 use crate::support::vault::{Response, Vault};
 
 /// What `-v` begins with.
@@ -19,19 +22,19 @@ fn project() -> Project {
     Project::new("acme").secret("development", "GREETING", "hello")
 }
 
-/// With time enough for any machine, saying what it does.
+/// A verbose launch with time enough for any machine.
 fn patient(vault: &Vault) -> Launcher {
     let launcher = launcher(vault).env("REDENV_TIMEOUT", "50s").env("REDENV_VERBOSE", "1");
     launcher.program(["sh", "-c", "echo $GREETING"])
 }
 
-/// What `-v` says of attempts that failed, without the wait.
+/// The failed attempts that `-v` reports, without the wait.
 fn attempts(outcome: &Outcome) -> Vec<&str> {
     let lines = outcome.stderr.lines().filter_map(|line| line.strip_prefix("redenv-run: attempt "));
     lines.map(|line| line.rsplit_once("; next attempt in ").unwrap().0).collect()
 }
 
-/// The waits between attempts, as `-v` says them.
+/// The waits between attempts that `-v` reports.
 fn waits(outcome: &Outcome) -> Vec<Duration> {
     let waits = outcome.stderr.lines().filter_map(|line| line.rsplit_once("; next attempt in "));
     waits.map(|(_, ms)| Duration::from_millis(ms.strip_suffix(" ms").unwrap().parse().unwrap())).collect()
@@ -48,7 +51,7 @@ fn assert_started(outcome: &Outcome) {
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
+fn a_failure_that_may_pass_is_tried_again() {
     let cut = Response::raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{\"result\"");
     for (response, reason) in [
         (
@@ -89,6 +92,26 @@ fn a_refused_connection_is_tried_again() {
     assert_started(&outcome);
     assert_eq!(attempts(&outcome)[0], "1 at 127.0.0.1 failed: connection refused");
     assert_eq!((vault.requests().len(), started.requests().len()), (0, 1));
+}
+
+#[test]
+fn an_attempt_that_hangs_leaves_time_for_another() {
+    let vault = Vault::of(&project());
+    let (address, connections) = (vault.address(), AtomicUsize::new(0));
+    let server = Server::start(move |near| {
+        if connections.fetch_add(1, Ordering::SeqCst) == 0 {
+            return drop(io::copy(&mut &near, &mut io::sink()));
+        }
+        let far = TcpStream::connect(address).unwrap();
+        thread::scope(|both| {
+            both.spawn(|| io::copy(&mut &near, &mut &far));
+            drop(io::copy(&mut &far, &mut &near));
+        });
+    });
+    let launch = patient(&vault).env("UPSTASH_REDIS_URL", server.url()).env("REDENV_TIMEOUT", "6s");
+    let outcome = launch.run();
+    assert_started(&outcome);
+    assert_eq!(attempts(&outcome), ["1 at 127.0.0.1 failed: no answer came"]);
 }
 
 #[test]
@@ -161,8 +184,8 @@ fn waits_are_random_under_a_ceiling_that_doubles() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_host_that_nobody_knows_is_given_up_after_three_attempts() {
-    // No name server, but the C library's own word that nobody knows the name.
+fn an_unknown_host_gets_three_attempts() {
+    // Without a name server the C library says itself that it does not know the name.
     let vault = Vault::of(&project());
     let launch = launcher(&vault).env("UPSTASH_REDIS_URL", "https://vault.invalid").program(["true"]);
     let launch = launch.file("nsswitch.conf", "hosts: files\n");

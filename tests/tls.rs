@@ -1,5 +1,5 @@
-//! Which certificates are believed: those of the bundled authorities and of the ones named, for the
-//! name in the URL, while they are valid.
+//! A certificate is accepted if a bundled or named authority signed it, for the host in the URL, while it is
+//! valid.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ fn vault(certificate: Certificate) -> Vault {
     Vault::builder().project(&project).tls(certificate).start()
 }
 
-/// A launcher that knows no authority but the bundled ones.
+/// A launch that trusts only the bundled authorities.
 fn trusting(vault: &Vault) -> Launcher {
     launcher(vault).env_remove("REDENV_CA_FILE")
 }
@@ -26,7 +26,7 @@ fn greet(launch: Launcher) -> Launcher {
 }
 
 #[test]
-fn an_authority_is_trusted_where_it_is_named_in_any_of_three_places() {
+fn an_authority_is_trusted_when_named_in_any_of_three_places() {
     let vault = vault(Certificate::Valid);
     let ca = vault.ca_file().to_str().unwrap();
     greet(trusting(&vault).args(["--ca-file", ca])).run().assert_ran("hello\n");
@@ -48,7 +48,7 @@ fn named_authorities_add_up() {
 }
 
 #[test]
-fn no_certificate_is_believed_without_proof_and_none_is_asked_twice() {
+fn an_invalid_certificate_ends_the_launch_at_once() {
     let other = vault(Certificate::Valid);
     for (certificate, authority, why) in [
         (Certificate::Valid, None, "its issuer is not trusted"),
@@ -78,14 +78,14 @@ fn assert_not_accepted(launch: Launcher, vault: &Vault, why: &str) {
 }
 
 #[test]
-fn the_name_is_checked_also_where_it_is_an_address() {
+fn a_certificate_may_be_for_an_ip_address() {
     let vault = vault(Certificate::Valid);
     let launch = launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("127.0.0.1"));
     greet(launch).run().assert_ran("hello\n");
 }
 
 #[test]
-fn what_is_no_tls_gets_no_request() {
+fn a_server_without_tls_gets_no_request() {
     let server = Server::start(|mut stream| {
         drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
         drop(std::io::copy(&mut stream, &mut std::io::sink()));

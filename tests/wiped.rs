@@ -1,7 +1,7 @@
-//! Whatever way the launcher ends, its memory holds no secret any more.
+//! When redenv-run ends, its memory holds no secret.
 //!
-//! strace holds it back on the way into its last system call, and root reads its memory there: all
-//! that it may write to, but for the environment that the system gave it at its start.
+//! strace delays its last system call, and root reads all of its writable memory meanwhile, except the
+//! environment that it was started with.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -20,17 +20,17 @@ use crate::support::vault::{Response, Vault};
 
 const CANARY: &str = "hunter2-in-a-value";
 
-/// A system call that ends the launcher.
+/// A system call that ends redenv-run.
 #[derive(Clone, Copy)]
 enum Last {
     /// `exit_group`.
     Exit,
-    /// The `execve` of COMMAND.
+    /// The `execve` of the command.
     Exec,
 }
 
 impl Last {
-    /// Its number, as `/proc/<pid>/syscall` has it.
+    /// Its number, as in `/proc/<pid>/syscall`.
     fn number(self) -> &'static str {
         match (self, std::env::consts::ARCH) {
             (Self::Exit, "x86_64") => "231",
@@ -41,8 +41,7 @@ impl Last {
         }
     }
 
-    /// Where strace holds it back: for a minute, which no test lets pass. The `execve` that strace itself
-    /// begins with doesn't count.
+    /// The option of strace that delays it by a minute, longer than a test waits.
     fn held_back(self) -> &'static str {
         match self {
             Self::Exit => "inject=exit_group:delay_enter=60s",
@@ -51,11 +50,11 @@ impl Last {
     }
 }
 
-/// The launcher at its end, with all of its memory.
+/// redenv-run just before its end, with all of its memory.
 struct Ended {
     strace: Child,
     pid: u32,
-    /// Its working directory lives as long as it does.
+    /// Owns the working directory.
     _launcher: Launcher,
 }
 
@@ -76,7 +75,7 @@ impl Ended {
         Self { strace, pid, _launcher: launch }
     }
 
-    /// Which of these texts are in its memory, by their name.
+    /// The names of the texts that its memory holds.
     fn holds(&self, texts: &[(&'static str, String)]) -> Vec<&'static str> {
         let memory = memory(self.pid);
         assert!(memory.iter().map(Vec::len).sum::<usize>() > 100_000, "that can't be all of it");
@@ -100,14 +99,13 @@ fn launcher_of(strace: &Child) -> Option<u32> {
     fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// Whether the process is stopped in this system call of its own: strace's child is strace, too,
-/// before it becomes the launcher.
+/// Whether the process is delayed in this system call. Before its exec, strace's child is strace.
 fn is_in(pid: u32, last: Last) -> bool {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
     read("comm").trim_end() == "redenv-run" && read("syscall").split(' ').next() == Some(last.number())
 }
 
-/// All that the process may write to, less its first environment.
+/// The writable memory of the process, without its first environment.
 fn memory(pid: u32) -> Vec<Vec<u8>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // Behind the name in parentheses the third field comes; the environment is fields 50 and 51.
@@ -143,14 +141,14 @@ fn project() -> Project {
         .raw_field("broken", "BROKEN", "[]")
 }
 
-/// Makes the file `script` of the working directory one.
+/// Makes the file `script` in the working directory executable.
 fn executable(launch: Launcher) -> Launcher {
     let script = launch.directory().join("script");
     fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
     launch
 }
 
-/// What must not be left: the credentials, the project's key, and the values.
+/// The texts that no memory may hold: credentials, the project's key, and values.
 fn secrets(vault: &Vault, project: &Project) -> Vec<(&'static str, String)> {
     vec![
         ("the token key", TOKEN_KEY.to_owned()),
@@ -161,7 +159,7 @@ fn secrets(vault: &Vault, project: &Project) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn nothing_is_left_whatever_the_launcher_fails_on() {
+fn no_failure_leaves_a_secret() {
     let project = project();
     let vault = Vault::of(&project);
     let at = |environment: &'static str| launcher(&vault).args(["-e", environment]);
@@ -198,7 +196,7 @@ fn nothing_is_left_whatever_the_launcher_fails_on() {
 }
 
 #[test]
-fn nothing_is_left_after_a_check_or_mask() {
+fn check_and_mask_leave_no_secret() {
     let project = project();
     let vault = Vault::of(&project);
     for command in ["check", "mask"] {
@@ -208,7 +206,7 @@ fn nothing_is_left_after_a_check_or_mask() {
 }
 
 #[test]
-fn nothing_is_left_of_settings_in_files() {
+fn settings_in_files_leave_no_secret() {
     let project = project();
     let vault = Vault::of(&project);
     let token = vault.token();
@@ -225,7 +223,7 @@ fn nothing_is_left_of_settings_in_files() {
 }
 
 #[test]
-fn the_exec_takes_the_secrets_along_and_nothing_that_opens_more() {
+fn the_exec_takes_only_the_values_along() {
     let project = project();
     let vault = Vault::of(&project);
     for launch in [launcher(&vault), launcher(&vault).env("REDENV_TOKEN_SALT", TOKEN_SALT)] {
@@ -236,7 +234,7 @@ fn the_exec_takes_the_secrets_along_and_nothing_that_opens_more() {
 }
 
 #[test]
-fn nothing_is_left_of_a_new_token() {
+fn a_new_token_leaves_no_secret() {
     let project = project();
     let redis = RedisServer::start();
     let vault = Vault::builder().project(&project).redis(&redis.url()).start();
