@@ -157,7 +157,7 @@ fn whatever_is_missing_or_refused_in_a_reply_is_named() {
         (
             &metadata,
             &json!({ "result": ["A", "[]", "A", "[]"] }),
-            "the project's data is malformed: A is twice in its environment",
+            "the project's data is malformed: development:acme has the same name twice",
         ),
         (
             &metadata,

@@ -109,10 +109,12 @@ impl EncryptedVault<'_> {
     ///
     /// A secret that can't be decrypted is kept as [`Broken`]: it may not be selected.
     pub(crate) fn decrypt(self, pek: &Key, pins: &BTreeMap<String, Pin>) -> Result<DecryptedVault, PinError> {
-        let mut layered = BTreeMap::new();
-        for (environment, fields) in self.environments {
-            layered.extend(fields.into_iter().map(|(name, history)| (name, (environment.clone(), history))));
-        }
+        let environments = self.environments.into_iter();
+        let layered: BTreeMap<String, (Name, History<'_>)> = environments
+            .flat_map(|(environment, fields)| {
+                fields.into_iter().map(move |(name, history)| (name, (environment.clone(), history)))
+            })
+            .collect();
         if let Some(name) = pins.keys().find(|name| !layered.contains_key(*name)) {
             let nearest = nearest(name, layered.keys().map(String::as_str)).map(String::from);
             return Err(PinError::NoSuchSecret { name: name.clone(), nearest });

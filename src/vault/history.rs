@@ -1,14 +1,13 @@
 //! A secret's history: a JSON string that contains a JSON array of versions, newest first.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -59,16 +58,13 @@ pub(crate) enum HistoryError {
 #[derive(Deserialize, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Text<'t>(#[serde(borrow)] pub(super) Cow<'t, str>);
 
-/// The members of an object. When a name appears twice, the last value wins, as in every client.
-pub(super) type Members<'t> = BTreeMap<Text<'t>, &'t RawValue>;
-
 impl<'r> History<'r> {
     /// The newest version. The versions behind it are not read.
     pub(super) fn newest(self) -> Result<Version, HistoryError> {
         let json = self.0.get();
         // It mostly ends at the first brace. Unescaping the older versions too would double the time.
         if let Some(end) = json.find('}')
-            && let Ok(Text(text)) = serde_json::from_str(&format!("{}\"", &json[..=end]))
+            && let Ok(Text(text)) = serde_json::from_str(&[&json[..=end], "\""].concat())
             && let Ok(version) = first(&text)
         {
             return Ok(version);
@@ -81,8 +77,7 @@ impl<'r> History<'r> {
         let text = self.text()?;
         // For the errors that `newest` would give.
         first(&text)?;
-        let versions: Vec<Members<'_>> = serde_json::from_str(&text).map_err(|_| HistoryError::BadVersion)?;
-        versions.iter().map(|members| Version::new(members).ok_or(HistoryError::BadVersion)).collect()
+        serde_json::from_str(&text).map_err(|_| HistoryError::BadVersion)
     }
 
     fn text(self) -> Result<Cow<'r, str>, HistoryError> {
@@ -100,19 +95,35 @@ fn first(text: &str) -> Result<Version, HistoryError> {
         return Err(HistoryError::NoVersion);
     }
     let mut versions = serde_json::Deserializer::from_str(rest).into_iter();
-    let members = versions.next().and_then(Result::ok);
-    members.and_then(|members| Version::new(&members)).ok_or(HistoryError::BadVersion)
+    versions.next().and_then(Result::ok).ok_or(HistoryError::BadVersion)
 }
 
-impl Version {
-    fn new(members: &Members<'_>) -> Option<Self> {
-        let member = |name: &'static str| members.get(&Text(Cow::Borrowed(name))).copied();
-        let Text(value) = serde_json::from_str(member("value")?.get()).ok()?;
-        Some(Self {
-            value: value.into_owned(),
-            number: member("version").and_then(VersionNumber::new),
-            created_at: member("createdAt").and_then(time),
-        })
+/// Derived code would refuse a member that appears twice. In every client the last one wins.
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Version;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a version")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Version, A::Error> {
+                let (mut value, mut number, mut created_at) = (None, None, None);
+                while let Some(Text(name)) = members.next_key()? {
+                    match name.as_ref() {
+                        "value" => value = Some(members.next_value()?),
+                        "version" => number = VersionNumber::new(members.next_value()?),
+                        "createdAt" => created_at = time(members.next_value()?),
+                        _ => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                let value = value.ok_or_else(|| A::Error::missing_field("value"))?;
+                Ok(Version { value, number, created_at })
+            }
+        }
+        json.deserialize_map(Members)
     }
 }
 

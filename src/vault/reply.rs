@@ -1,5 +1,6 @@
 //! Parses the reply to a [`Request`]: the project's metadata, then one answer per environment.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::crypto::Salt;
 use super::encrypted::{EncryptedVault, Fields, Token};
-use super::history::{History, Members, Text, time};
+use super::history::{History, Text, time};
 use super::{ALGORITHM, KDF, Name, Request};
 use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, join};
@@ -124,7 +125,7 @@ fn token(items: &[Item<'_>], request: &Request<'_>) -> Result<Token, ReplyError>
         check_supported(text(item, field)?.as_deref(), field, expected)?;
     }
     if let Some(tokens) = text(tokens, "serviceTokens")? {
-        let tokens: Members<'_> =
+        let tokens: BTreeMap<Text<'_>, &RawValue> =
             serde_json::from_str(&tokens).map_err(|_| malformed("serviceTokens", "is not a JSON object"))?;
         if let Some(entry) = tokens.get(&Text(request.token_id.into())) {
             return read_token(entry.get(), &format!("serviceTokens entry {}", request.token_id), request);
@@ -183,17 +184,19 @@ fn fields<'r>(items: &[Item<'r>], key: &str) -> Result<Fields<'r>, ReplyError> {
     if !rest.is_empty() {
         return Err(malformed(key, "has a name without a value"));
     }
-    let mut fields = Fields::new();
+    let mut fields = Vec::with_capacity(pairs.len());
     for &[name, value] in pairs {
         let Some(name) = text(name, key)? else { return Err(malformed(key, "has a null as a name")) };
         // A name that starts with `__` belongs to the tools and is not a secret.
-        if name.starts_with("__") {
-            continue;
+        if !name.starts_with("__") {
+            let value = value.ok_or_else(|| malformed(name.clone(), "is null"))?;
+            fields.push((name, History(value)));
         }
-        let value = value.ok_or_else(|| malformed(name.clone(), "is null"))?;
-        if fields.insert(name.clone(), History(value)).is_some() {
-            return Err(malformed(name, "is twice in its environment"));
-        }
+    }
+    let count = fields.len();
+    let fields = Fields::from_iter(fields);
+    if fields.len() < count {
+        return Err(malformed(key, "has the same name twice"));
     }
     Ok(fields)
 }
