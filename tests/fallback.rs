@@ -2,6 +2,7 @@
 //! nothing else.
 
 mod content;
+mod killed;
 mod offline;
 mod place;
 mod proof;

@@ -3,11 +3,12 @@
 //! The file is trusted only after its MAC was verified with the project's key (PEK). No problem with it
 //! stops a launch that has a reply.
 
+mod file;
 mod format;
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -15,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::deadline::Deadline;
 use crate::ui::text::{Shown, reason, span};
-use crate::vault::crypto::{Key, Salt, random_bytes};
+use crate::vault::crypto::{Key, Salt};
 use crate::vault::{EncryptedVault, Name, Request};
 
 use format::{FormatError, Signed};
@@ -204,7 +205,7 @@ impl<'a> Fallback<'a> {
         let (send, done) = mpsc::sync_channel(1);
         thread::Builder::new()
             .name("fallback".into())
-            .spawn(move || drop(send.send(replace(&path, &content))))
+            .spawn(move || drop(send.send(file::replace(&path, &content))))
             .and_then(|_| done.recv_timeout(deadline.remaining()).map_err(|_| io::ErrorKind::TimedOut.into()))
             .and_then(|written| written)
             .map_err(|error| FallbackError::Io { doing: "write", error })
@@ -299,32 +300,4 @@ fn target(path: &Path) -> Result<PathBuf, FallbackError> {
         Ok(found) if found.is_symlink() => Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())),
         _ => Ok(path.to_owned()),
     }
-}
-
-/// Writes a temporary file in the same directory, and renames it to `path` once it is on disk.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let random: [u8; 8] = random_bytes().map_err(|_| io::Error::other("no random bytes"))?;
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
-    name.push(format!(".{:016x}.tmp", u64::from_le_bytes(random)));
-    let temporary = path.with_file_name(name);
-    let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error is the one that matters.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    // A write beyond the limit would end redenv-run with a signal.
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-    if limit.is_some_and(|limit| limit < content.len() as u64) {
-        return Err(rustix::io::Errno::FBIG.into());
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    // The umask may have removed bits from the mode.
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(content)?;
-    file.sync_all()
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::{NOBODY, Place, project};
 use crate::support::isolated::isolated;
 use crate::support::launcher::launcher;
-use crate::support::vault::{Response, Vault};
+use crate::support::vault::Response;
 
 #[test]
 fn a_file_that_others_could_have_written_is_not_believed_nor_replaced() {
@@ -168,25 +168,4 @@ fn a_limit_on_file_sizes_is_no_reason_not_to_start() {
     let place = Place::new();
     let launch = place.greet().after("ulimit -f 0");
     place.assert_started_without_writing(launch, "cannot write it: file too large");
-}
-
-#[test]
-fn launches_at_once_never_tear_it() {
-    const WRITERS: usize = 20;
-    let place = Place::filled();
-    let down = Vault::of(&project());
-    down.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
-    let reader = || {
-        let launch = launcher(&down).env("REDENV_FALLBACK", place.file());
-        launch.program(["sh", "-c", "echo $GREETING $NAME"])
-    };
-    thread::scope(|all| {
-        for _ in 0..WRITERS {
-            all.spawn(|| place.greet().run().assert_ran("hello world\n"));
-            all.spawn(|| place.assert_started_from_file_of(&down, &reader().run(), "hello world\n"));
-        }
-    });
-    let files: Vec<_> = fs::read_dir(place.directory.path()).unwrap().collect();
-    assert_eq!(files.len(), 1, "no temporary file is left behind");
-    assert_eq!(place.vault.requests().len(), 1 + WRITERS);
 }

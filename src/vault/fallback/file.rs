@@ -1,0 +1,88 @@
+//! Replaces a file as a whole: at any moment, `path` is the old file or the new one.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// A temporary file this old belongs to a launch that was killed.
+const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
+/// The end of a temporary file's name.
+const SUFFIX: &str = ".tmp";
+
+/// Writes a temporary file in the same directory, and renames it to `path` once it is on disk.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    // A write beyond the limit would end redenv-run with a signal.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    if limit.is_some_and(|limit| limit < content.len() as u64) {
+        return Err(rustix::io::Errno::FBIG.into());
+    }
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let prefix = format!(".{}.", name.to_string_lossy());
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    remove_leftovers(directory, &prefix);
+    let temporary = directory.join(format!("{prefix}{:016x}{SUFFIX}", fastrand::u64(..)));
+    let written = write_unnamed(directory, &temporary, content)
+        // Not every system and file system has unnamed files.
+        .or_else(|_| write_named(&temporary, content))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error is the one that matters.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Gives the file its name after it is written, so a launch that is killed before leaves nothing behind.
+#[cfg(target_os = "linux")]
+fn write_unnamed(directory: &Path, temporary: &PathBuf, content: &[u8]) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+
+    let flags = OFlags::TMPFILE.bits().cast_signed();
+    let file = OpenOptions::new().write(true).custom_flags(flags).mode(0o600).open(directory)?;
+    write(&file, content)?;
+    let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, unnamed, CWD, temporary, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_unnamed(_: &Path, _: &PathBuf, _: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn write_named(temporary: &Path, content: &[u8]) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+    write(&file, content)
+}
+
+fn write(mut file: &File, content: &[u8]) -> io::Result<()> {
+    // The umask may have removed bits from the mode.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Removes the temporary files of launches that were killed. A failure is not worth a message.
+fn remove_leftovers(directory: &Path, prefix: &str) {
+    let me = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_temporary =
+            name.to_str().is_some_and(|name| name.starts_with(prefix) && name.ends_with(SUFFIX));
+        let is_old = |modified: SystemTime| modified.elapsed().is_ok_and(|age| age > LEFTOVER_AGE);
+        if is_temporary
+            && let Ok(metadata) = entry.metadata()
+            && metadata.is_file()
+            && metadata.uid() == me
+            && metadata.modified().is_ok_and(is_old)
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
