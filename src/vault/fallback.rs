@@ -182,7 +182,9 @@ impl<'a> Fallback<'a> {
     /// Reads the reply in the file.
     pub(crate) fn read(self) -> Result<Stored, FallbackError> {
         let Found { signed, rest, age } = self.found?;
-        let mut reply = Vec::new();
+        // Without reallocations, which would copy and wipe a long reply several times.
+        let length = rest.get_ref().metadata().map_or(0, |metadata| metadata.len().min(LIMIT));
+        let mut reply = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
         rest.take(LIMIT)
             .read_to_end(&mut reply)
             .map_err(|error| FallbackError::Io { doing: "read", error })?;
