@@ -1,7 +1,7 @@
 //! `check`: everything but the exec, then a table or JSON of names, versions, ages and sizes. No value is shown.
 
 use std::ffi::OsString;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -22,7 +22,7 @@ use crate::ui::output::print;
 use crate::ui::report::{Colour, Shown, shown_json};
 use crate::ui::stages::Stages;
 use crate::ui::table::{Column, Table};
-use crate::ui::time::{age, iso_8601, milliseconds};
+use crate::ui::time::{age, iso_8601};
 use crate::vault::{Name, Secret, VersionNumber};
 
 /// Does everything but the exec, and prints the result.
@@ -59,17 +59,10 @@ fn checked(format: CheckFormat, command: &[OsString], start: Start) -> Result<St
     })
 }
 
-/// Why a launch would fail. The exit code is 125 even where a launch has 126 or 127: `check` itself failed.
-#[derive(Debug)]
+/// Why a launch would fail. The exit code is 125, also where a launch exits with 126 or 127.
+#[derive(thiserror::Error, Debug)]
+#[error("{0}")]
 struct NotReady(Box<dyn Failure>);
-
-impl fmt::Display for NotReady {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for NotReady {}
 
 impl Failure for NotReady {
     fn hint(&self) -> Option<String> {
@@ -127,8 +120,6 @@ struct Skipped<'s> {
 struct Stage {
     name: &'static str,
     milliseconds: f64,
-    #[serde(skip)]
-    time: Duration,
 }
 
 impl<'s> Checked<'s> {
@@ -170,11 +161,7 @@ impl<'s> Checked<'s> {
             command: program.map(|path| path.to_string_lossy().into_owned()),
             stages: stages
                 .iter()
-                .map(|(name, time)| Stage {
-                    name,
-                    milliseconds: (time.as_secs_f64() * 1e6).round() / 1e3,
-                    time,
-                })
+                .map(|(name, time)| Stage { name, milliseconds: (time.as_secs_f64() * 1e6).round() / 1e3 })
                 .collect(),
         }
     }
@@ -225,7 +212,7 @@ impl<'s> Checked<'s> {
         if let Some(command) = &self.command {
             let _ = writeln!(text, "command  {}", Shown(command));
         }
-        let stages = self.stages.iter().map(|stage| format!("{} {}", stage.name, milliseconds(stage.time)));
+        let stages = self.stages.iter().map(|stage| format!("{} {:.1} ms", stage.name, stage.milliseconds));
         let _ = writeln!(text, "stages   {}", stages.collect::<Vec<_>>().join(", "));
         if !self.knows_salt {
             let salt = &self.token_salt;

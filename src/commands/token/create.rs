@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::error::TokenError;
@@ -29,23 +29,12 @@ const ID_BYTES: usize = 12;
 /// Random bytes of a key: 32 characters of base64.
 const KEY_BYTES: usize = 24;
 
-/// A new token, as `--format json` prints it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// A new token.
 struct NewToken<'a> {
-    project: &'a str,
-    #[serde(rename = "tokenId")]
+    project: &'a Name,
     id: String,
-    #[serde(rename = "tokenKey", serialize_with = "expose")]
     key: SecretText,
-    #[serde(rename = "tokenSalt")]
-    salt: String,
-    name: &'a str,
-    description: &'a str,
-    created_at: String,
-    created_by: String,
-    #[serde(skip)]
-    encrypted_pek: String,
+    entry: Entry<'a>,
 }
 
 /// A token as `serviceTokens` holds it: the official fields in the official order.
@@ -53,12 +42,12 @@ struct NewToken<'a> {
 #[serde(rename_all = "camelCase")]
 struct Entry<'a> {
     #[serde(rename = "encryptedPEK")]
-    encrypted_pek: &'a str,
-    salt: &'a str,
+    encrypted_pek: String,
+    salt: String,
     name: &'a str,
     description: &'a str,
-    created_at: &'a str,
-    created_by: &'a str,
+    created_at: String,
+    created_by: String,
 }
 
 /// Makes a token and prints it.
@@ -78,7 +67,9 @@ pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Box<dyn Fai
     let token = NewToken::make(&project.name, args, &start.environment, &pek)
         .map_err(|NoRandomness| TokenError::NoRandomness)?;
 
-    let (id, entry, encrypted_pek) = (&token.id, token.entry(), encrypted_pek.to_owned());
+    #[expect(clippy::expect_used, reason = "a struct of strings always serializes")]
+    let entry = serde_json::to_string(&token.entry).expect("an entry as JSON");
+    let (id, encrypted_pek) = (&token.id, encrypted_pek.to_owned());
     let add = |now: &Metadata| {
         let tokens = now.service_tokens()?;
         if tokens.contains(id) {
@@ -120,26 +111,39 @@ impl<'a> NewToken<'a> {
     ) -> Result<Self, NoRandomness> {
         let key = SecretText::new(format!("redenv_sk_{}", *random_text::<KEY_BYTES>()?));
         let salt = Salt::random()?;
-        Ok(Self {
-            project: project.as_str(),
-            id: format!("stk_{}", *random_text::<ID_BYTES>()?),
+        let entry = Entry {
             encrypted_pek: Key::derive(&key, &salt).encrypt(&pek.to_hex())?,
-            key,
             salt: salt.to_string(),
             name: &args.name,
             description: &args.description,
             created_at: format!("{:.3}", Timestamp::now()),
             created_by: created_by(environment),
-        })
+        };
+        Ok(Self { project, id: format!("stk_{}", *random_text::<ID_BYTES>()?), key, entry })
+    }
+
+    fn json(&self) -> String {
+        let Entry { salt, name, description, created_at, created_by, .. } = &self.entry;
+        let token = serde_json::json!({
+            "project": self.project.as_str(),
+            "tokenId": self.id,
+            "tokenKey": self.key.expose(),
+            "tokenSalt": salt,
+            "name": name,
+            "description": description,
+            "createdAt": created_at,
+            "createdBy": created_by,
+        });
+        shown_json(&Zeroizing::new(token.to_string()))
     }
 
     /// An env file with everything that a launch needs but the Upstash token. That one can write, as
     /// it has just created a token; a launch should get the read-only one.
     fn env_file(&self, url: &str, is_terminal: bool) -> String {
-        let project = quoted(self.project);
+        let project = quoted(self.project.as_str());
         // A file gets the name unchanged; a terminal must not obey it.
         let project = if is_terminal { Shown(&project).to_string() } else { project };
-        let (id, key, salt, url) = (&self.id, self.key.expose(), &self.salt, quoted(url));
+        let (id, key, salt, url) = (&self.id, self.key.expose(), &self.entry.salt, quoted(url));
         format!(
             "\
 REDENV_PROJECT={project}
@@ -152,32 +156,12 @@ UPSTASH_REDIS_URL={url}
 "
         )
     }
-
-    fn entry(&self) -> String {
-        json(&Entry {
-            encrypted_pek: &self.encrypted_pek,
-            salt: &self.salt,
-            name: self.name,
-            description: self.description,
-            created_at: &self.created_at,
-            created_by: &self.created_by,
-        })
-    }
 }
 
 /// `N` random bytes in the standard base64 alphabet; `N` is a multiple of three, so there is no `=`.
 fn random_text<const N: usize>() -> Result<Zeroizing<String>, NoRandomness> {
     let bytes: Zeroizing<[u8; N]> = Zeroizing::new(random_bytes()?);
     Ok(Zeroizing::new(STANDARD.encode(*bytes)))
-}
-
-fn expose<S: Serializer>(text: &SecretText, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(text.expose())
-}
-
-fn json(value: &impl Serialize) -> String {
-    #[expect(clippy::expect_used, reason = "a struct of strings always serializes")]
-    serde_json::to_string(value).expect("strings as JSON")
 }
 
 /// `user@host`, as the official clients write it. `/etc/passwd` comes before the variables, which may be wrong.
@@ -210,12 +194,12 @@ fn print(token: &NewToken<'_>, url: &str, format: TokenFormat, report: Report) -
     let text = Zeroizing::new(match format {
         TokenFormat::Text => format!(
             "Project Name: {}\nPublic Token ID: {}\nSecret Token Key: {}\n",
-            Shown(token.project),
+            token.project,
             token.id,
             token.key.expose()
         ),
         TokenFormat::Env => token.env_file(url, is_terminal),
-        TokenFormat::Json => shown_json(&Zeroizing::new(json(token))),
+        TokenFormat::Json => token.json(),
     });
     output::write(&text).map_err(|error| TokenError::KeyLost { id: token.id.clone(), error })?;
     if is_terminal {

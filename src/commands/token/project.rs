@@ -86,6 +86,7 @@ impl Project {
             error
         })
     }
+
     fn try_change(
         &self,
         mut read: Metadata,
