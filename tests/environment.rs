@@ -327,7 +327,7 @@ fn verbose_names_what_happened_to_each_variable() {
     for line in [
         "redenv-run: injected A and C",
         "redenv-run: replaced A",
-        "redenv-run: kept the inherited B",
+        "redenv-run: kept inherited B",
         "redenv-run: removed REDENV_PROJECT, REDENV_TOKEN_ID, REDENV_TOKEN_KEY, UPSTASH_REDIS_TOKEN and \
          UPSTASH_REDIS_URL",
     ] {

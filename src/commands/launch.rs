@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
-use std::time::Instant;
 
 use super::secrets::{self, Obtained};
 use super::start::Start;
@@ -13,7 +12,6 @@ use crate::child::program::Program;
 use crate::ui::failure::Failure;
 use crate::ui::report::{Report, Shown, join};
 use crate::ui::stages::Stages;
-use crate::ui::time::milliseconds;
 
 /// Becomes the command, with its secrets. Returns only when that failed.
 pub(super) fn run(
@@ -30,14 +28,14 @@ pub(super) fn run(
 
     let Obtained { selected, .. } = secrets::obtain(&settings, &start, &mut stages)?;
 
-    let Start { at, environment, report, .. } = start;
+    let Start { environment, report, .. } = start;
     let mut child = environment::build(environment, &selected.secrets, &settings.policy)?;
     let files = MemoryFiles::create(&settings.files, &selected.secrets, &mut child)?;
     report_child(&child, report);
     let launch = Launch { program, arguments, environment: child.environment, files };
     launch.check_sizes()?;
     stages.end("environment");
-    report_stages(&stages, at, report);
+    report.detail(|| stages.to_string());
 
     // Wipes the token key, the Upstash token and the values: the command's environment is all that the exec takes.
     drop((settings, selected));
@@ -49,7 +47,7 @@ pub(super) fn report_child(child: &Child, report: Report) {
     let lists = [
         ("injected", child.injected.iter().collect::<Vec<_>>()),
         ("replaced", child.replaced.iter().collect()),
-        ("kept the inherited", child.preserved.iter().collect()),
+        ("kept inherited", child.preserved.iter().collect()),
         ("removed", child.removed.iter().collect()),
     ];
     for (what, names) in lists {
@@ -57,12 +55,4 @@ pub(super) fn report_child(child: &Child, report: Report) {
             report.detail(|| format!("{what} {}", join(names.iter().map(|name| Shown(name)))));
         }
     }
-}
-
-fn report_stages(stages: &Stages, at: Instant, report: Report) {
-    report.detail(|| {
-        let times: Vec<String> =
-            stages.iter().map(|(name, time)| format!("{name} {}", milliseconds(time))).collect();
-        format!("{}; {} in all", times.join(", "), milliseconds(at.elapsed()))
-    });
 }

@@ -13,11 +13,6 @@ pub(crate) fn age(age: Duration) -> String {
     format!("{}{unit}", seconds / length)
 }
 
-/// A span such as `51.5 ms`.
-pub(crate) fn milliseconds(span: Duration) -> String {
-    format!("{:.1} ms", span.as_secs_f64() * 1e3)
-}
-
 /// The time in UTC, such as `2026-01-16T09:21:00.123Z`. `None` beyond the year 9999.
 pub(crate) fn iso_8601(time: SystemTime) -> Option<String> {
     Timestamp::try_from(time).ok().map(|time| format!("{time:.3}"))
