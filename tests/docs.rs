@@ -1,7 +1,10 @@
-//! The docs know every error.
+//! The docs know every error, name only options that exist, and link to pages that exist.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::support::launcher::bare_launcher;
 
 const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -89,4 +92,111 @@ fn every_error_has_an_entry_in_the_docs() {
     }
     assert!(seen > 20, "the errors were not found in the sources");
     assert!(missing.is_empty(), "docs/errors.md has no entry for:\n{}", missing.join("\n"));
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    let kept = kept.chars().filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'));
+    kept.map(|it| if it == ' ' { '-' } else { it }).collect()
+}
+
+/// A page's text without its blocks of code.
+fn prose(page: &str) -> String {
+    page.split("\n```").step_by(2).collect::<Vec<_>>().join("\n")
+}
+
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
+}
+
+#[test]
+fn every_link_between_the_docs_leads_to_a_page_and_a_heading() {
+    let root = Path::new(SOURCES);
+    let mut pages: Vec<PathBuf> = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "md"))
+        .collect();
+    pages.extend(files(&root.join("docs"), "md"));
+    let mut broken = Vec::new();
+    for page in &pages {
+        let text = prose(&fs::read_to_string(page).unwrap());
+        let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        let pictures = text.split("src=\"").skip(1).chain(text.split("srcset=\"").skip(1));
+        let pictures = pictures.map(|rest| rest.split('"').next().unwrap());
+        for link in
+            links.chain(pictures).filter(|link| !link.contains("://") && !link.ends_with("reference.md"))
+        {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let found = heading.is_empty()
+                || fs::read_to_string(&target).is_ok_and(|text| anchors(&prose(&text)).contains(heading));
+            if !target.exists() || !found {
+                broken.push(format!("{}: {link}", page.strip_prefix(root).unwrap().display()));
+            }
+        }
+    }
+    assert!(pages.len() > 8 && broken.is_empty(), "broken links:\n{}", broken.join("\n"));
+}
+
+/// The long options in a text.
+fn options(text: &str) -> BTreeSet<String> {
+    let words = text.split(|it: char| !(it.is_ascii_alphanumeric() || it == '-'));
+    let is_option = |word: &&str| {
+        word.starts_with("--")
+            && word[2..].starts_with(|it: char| it.is_ascii_lowercase())
+            && !word.ends_with('-')
+    };
+    words.filter(is_option).map(String::from).collect()
+}
+
+#[test]
+fn every_option_in_the_readme_and_the_docs_exists() {
+    // Options of other programs in examples; two pages have more of these than of ours.
+    let others = [
+        "--all-targets",
+        "--bin",
+        "--bun",
+        "--check",
+        "--exec",
+        "--from",
+        "--from-file",
+        "--health",
+        "--ignore-missing",
+        "--locked",
+        "--minutes",
+        "--packages",
+        "--path",
+        "--quick",
+        "--replace",
+        "--repo",
+        "--test",
+        "--watch",
+        "--with",
+        "--example",
+        "--port",
+        "--token",
+    ];
+    let pages: [&[&str]; 6] =
+        [&[], &["check"], &["mask"], &["token", "create"], &["token", "list"], &["token", "revoke"]];
+    let known: BTreeSet<String> = pages
+        .iter()
+        .flat_map(|page| options(&bare_launcher().args(*page).arg("--help").run().stdout))
+        .chain(others.map(String::from))
+        .collect();
+    let root = Path::new(SOURCES);
+    let mut unknown = Vec::new();
+    for page in
+        files(&root.join("docs"), "md").into_iter().chain([root.join("README.md"), root.join("CHANGELOG.md")])
+    {
+        if page.ends_with("comparison.md") || page.ends_with("releasing.md") {
+            continue;
+        }
+        let text = fs::read_to_string(&page).unwrap();
+        let told = options(&text);
+        unknown.extend(told.difference(&known).map(|option| format!("{}: {option}", page.display())));
+    }
+    assert!(unknown.is_empty(), "options that redenv-run doesn't have:\n{}", unknown.join("\n"));
 }

@@ -222,31 +222,3 @@ fn no_value_of_the_environment_is_on_a_page() {
         assert_eq!(with.stdout, help(command), "{command:?}");
     }
 }
-
-#[test]
-fn the_readme_names_every_option_of_the_help_and_no_other() {
-    let readme = include_str!("../README.md");
-    let options = |text: &str| -> BTreeSet<String> {
-        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-        words
-            .filter(|word| word.starts_with("--") && word[2..].starts_with(|c: char| c.is_ascii_lowercase()))
-            .filter(|word| !word.ends_with('-'))
-            .map(String::from)
-            .collect()
-    };
-    let pages: [&[&str]; 5] = [&[], &["check"], &["mask"], &["token", "create"], &["token", "revoke"]];
-    let known: BTreeSet<String> = pages
-        .iter()
-        .flat_map(|page| options(&bare_launcher().args(*page).arg("--help").run().stdout))
-        .collect();
-    // Of the launch itself every option has its place in the table.
-    let launch = options(&bare_launcher().arg("--help").run().stdout);
-    let told = options(readme);
-    let missing: Vec<_> =
-        launch.difference(&told).filter(|name| !["--version", "--port"].contains(&name.as_str())).collect();
-    assert_eq!(missing, Vec::<&String>::new());
-    // What else looks like an option there is another program's.
-    let others = ["--locked", "--path", "--replace"];
-    let unknown: Vec<_> = told.difference(&known).filter(|name| !others.contains(&name.as_str())).collect();
-    assert_eq!(unknown, Vec::<&String>::new());
-}

@@ -12,7 +12,6 @@ mod check;
 mod command_line;
 mod completions;
 mod deadline;
-mod demo;
 #[cfg(target_os = "linux")]
 mod docker;
 mod docs;
@@ -45,12 +44,12 @@ mod memory;
 mod memory_file;
 mod monorepo;
 mod named_pipe;
-mod on_your_machine;
 mod packages;
 #[cfg(target_os = "linux")]
 mod process_one;
 mod project_file;
 mod proxy;
+mod readme;
 #[cfg(target_os = "linux")]
 mod reserved;
 mod retries;
@@ -60,7 +59,6 @@ mod slips;
 mod support;
 mod tls;
 mod token;
-mod transcript;
 mod variables;
 mod vault;
 #[cfg(target_os = "linux")]
