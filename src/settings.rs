@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 
 use crate::child::environment::{Environment, Inherit, OwnVariables, Policy, Preserve, RequiredFile};
 use crate::secret::SecretText;
-use crate::ui::report::{Report, Verbosity, join};
+use crate::ui::report::{Report, Verbosity};
+use crate::ui::text::join;
 use crate::upstash::{Address, Network};
 use crate::vault::crypto::Salt;
 use crate::vault::fallback::{FallbackSettings, Usage};

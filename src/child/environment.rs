@@ -8,8 +8,7 @@ use thiserror::Error;
 
 use crate::child::reserved;
 use crate::ui::failure::Failure;
-use crate::ui::report::{Shown, join};
-use crate::ui::text::shown_path;
+use crate::ui::text::{Shown, join, shown_path};
 use crate::vault::Secret;
 
 /// An environment: a value per name. When a name appears twice, the last value wins, as in shells.

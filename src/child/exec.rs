@@ -15,8 +15,7 @@ use crate::child::program::{
     self, NOT_EXECUTABLE, NOT_FOUND, Problem, Program, ProgramError, check_interpreter, is_text,
 };
 use crate::ui::failure::{FAILED, Failure};
-use crate::ui::report::{Shown, join, reason};
-use crate::ui::text::shown_path;
+use crate::ui::text::{Shown, join, reason, shown_path};
 
 /// The longest `NAME=VALUE`: the kernel takes 32 pages of 4 KiB with the NUL (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::ui::failure::Failure;
-use crate::ui::report::join;
-use crate::ui::text::shown_path;
+use crate::ui::text::{join, shown_path};
 use crate::ui::word::{self, Slip, quoted};
 
 /// Where programs are looked for without a `PATH`, as the C library does.

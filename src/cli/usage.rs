@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::table::{self, Kind};
 use crate::ui::failure::Failure;
-use crate::ui::report::Shown;
+use crate::ui::text::Shown;
 use crate::ui::word::{Slip, shown};
 
 /// The commands that are no launch.

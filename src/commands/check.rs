@@ -19,9 +19,10 @@ use crate::child::program::Program;
 use crate::settings::Settings;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
-use crate::ui::report::{Colour, Shown, shown_json};
+use crate::ui::report::Colour;
 use crate::ui::stages::Stages;
 use crate::ui::table::{Column, Table};
+use crate::ui::text::{Shown, shown_json};
 use crate::ui::time::{age, iso_8601};
 use crate::vault::{Name, Secret, VersionNumber};
 

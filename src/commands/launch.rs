@@ -10,8 +10,9 @@ use crate::child::exec::Launch;
 use crate::child::memory_file::MemoryFiles;
 use crate::child::program::Program;
 use crate::ui::failure::Failure;
-use crate::ui::report::{Report, Shown, join};
+use crate::ui::report::Report;
 use crate::ui::stages::Stages;
+use crate::ui::text::{Shown, join};
 
 /// Becomes the command, with its secrets. Returns only when that failed.
 pub(super) fn run(

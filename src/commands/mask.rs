@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 use super::secrets::{self, Obtained};
 use super::start::Start;
 use crate::ui::failure::Failure;
-use crate::ui::report::{Shown, join, reason};
 use crate::ui::stages::Stages;
+use crate::ui::text::{Shown, join, reason};
 use crate::vault::Secret;
 
 /// The shortest line that gets a mask: one for `1` or `no` would ruin the whole log.

@@ -11,7 +11,8 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::deadline::Deadline;
-use crate::ui::text::{reason, span};
+use crate::ui::text::reason;
+use crate::ui::time::span;
 
 /// The most that a file of settings may hold.
 pub(super) const LIMIT: Limit = Limit { mebibytes: 1 };

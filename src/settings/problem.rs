@@ -7,8 +7,7 @@ use super::file::FileError;
 use super::project_file::{Member, ProjectFileError};
 use super::table::Setting;
 use crate::ui::failure::Failure;
-use crate::ui::report::join;
-use crate::ui::text::shown_path;
+use crate::ui::text::{join, shown_path};
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
 

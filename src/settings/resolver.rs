@@ -15,8 +15,8 @@ use super::table::{Kind, Setting};
 use super::variables::{self, FILE_SUFFIX};
 use crate::child::environment::Environment;
 use crate::deadline::Deadline;
-use crate::ui::report::{Report, Shown, join};
-use crate::ui::text::shown_path;
+use crate::ui::report::Report;
+use crate::ui::text::{Shown, join, shown_path};
 
 /// The settings that came from one place, for `-v`.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::failure::Failure;
-use super::report::reason;
+use super::text::reason;
 
 /// A failed write to stdout.
 #[derive(thiserror::Error, Debug)]

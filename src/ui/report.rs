@@ -2,8 +2,6 @@
 
 use std::io::{self, IsTerminal, Write};
 
-pub(crate) use super::text::{Shown, join, reason, shown_json};
-
 /// How much redenv-run prints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(crate) enum Verbosity {

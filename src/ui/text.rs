@@ -3,9 +3,6 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::time::Duration;
-
-use jiff::SignedDuration;
 
 /// Text from outside, made safe to show.
 ///
@@ -69,11 +66,6 @@ pub(crate) fn reason(error: &io::Error) -> String {
         first.make_ascii_lowercase();
     }
     text
-}
-
-/// A span as people write it, such as `1m 30s`.
-pub(crate) fn span(span: Duration) -> String {
-    format!("{:#}", SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX))
 }
 
 /// A list such as `a`, `a and b`, or `a, b and c`.

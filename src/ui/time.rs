@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// An age in its largest unit, such as `3d`.
 pub(crate) fn age(age: Duration) -> String {
@@ -11,6 +11,11 @@ pub(crate) fn age(age: Duration) -> String {
     let seconds = age.as_secs();
     let (length, unit) = UNITS.into_iter().find(|(length, _)| seconds >= *length).unwrap_or((1, "s"));
     format!("{}{unit}", seconds / length)
+}
+
+/// A span as people write it, such as `1m 30s`.
+pub(crate) fn span(span: Duration) -> String {
+    format!("{:#}", SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX))
 }
 
 /// The time in UTC, such as `2026-01-16T09:21:00.123Z`. `None` beyond the year 9999.

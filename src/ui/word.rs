@@ -1,6 +1,6 @@
 //! Words of a command line as an error may show them: never the value in one, nor COMMAND's arguments.
 
-use crate::ui::report::Shown;
+use crate::ui::text::Shown;
 
 /// A word in COMMAND's place that only a shell would have taken for more than a name.
 #[derive(Debug, PartialEq, Eq)]

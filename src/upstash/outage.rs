@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::progress::{Phase, Tried};
 use super::{Address, Proxy};
-use crate::ui::text::{Shown, span};
+use crate::ui::text::Shown;
+use crate::ui::time::span;
 
 const MORE_TIME: &str = "allow more time with --timeout (REDENV_TIMEOUT)";
 

@@ -15,7 +15,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::deadline::Deadline;
-use crate::ui::text::{Shown, reason, span};
+use crate::ui::text::{Shown, reason};
+use crate::ui::time::span;
 use crate::vault::crypto::{Key, Salt};
 use crate::vault::{EncryptedVault, Name, Request};
 

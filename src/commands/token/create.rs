@@ -20,7 +20,8 @@ use crate::commands::start::Start;
 use crate::secret::SecretText;
 use crate::ui::failure::Failure;
 use crate::ui::output;
-use crate::ui::report::{Report, Shown, shown_json};
+use crate::ui::report::Report;
+use crate::ui::text::{Shown, shown_json};
 use crate::vault::Name;
 use crate::vault::crypto::{DecryptError, Key, NoRandomness, Salt, random_bytes};
 

@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::ui::failure::Failure;
-use crate::ui::report::{Shown, join, reason};
+use crate::ui::text::{Shown, join, reason};
 use crate::upstash::RedisError;
 use crate::vault::Name;
 use crate::vault::crypto::DecryptError;

@@ -13,8 +13,9 @@ use crate::commands::command::ListFormat;
 use crate::commands::start::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
-use crate::ui::report::{Colour, Report, Shown, join, shown_json};
+use crate::ui::report::{Colour, Report};
 use crate::ui::table::{Column, Table, terminal_width};
+use crate::ui::text::{Shown, join, shown_json};
 use crate::ui::time;
 use crate::vault::{self, ReplyError};
 

@@ -10,7 +10,7 @@ use crate::commands::start::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
 use crate::ui::prompt::Terminal;
-use crate::ui::report::{Shown, join};
+use crate::ui::text::{Shown, join};
 use crate::vault::Name;
 
 /// Revokes tokens after confirmation. IDs without a token are an error, but only after the others are gone.
