@@ -200,18 +200,6 @@ fn a_launch_needs_no_home_and_no_directory_to_write_to() {
     }
 }
 
-// Rust opens /dev/null in their place before `main`, so that no file of COMMAND becomes its stdout.
-#[test]
-fn closed_standard_streams_are_no_obstacle() {
-    let vault = vault();
-    let launch = launcher(&vault);
-    let told = launch.directory().join("told");
-    let tell = format!("echo $GREETING >{}", told.display());
-    let mut launch = launch.program(["sh", "-c", &tell]).after("exec <&- >&- 2>&-");
-    assert!(launch.command().status().unwrap().success());
-    assert_eq!(fs::read_to_string(told).unwrap(), "hello\n");
-}
-
 #[test]
 fn a_script_without_an_interpreter_line_is_the_shells() {
     let vault = vault();

@@ -26,6 +26,8 @@ mod fallback;
 mod fixtures;
 #[cfg(target_os = "linux")]
 mod found_files;
+#[cfg(target_os = "linux")]
+mod hard_cases;
 mod help;
 mod hostile;
 mod inherited;
