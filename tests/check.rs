@@ -1,4 +1,4 @@
-//! `check`: what a launch would do, without the launch.
+//! `check`: everything but the exec, as a table or as JSON.
 
 #[cfg(target_os = "linux")]
 use std::fs::OpenOptions;
@@ -14,7 +14,7 @@ use crate::support::vault::Vault;
 
 const VALUES: [&str; 4] = ["value-of-db", "value-of-key", "value-of-port", "first-value"];
 
-/// Adds a history, newest first, whose versions were written `seconds` ago.
+/// Adds a secret with these versions, newest first, written `seconds` ago.
 fn aged(project: Project, environment: &str, name: &str, values: &[&str], seconds: u64) -> Project {
     let written = SystemTime::now() - Duration::from_secs(seconds);
     let written = Timestamp::try_from(written).unwrap().to_string();
@@ -40,7 +40,7 @@ fn vault() -> Vault {
     Vault::of(&project.raw_field("production", "UNDATED", &undated))
 }
 
-/// The output without the times, which differ from run to run.
+/// The output without the times of the stages.
 fn steady(text: &str) -> String {
     let line = |line: &str| match line.split_once("stages   ") {
         None => line.to_owned(),
@@ -63,7 +63,7 @@ fn check(vault: &Vault, arguments: &[&str]) -> Launcher {
 const STAGES: &str = "stages   settings, fetch, parse, derive, decrypt, select, environment\n";
 
 #[test]
-fn the_table_tells_names_environments_versions_ages_and_sizes() {
+fn the_table_shows_names_environments_versions_ages_and_sizes() {
     let vault = vault();
     let outcome = check(&vault, &["-e", "development,production"]).run();
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
@@ -81,7 +81,7 @@ UNDATED  production         ?      ?    12
 }
 
 #[test]
-fn the_table_tells_what_becomes_of_each_in_commands_environment() {
+fn the_table_shows_renamed_replaced_and_kept_variables() {
     let vault = vault();
     let options = ["-e=production,development", "--scope=APP_", "--preserve-env=NONE"];
     let outcome = check(&vault, &options).env("KEY", "mine").run();
@@ -107,7 +107,7 @@ DB_URL   development        1  313d    11
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_table_tells_what_becomes_a_file() {
+fn the_table_shows_secrets_that_become_files() {
     let vault = vault();
     let outcome = check(&vault, &["--file", "DB_URL", "--only", "DB_URL"]).run();
     let table = "\
@@ -121,7 +121,7 @@ DB_URL  development        2  313d    11  as a file
 }
 
 #[test]
-fn a_selection_that_leaves_nothing_has_no_table() {
+fn an_empty_selection_has_no_table() {
     let vault = vault();
     let outcome = check(&vault, &["--only", "APP_*", "--exclude", "*_KEY"]).run();
     let text = format!("project acme, environment development: 0 secrets\n\n{STAGES}ready to launch\n");
@@ -129,7 +129,7 @@ fn a_selection_that_leaves_nothing_has_no_table() {
 }
 
 #[test]
-fn a_launch_without_the_salt_could_be_faster_and_the_line_to_add_is_shown() {
+fn without_the_salt_the_line_that_makes_a_launch_faster_is_shown() {
     let vault = vault();
     let line =
         format!("faster   with this line in the settings: REDENV_TOKEN_SALT={}\n", project::TOKEN_SALT);
@@ -141,7 +141,7 @@ fn a_launch_without_the_salt_could_be_faster_and_the_line_to_add_is_shown() {
 }
 
 #[test]
-fn json_tells_the_same_to_programs() {
+fn the_json_has_the_same_for_programs() {
     let vault = vault();
     let options = ["--format", "json", "--scope", "APP_", "--", "sh", "-c", "ignored"];
     let outcome = check(&vault, &options).env("KEY", "mine").run();
@@ -224,10 +224,10 @@ fn version_numbers_that_clients_accept_are_shown_as_they_are() {
 }
 
 #[test]
-fn json_names_every_effect_and_what_is_unknown_is_null() {
+fn the_json_names_every_effect_and_has_null_for_the_unknown() {
     let vault = vault();
     let options = ["--format=json", "-e=production,development", "--preserve-env=PORT"];
-    // Elsewhere there are no memory files.
+    // Only Linux has memory files.
     let file = cfg!(target_os = "linux").then_some("--file=APP_KEY");
     let outcome = check(&vault, &options).args(file).env("PORT", "1").env("DB_URL", "2").run();
     let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -245,7 +245,7 @@ fn json_names_every_effect_and_what_is_unknown_is_null() {
 }
 
 #[test]
-fn what_is_skipped_is_told() {
+fn skipped_secrets_are_listed() {
     let project = Project::new("acme").raw_field("development", "BAD", "[]").secret("development", "A", "1");
     let vault = Vault::of(&project);
     let outcome = check(&vault, &["--skip-broken", "--format", "json"]).run();
@@ -271,12 +271,12 @@ fn a_command_is_looked_up_and_never_started() {
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
     let end = format!("\ncommand  {script}\n{STAGES}ready to launch\n");
     assert!(steady(&outcome.stdout).ends_with(&end), "{}", outcome.stdout);
-    assert!(!trace.exists(), "COMMAND was started");
+    assert!(!trace.exists(), "the command was started");
     assert!(!outcome.stdout.contains("argument"));
 }
 
 #[test]
-fn whatever_would_keep_command_from_starting_is_125() {
+fn every_reason_for_a_launch_to_fail_exits_with_125() {
     let vault = vault();
     check(&vault, &["--", "no-such-program"]).run().assert_failed(
         125,
@@ -307,7 +307,7 @@ fn whatever_would_keep_command_from_starting_is_125() {
 }
 
 #[test]
-fn sizes_are_checked_as_before_a_launch() {
+fn a_value_too_long_for_a_launch_is_an_error() {
     let project = Project::new("acme").secret("development", "LONG", &"x".repeat(131_072));
     let vault = Vault::of(&project);
     check(&vault, &[]).run().assert_failed(
@@ -319,10 +319,9 @@ fn sizes_are_checked_as_before_a_launch() {
     );
 }
 
-/// What doesn't fit beside COMMAND's arguments doesn't fit.
 #[test]
 #[cfg(target_os = "linux")]
-fn the_size_of_commands_arguments_counts() {
+fn the_size_of_the_commands_arguments_counts() {
     let vault = Vault::of(&Project::new("acme").secret("development", "LONG", &"x".repeat(80_000)));
     let argument = "y".repeat(60_000);
     let outcome = check(&vault, &["--", "true", &argument]).after("ulimit -S -s 512").run();
@@ -332,7 +331,7 @@ fn the_size_of_commands_arguments_counts() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_failure() {
+fn a_reader_that_stops_early_is_no_failure() {
     let vault = vault();
     for arguments in [&["check"][..], &["check", "--format", "json"], &["completions", "bash"]] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -345,7 +344,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn output_that_is_lost_is_a_failure() {
+fn a_failed_write_to_stdout_is_an_error() {
     let vault = vault();
     for arguments in [&["check"][..], &["check", "--format", "json"], &["completions", "bash"]] {
         let mut launcher = launcher(&vault).args(arguments);
@@ -370,7 +369,7 @@ fn no_value_is_shown_in_any_form() {
 }
 
 #[test]
-fn quiet_and_verbose_speak_of_stderr_alone() {
+fn quiet_and_verbose_change_only_stderr() {
     let vault = vault();
     let text = steady(&check(&vault, &[]).run().stdout);
     let quiet = check(&vault, &["-q"]).run();
@@ -389,7 +388,7 @@ fn colours_are_for_terminals_that_want_them() {
     let coloured = shown(check(&vault, &[]));
     assert!(coloured.contains("\x1b[1mNAME     ENVIRONMENT"), "{coloured:?}");
     assert!(coloured.ends_with("\x1b[32mready to launch\x1b[0m\n"), "{coloured:?}");
-    // Colour is all that differs.
+    // Without the colours, it is the same.
     let plain = coloured.replace("\x1b[1m", "").replace("\x1b[32m", "").replace("\x1b[0m", "");
     assert_eq!(steady(&plain), steady(&piped.stdout));
     let refused = shown(check(&vault, &[]).env("NO_COLOR", "1"));

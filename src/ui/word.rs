@@ -1,18 +1,18 @@
-//! Words of a command line as an error may show them: never the value in one, nor COMMAND's arguments.
+//! Words of a command line, made safe to show: without values and without the command's arguments.
 
 use crate::ui::text::Shown;
 
-/// A word in COMMAND's place that only a shell would have taken for more than a name.
+/// A word in place of the command that only a shell understands.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Slip<'w> {
-    /// `NAME=value`, a variable for COMMAND: its name.
+    /// `NAME=value`, a variable for the command: its name.
     Assignment(&'w str),
-    /// A whole command line in one word: its first.
+    /// A whole command line in quotes: its first word.
     Line(&'w str),
 }
 
 impl<'w> Slip<'w> {
-    /// The slip that a word is, if it is one.
+    /// The slip in a word, if there is one.
     pub(crate) fn of(word: &'w str) -> Option<Self> {
         let first = word.split_whitespace().next().unwrap_or_default();
         match first.split_once('=') {
@@ -22,7 +22,7 @@ impl<'w> Slip<'w> {
         }
     }
 
-    /// What was meant, as it has to be written in COMMAND's place.
+    /// The correct form.
     pub(crate) fn corrected(&self) -> String {
         match self {
             Self::Assignment(name) => format!("env {name}=... COMMAND"),
@@ -37,17 +37,17 @@ fn is_variable(name: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// A word in COMMAND's place, up to where a value or an argument may begin.
+/// A word up to the place where a value or an argument may begin.
 pub(crate) fn shown(word: &str) -> String {
     match (Slip::of(word), word.split_once('=')) {
         (Some(Slip::Line(first)), _) => shown(first) + " ...",
-        // Not in a path, as in `./build=debug/app`.
+        // The `=` of a path such as `./build=debug/app` begins no value.
         (_, Some((name, _))) if !name.contains('/') => format!("{}=...", Shown(name)),
         _ => Shown(word).to_string(),
     }
 }
 
-/// A word as it has to be written for a shell.
+/// A word with the quotes that a shell needs.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./=:,@%+".contains(c);
     match word {
