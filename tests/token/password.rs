@@ -1,4 +1,4 @@
-//! The master password: where it comes from, and what a wrong one does.
+//! The master password, from stdin, a file and the terminal.
 
 use super::{assert_failed, service_tokens, token, vault};
 use crate::support::fixtures;
@@ -7,11 +7,11 @@ const SIGINT: i64 = 2;
 const WRONG: &str = "redenv-run: error: wrong master password: it does not decrypt the key of project acme-api; nothing was written\n";
 
 #[test]
-fn a_password_that_does_not_fit_writes_nothing() {
+fn a_wrong_password_writes_nothing() {
     let (vault, _redis) = vault();
     let before = service_tokens(&vault);
     let password = fixtures::master_password();
-    // The same letters, decomposed: other bytes are another password.
+    // The same letters, decomposed: other bytes make another password.
     let decomposed = password.replace('ä', "a\u{308}").replace('ö', "o\u{308}");
     let not_utf8 = "redenv-run: error: the master password on stdin is not UTF-8\n";
     let empty = "redenv-run: error: the master password is empty; nothing was written\n";
@@ -43,7 +43,7 @@ fn a_password_that_does_not_fit_writes_nothing() {
 }
 
 #[test]
-fn a_password_on_the_terminal_is_not_shown_and_can_be_given_up() {
+fn the_password_is_typed_without_echo_and_the_prompt_can_be_left() {
     let (vault, _redis) = vault();
     let before = service_tokens(&vault);
     let start = || {

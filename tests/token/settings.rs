@@ -1,4 +1,4 @@
-//! What the commands need, and what is said of what they can't use.
+//! Settings of the token commands, and errors for those that are missing or wrong.
 
 use super::{CI, META, assert_failed, create, service_tokens, token, vault};
 use crate::support::launcher::{Launcher, bare_launcher};
@@ -7,7 +7,7 @@ use crate::support::project::Project;
 use crate::support::vault::{Response, Vault};
 
 #[test]
-fn without_a_terminal_create_and_revoke_say_how_to_go_on() {
+fn without_a_terminal_the_hint_names_another_way() {
     let vault = Vault::of(&Project::new("acme"));
     assert_failed(
         &token(&vault, &["create", "-n", "x"]).without_terminal(),
@@ -23,7 +23,7 @@ fn without_a_terminal_create_and_revoke_say_how_to_go_on() {
 }
 
 #[test]
-fn the_settings_that_are_missing_are_named_at_once() {
+fn all_missing_settings_are_reported_together() {
     let outcome = bare_launcher().args(["token", "list"]).run();
     let message =
         "redenv-run: error: UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set\n";
@@ -31,7 +31,7 @@ fn the_settings_that_are_missing_are_named_at_once() {
 }
 
 #[test]
-fn the_settings_of_a_launch_hold_for_tokens_too() {
+fn env_files_and_project_files_work_for_token_commands() {
     let vault = Vault::of(&Project::new("acme"));
     let settings = format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\n", vault.url(), vault.token());
     let list = |launcher: Launcher| {
@@ -47,13 +47,13 @@ fn the_settings_of_a_launch_hold_for_tokens_too() {
         list(bare_launcher().file(".env.local", &settings).file("redenv.config.ts", config)),
         (Some(0), true)
     );
-    // An environment is no matter here, so neither is a slip in it.
+    // Token commands need no environment, so a wrong one is no error.
     let empty = bare_launcher().file(".env.local", &settings).env("REDENV_PROJECT", "acme");
     assert_eq!(list(empty.env("REDENV_ENVIRONMENT", "")), (Some(0), true));
 }
 
 #[test]
-fn a_project_that_is_not_there_is_said_before_the_password_is_asked_for() {
+fn an_unknown_project_is_reported_before_the_prompt() {
     let vault = Vault::of(&Project::new("acme"));
     let shown =
         token(&vault, &["create", "-n", "x", "-p", "other"]).env("NO_COLOR", "1").on_terminal().finish();
@@ -64,7 +64,7 @@ fn a_project_that_is_not_there_is_said_before_the_password_is_asked_for() {
 }
 
 #[test]
-fn a_token_that_may_only_read_lists_and_changes_nothing() {
+fn a_read_only_token_lists_and_changes_nothing() {
     let (vault, _redis) = vault();
     let before = service_tokens(&vault);
     let read_only = |launcher: Launcher| launcher.env("UPSTASH_REDIS_TOKEN", "read-only").run();
@@ -73,7 +73,7 @@ fn a_token_that_may_only_read_lists_and_changes_nothing() {
     assert_failed(&read_only(create(&vault, &["-n", "x"])), refused);
     assert_failed(&read_only(token(&vault, &["revoke", "--yes", CI])), refused);
     assert_eq!(read_only(token(&vault, &["list"])).code(), Some(0));
-    // The same where the server refuses the whole request instead of one command in it.
+    // The same if the server refuses the whole request instead of one command in it.
     for status in [200, 400] {
         let mut terminal = token(&vault, &["revoke", CI]).env("NO_COLOR", "1").on_terminal();
         terminal.expect("Revoke? [y/N] ");
@@ -88,7 +88,7 @@ fn a_token_that_may_only_read_lists_and_changes_nothing() {
 }
 
 #[test]
-fn data_that_is_malformed_is_named_and_left_alone() {
+fn malformed_data_is_named_and_left_alone() {
     let sealed = "redenv-run: error: the data of project acme-api is malformed: encryptedPEK: its ciphertext is malformed: there is no dot\n";
     for (field, value, stderr) in [
         (
