@@ -17,6 +17,9 @@ use super::progress::{Phase, Progress};
 use super::{Upstash, retry, translate};
 use crate::deadline::Deadline;
 
+/// Enough for a lookup, TLS and HTTP. The default of 2 MiB counts against limits on address space.
+const STACK: usize = 512 * 1024;
+
 impl Upstash {
     /// Sends the request once.
     pub(super) fn attempt(&self, body: &[u8], deadline: Deadline) -> Result<Vec<u8>, Trouble> {
@@ -25,6 +28,7 @@ impl Upstash {
         let (client, body, shared) = (self.clone(), body.to_vec(), Arc::clone(&progress));
         thread::Builder::new()
             .name("request".into())
+            .stack_size(STACK)
             .spawn(move || {
                 let answer = client.exchange(&body, &shared);
                 // Nobody gets the answer while this thread still holds the Upstash token.

@@ -20,6 +20,8 @@ use super::progress::{Phase, Progress};
 const MOST_ADDRESSES: usize = 16;
 /// How long an address has before the next one is tried, too.
 const HEAD_START: Duration = Duration::from_millis(250);
+/// Enough for one system call. The default of 2 MiB counts against limits on address space.
+const STACK: usize = 64 * 1024;
 
 /// Looks names up with the system's resolver. An attempt has a thread to wait on; ureq's own resolver starts
 /// one, and panics when the system refuses it.
@@ -78,10 +80,12 @@ impl Race {
             if let Some(address) = next {
                 self.0.tries(address);
                 running += 1;
-                let send_later = send.clone();
-                let connect = move || drop(send_later.send((address, TcpStream::connect(address))));
-                if let Err(error) = thread::Builder::new().name("connect".into()).spawn(connect) {
-                    drop(send.send((address, Err(error))));
+                let later = send.clone();
+                let connect = move || drop(later.send((address, TcpStream::connect(address))));
+                let thread = thread::Builder::new().name("connect".into()).stack_size(STACK);
+                if thread.spawn(connect).is_err() {
+                    // Without threads the addresses are tried one after the other.
+                    drop(send.send((address, TcpStream::connect(address))));
                 }
             } else if running == 0 {
                 return None;
