@@ -1,12 +1,8 @@
 //! A command line that can't be followed is corrected, and never shows what COMMAND was to be given.
 
 use crate::support::launcher::{bare_launcher, launcher};
-use crate::support::project::{Project, TOKEN_KEY};
+use crate::support::project::TOKEN_KEY;
 use crate::support::vault::Vault;
-
-fn vault() -> Vault {
-    Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
-}
 
 #[test]
 fn without_dashes_the_error_shows_the_corrected_command_line() {
@@ -55,7 +51,7 @@ fn a_word_before_the_dashes_is_named_with_the_corrected_command_line() {
 
 #[test]
 fn what_a_shell_would_take_apart_is_not_shown_where_it_is_not_found() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let assignment = "hint: use env to set a variable for the command: redenv-run -- env DB_PASS=... COMMAND";
     let words = "hint: don't quote the command as one word: redenv-run -- npm ...";
     for (command, error, hint) in [
@@ -141,7 +137,7 @@ fn other_mistakes_are_told_in_one_line_without_values() {
 
 #[test]
 fn a_repeated_dash_dash_is_commands() {
-    let vault = vault();
+    let vault = Vault::greeting();
     launcher(&vault).program(["printf", "%s|", "--", "a", "--"]).run().assert_ran("--|a|--|");
 }
 
@@ -156,7 +152,7 @@ fn help_and_version_are_printed_on_stdout() {
 
 #[test]
 fn help_shows_no_value_of_the_environment() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let help = launcher(&vault).arg("--help").run();
     assert_eq!(help.stdout, bare_launcher().arg("--help").run().stdout);
 }

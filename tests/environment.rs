@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 #[cfg(target_os = "linux")]
 use crate::support::launcher::Outcome;
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launcher::{Launcher, launcher, pairs};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
@@ -12,17 +12,6 @@ fn vault_of(secrets: &[(&str, &str)]) -> Vault {
     let project = Project::new("acme");
     let add = |project: Project, (name, value): &(&str, &str)| project.secret("development", name, value);
     Vault::of(&secrets.iter().fold(project, add))
-}
-
-/// The command's environment without `PATH`.
-fn seen(launcher: Launcher) -> BTreeMap<String, String> {
-    let mut environment = launcher.program(["/usr/bin/env", "-0"]).run().environment();
-    environment.remove("PATH");
-    environment
-}
-
-fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 #[test]
@@ -53,7 +42,7 @@ fn inherited_variables_win_where_they_are_preserved() {
         (&["--pristine", "--keep", "A", "--preserve-env", "--only", "A,B"], &[("A", "mine"), ("B", "vault")]),
     ] {
         let launcher = launcher(&vault).env("A", "mine").env("B", "").args(options);
-        assert_eq!(seen(launcher), pairs(expected), "{options:?}");
+        assert_eq!(launcher.environment(), pairs(expected), "{options:?}");
     }
 }
 
@@ -62,7 +51,7 @@ fn a_required_secret_counts_as_the_command_sees_it() {
     let vault = vault_of(&[("A", "vault"), ("EMPTY", "")]);
     let preserved = |value: &str, options: &[&str]| launcher(&vault).env("A", value).args(options);
     let required = ["--preserve-env", "--require", "A"];
-    assert_eq!(seen(preserved("mine", &required)), pairs(&[("A", "mine"), ("EMPTY", "")]));
+    assert_eq!(preserved("mine", &required).environment(), pairs(&[("A", "mine"), ("EMPTY", "")]));
     let outcome = preserved("", &required).program(["env"]).run();
     let hint = "hint: --require takes names as the command sees them; `redenv-run check` lists them";
     outcome.assert_failed(125, &["error: required secrets: A empty", hint]);
@@ -152,7 +141,8 @@ fn pristine_leaves_the_documented_handful_and_what_is_kept() {
     let shown = |environment: BTreeMap<String, String>| {
         environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     };
-    let pristine = |options: &[&str]| shown(seen(inherit(launcher(&vault)).arg("--pristine").args(options)));
+    let pristine =
+        |options: &[&str]| shown(inherit(launcher(&vault)).arg("--pristine").args(options).environment());
     assert_eq!(pristine(&[]), handful);
     let kept = handful.replace("PWD=kept", "ONE=gone PWD=kept").replace("TZ=kept", "TWO=gone TZ=kept");
     assert_eq!(pristine(&["--keep", "ONE,TWO,NOT_SET"]), kept);
@@ -202,12 +192,12 @@ fn every_secret_of_a_reserved_name_is_named_at_once() {
         ],
     );
     let allowed = launcher(&vault).args(["--only", "NODE_*", "--allow-reserved", "NODE_OPTIONS"]);
-    assert_eq!(seen(allowed), pairs(&[("NODE_OPTIONS", "x")]));
-    assert_eq!(seen(launcher(&vault).args(["--exclude", "LD_*,NODE_*"])), pairs(&[("FINE", "1")]));
+    assert_eq!(allowed.environment(), pairs(&[("NODE_OPTIONS", "x")]));
+    assert_eq!(launcher(&vault).args(["--exclude", "LD_*,NODE_*"]).environment(), pairs(&[("FINE", "1")]));
     // An inherited variable may stay.
     let preserved =
         launcher(&vault).env("NODE_OPTIONS", "--mine").args(["--exclude", "LD_*", "--preserve-env"]);
-    assert_eq!(seen(preserved), pairs(&[("FINE", "1"), ("NODE_OPTIONS", "--mine")]));
+    assert_eq!(preserved.environment(), pairs(&[("FINE", "1"), ("NODE_OPTIONS", "--mine")]));
 }
 
 #[test]
@@ -221,7 +211,7 @@ fn a_name_can_become_reserved_when_scope_strips_its_prefix() {
         ],
     );
     // And the other way round: with the prefix it is a name like any other.
-    assert_eq!(seen(launcher(&vault)), pairs(&[("APP_A", "1"), ("APP_LD_PRELOAD", "x")]));
+    assert_eq!(launcher(&vault).environment(), pairs(&[("APP_A", "1"), ("APP_LD_PRELOAD", "x")]));
 }
 
 /// A value with which `NAME=VALUE` is of `length` bytes.
@@ -247,7 +237,7 @@ fn the_longest_variable_is_as_long_as_the_kernel_allows() {
             "hint: pass the value as a file with --file NAME, or leave it out with --exclude NAME",
         ],
     );
-    assert_eq!(seen(launcher(&vault).args(["--exclude", "LONG*"])), pairs(&[("OTHER", "1")]));
+    assert_eq!(launcher(&vault).args(["--exclude", "LONG*"]).environment(), pairs(&[("OTHER", "1")]));
     if cfg!(target_os = "linux") {
         let files = launcher(&vault).args(["--file", "LONG,LONGER"]);
         let count = "wc -c <\"$LONG\"; wc -c <\"$LONGER\"";

@@ -3,23 +3,14 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use crate::exit_status::{assert_refused_unasked, vault, write};
+use crate::exit_status::{assert_refused_unasked, write};
 use crate::support::isolated::isolated;
-use crate::support::launcher::{Launcher, launcher};
-
-/// Starts redenv-run without root's right to ignore file modes.
-fn bound_by_modes(launcher: Launcher) -> Launcher {
-    if !rustix::process::geteuid().is_root() {
-        return launcher;
-    }
-    let without = "-dac_override,-dac_read_search";
-    let (bounding, inherited) = (format!("--bounding-set={without}"), format!("--inh-caps={without}"));
-    launcher.through(["setpriv", &bounding, &inherited, "--"])
-}
+use crate::support::launcher::launcher;
+use crate::support::vault::Vault;
 
 #[test]
 fn directories_of_path_that_may_not_be_searched_are_named() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = launcher(&vault).file("closed/tool", "").file("shut/tool", "").file("open/other", "");
     let at = |name: &str| launch.directory().join(name).display().to_string();
     let (closed, shut) = (at("closed"), at("shut"));
@@ -28,24 +19,24 @@ fn directories_of_path_that_may_not_be_searched_are_named() {
         fs::set_permissions(directory, PermissionsExt::from_mode(0o000)).unwrap();
     }
     let hint = format!("hint: this user may not search {closed} and {shut} in PATH");
-    let launch = bound_by_modes(launch.env("PATH", path).program(["tool"]));
+    let launch = launch.env("PATH", path).program(["tool"]).bound_by_modes();
     assert_refused_unasked(launch, &vault, 127, &["error: tool was not found in PATH", &hint]);
 }
 
 #[test]
 fn a_path_through_a_directory_that_may_not_be_searched_is_126() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = launcher(&vault).file("closed/tool", "");
     let closed = launch.directory().join("closed");
     fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
     let tool = closed.join("tool").display().to_string();
     let error = format!("error: {tool} can't be executed: this user may not search a directory in its path");
-    assert_refused_unasked(bound_by_modes(launch.program([&tool])), &vault, 126, &[&error]);
+    assert_refused_unasked(launch.program([&tool]).bound_by_modes(), &vault, 126, &[&error]);
 }
 
 #[test]
 fn a_file_that_only_others_may_execute_is_126_without_a_chmod_hint() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let (launch, path) = write(launcher(&vault), "tool", "#!/bin/sh\n", 0o077);
     if rustix::process::geteuid().is_root() {
         fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
@@ -53,12 +44,12 @@ fn a_file_that_only_others_may_execute_is_126_without_a_chmod_hint() {
     }
     let error =
         format!("error: {} can't be executed: it is executable, but not by this user", path.display());
-    assert_refused_unasked(bound_by_modes(launch.program([path])), &vault, 126, &[&error]);
+    assert_refused_unasked(launch.program([path]).bound_by_modes(), &vault, 126, &[&error]);
 }
 
 #[test]
 fn nothing_is_executed_from_a_file_system_that_is_mounted_noexec() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = launcher(&vault).file("mnt/here", "").program(["mnt/tool"]);
     let setup = "mount -t tmpfs -o noexec none mnt; cp /bin/true mnt/tool";
     assert_refused_unasked(
@@ -82,7 +73,7 @@ fn program_with(offset: usize, bytes: &[u8]) -> Vec<u8> {
 // `execvp` hands such a file to /bin/sh, which reads it as a script, with all secrets in the environment.
 #[test]
 fn what_the_kernel_refuses_is_126_and_never_read_by_a_shell() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let other = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
     let a_command = b"echo ran by a shell\n\0";
     for content in [
@@ -109,7 +100,7 @@ fn what_the_kernel_refuses_is_126_and_never_read_by_a_shell() {
 
 #[test]
 fn a_program_with_a_registered_handler_is_executed() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let register = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc\n\
                     echo ':redenv-test:M::redenv-test\\x00::/bin/echo:' >/proc/sys/fs/binfmt_misc/register";
     let (launch, path) = write(launcher(&vault), "tool", "redenv-test\0", 0o755);
@@ -123,7 +114,7 @@ fn a_program_with_a_registered_handler_is_executed() {
 
 #[test]
 fn a_script_without_an_interpreter_line_needs_a_shell() {
-    let vault = vault();
+    let vault = Vault::greeting();
     // A `#!` line without a path is a comment to the shell.
     for first in ["echo one\n", "#!\necho one\n", "#! \t\necho one\n", ": grüße; echo one\n"] {
         let (launch, path) = write(launcher(&vault), "script", first, 0o755);
@@ -140,14 +131,14 @@ fn a_script_without_an_interpreter_line_needs_a_shell() {
 
 #[test]
 fn a_program_that_may_be_executed_but_not_read_is_executed() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let (launch, path) = write(launcher(&vault), "tool", fs::read("/bin/true").unwrap(), 0o111);
-    bound_by_modes(launch.program([path])).run().assert_ran("");
+    launch.program([path]).bound_by_modes().run().assert_ran("");
 }
 
 #[test]
 fn an_interpreter_that_is_missing_is_127_before_the_first_request() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for (line, interpreter, hint) in [
         (
             "#!/no/such/interpreter -x",
@@ -171,7 +162,7 @@ fn an_interpreter_that_is_missing_is_127_before_the_first_request() {
 
 #[test]
 fn an_interpreter_that_cannot_be_executed_is_126() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let foreign =
         format!("it is neither a program for this machine ({}) nor a script", std::env::consts::ARCH);
     for (content, mode, problem) in [

@@ -11,10 +11,6 @@ use crate::support::launcher::{Launcher, bare_launcher, launcher};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
-pub fn vault() -> Vault {
-    Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
-}
-
 /// Writes a file with this mode into the working directory and returns its path.
 pub fn write(launcher: Launcher, name: &str, content: impl AsRef<[u8]>, mode: u32) -> (Launcher, PathBuf) {
     let launcher = launcher.file(name, content);
@@ -25,7 +21,7 @@ pub fn write(launcher: Launcher, name: &str, content: impl AsRef<[u8]>, mode: u3
 
 #[test]
 fn the_exit_code_is_the_commands() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for status in [0, 1, 2, 42, 125, 126, 127, 128, 255] {
         let outcome = launcher(&vault).program(["sh", "-c", &format!("exit {status}")]).run();
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(status), ""), "{status}");
@@ -34,7 +30,7 @@ fn the_exit_code_is_the_commands() {
 
 #[test]
 fn a_signal_that_ends_the_command_is_what_the_parent_sees() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for (name, number) in [("KILL", 9), ("TERM", 15), ("INT", 2), ("HUP", 1), ("SEGV", 11), ("PIPE", 13)] {
         let outcome = launcher(&vault).program(["sh", "-c", &format!("ulimit -c 0; kill -{name} $$")]).run();
         assert_eq!((outcome.code(), outcome.status.signal()), (None, Some(number)), "{name}");
@@ -44,7 +40,7 @@ fn a_signal_that_ends_the_command_is_what_the_parent_sees() {
 
 #[test]
 fn a_signal_during_the_fetch_ends_redenv_run() {
-    let vault = vault();
+    let vault = Vault::greeting();
     vault.set_delay(Duration::from_secs(30));
     let mut launch = launcher(&vault).program(["echo", "started"]);
     let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped());
@@ -64,7 +60,7 @@ pub fn assert_refused_unasked(launcher: Launcher, vault: &Vault, status: i32, li
 
 #[test]
 fn a_command_that_is_not_in_path_is_127() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for (name, shown) in [("no-such-program-anywhere", "no-such-program-anywhere"), ("", "\"\"")] {
         let error = format!("error: {shown} was not found in PATH");
         let hint = "hint: redenv-run searches the PATH that it was started with; \
@@ -75,7 +71,7 @@ fn a_command_that_is_not_in_path_is_127() {
 
 #[test]
 fn a_path_to_nothing_is_127() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for path in ["./nothing", "/no/such/program", "no/such/program"] {
         let error = format!("error: {path} was not found");
         assert_refused_unasked(launcher(&vault).program([path]), &vault, 127, &[&error]);
@@ -84,7 +80,7 @@ fn a_path_to_nothing_is_127() {
 
 #[test]
 fn without_path_only_the_systems_directories_are_looked_in() {
-    let vault = vault();
+    let vault = Vault::greeting();
     assert_refused_unasked(
         launcher(&vault).env_remove("PATH").program(["no-such-program-anywhere"]),
         &vault,
@@ -99,7 +95,7 @@ fn without_path_only_the_systems_directories_are_looked_in() {
 
 #[test]
 fn a_directory_is_126() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for path in ["/usr", "./", "."] {
         let refused = launcher(&vault).program([path]);
         if path == "." {
@@ -114,7 +110,7 @@ fn a_directory_is_126() {
 
 #[test]
 fn a_file_that_is_not_executable_is_126() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let (launch, path) = write(launcher(&vault), "bin/tool", "#!/bin/sh\n", 0o644);
     let path = path.display();
     let lines = [
@@ -135,14 +131,14 @@ fn a_file_that_is_not_executable_is_126() {
 
 #[test]
 fn a_device_or_a_pipe_is_126() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let error = "error: /dev/null can't be executed: it is not a regular file";
     assert_refused_unasked(launcher(&vault).program(["/dev/null"]), &vault, 126, &[error]);
 }
 
 #[test]
 fn the_first_executable_file_in_path_is_started() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = launcher(&vault).file("directory/tool/file", "");
     let (launch, _) = write(launch, "plain/tool", "#!/bin/sh\necho plain\n", 0o644);
     let (launch, _) = write(launch, "good/tool", "#!/bin/sh\necho good\n", 0o755);
@@ -154,7 +150,7 @@ fn the_first_executable_file_in_path_is_started() {
 
 #[test]
 fn an_empty_entry_of_path_is_the_working_directory() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for path in [":/bin", "/nowhere:", "."] {
         let (launch, _) = write(launcher(&vault), "tool", "#!/bin/sh\necho here\n", 0o755);
         launch.env("PATH", path).program(["tool"]).run().assert_ran("here\n");
@@ -164,7 +160,7 @@ fn an_empty_entry_of_path_is_the_working_directory() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_program_that_is_being_written_is_126() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let (launch, path) = write(launcher(&vault), "tool", fs::read("/bin/true").unwrap(), 0o755);
     let writing = fs::OpenOptions::new().append(true).open(&path).unwrap();
     let error = format!("error: {} can't be executed: text file busy", path.display());
@@ -175,7 +171,7 @@ fn a_program_that_is_being_written_is_126() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_program_whose_loader_is_missing_is_127() {
-    let vault = vault();
+    let vault = Vault::greeting();
     // The path of the loader is in the first page of a dynamic program, ld-linux or ld-musl.
     let mut program = fs::read("/bin/true").unwrap();
     let loader = program.windows(4).position(|bytes| bytes == b"/ld-").expect("a dynamic /bin/true");
@@ -216,7 +212,7 @@ fn the_command_is_looked_up_after_the_settings_and_before_the_first_request() {
     let outcome = bare_launcher().program(["no-such-program-anywhere"]).run();
     assert_eq!(outcome.code(), Some(125));
     // Upstash can't be reached, and the launch doesn't try.
-    let outcome = launcher(&vault())
+    let outcome = launcher(&Vault::greeting())
         .env("UPSTASH_REDIS_URL", "http://127.0.0.1:1")
         .program(["no-such-program-anywhere"])
         .run();
@@ -225,7 +221,7 @@ fn the_command_is_looked_up_after_the_settings_and_before_the_first_request() {
 
 #[test]
 fn a_relative_path_is_taken_from_the_working_directory() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let (launch, path) = write(launcher(&vault), "bin/tool", "#!/bin/sh\necho $GREETING\n", 0o755);
     assert!(Path::new(&path).is_absolute());
     launch.program(["bin/tool"]).run().assert_ran("hello\n");

@@ -7,24 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::launcher::{Launcher, launcher};
-use crate::support::project::Project;
 use crate::support::vault::Vault;
 
 /// `prctl(PR_GET_DUMPABLE)`, and the limit on core files.
 const LOOK: &str = "\
 import ctypes, resource
 print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMIT_CORE))";
-
-fn vault() -> Vault {
-    Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
-}
-
-/// Runs as `nobody` in a directory that it can enter: root may look into every process.
-fn as_nobody(launch: Launcher) -> Launcher {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(launch.directory(), fs::Permissions::from_mode(0o777)).unwrap();
-    launch.through(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
-}
 
 /// The launcher, waiting for an answer that doesn't come.
 struct Waiting {
@@ -35,7 +23,7 @@ struct Waiting {
 
 impl Waiting {
     fn new(setup: impl FnOnce(Launcher) -> Launcher) -> Self {
-        let vault = vault();
+        let vault = Vault::greeting();
         vault.set_delay(Duration::from_secs(30));
         let mut launch = setup(launcher(&vault).program(["echo", "started"]));
         let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -59,7 +47,7 @@ impl Drop for Waiting {
 
 #[test]
 fn no_process_of_the_same_user_can_look_into_the_launcher() {
-    let waiting = Waiting::new(as_nobody);
+    let waiting = Waiting::new(Launcher::by_nobody);
     let look = |file: &str| {
         let path = format!("/proc/{}/{file}", waiting.child.id());
         let cat = ["--reuid=65534", "--regid=65534", "--clear-groups", "head", "-c1", &path];
@@ -80,13 +68,13 @@ fn no_process_of_the_same_user_can_look_into_the_launcher() {
 fn a_program_that_is_not_guarded_can_be_looked_into() {
     // What the test above stands on: without the guard the same look succeeds.
     let script = "head -c1 /proc/$$/environ >/dev/null && echo seen";
-    let vault = vault();
-    as_nobody(launcher(&vault).program(["sh", "-c", script])).run().assert_ran("seen\n");
+    let vault = Vault::greeting();
+    launcher(&vault).program(["sh", "-c", script]).by_nobody().run().assert_ran("seen\n");
 }
 
 #[test]
 fn command_is_dumpable_again_and_its_limits_are_as_they_were() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let look = |setup: &str| launcher(&vault).program(["python3", "-c", LOOK]).after(setup).run();
     look("ulimit -c 0").assert_ran("1 0 0\n");
     look("ulimit -S -c 2; ulimit -H -c 4").assert_ran("1 1024 2048\n");
@@ -113,7 +101,7 @@ fn no_core_file_is_left_by_a_crash_during_the_fetch() {
 #[test]
 fn a_crash_of_an_unguarded_program_would_leave_a_core() {
     // What the test above stands on: COMMAND, with the same limit, is dumped.
-    let vault = vault();
+    let vault = Vault::greeting();
     let mut launch = launcher(&vault).program(["sh", "-c", "kill -ABRT $$"]).after("ulimit -c unlimited");
     let status = launch.command().status().unwrap();
     assert_eq!((status.signal(), status.core_dumped()), (Some(6), true));

@@ -11,7 +11,6 @@ use tempfile::TempDir;
 use crate::launch::{SIGNALS, own_signals};
 use crate::support::isolated::isolated;
 use crate::support::launcher::{Launcher, launcher};
-use crate::support::project::Project;
 use crate::support::server::Server;
 use crate::support::vault::{Response, Vault};
 
@@ -20,10 +19,6 @@ const PROCESS_1: [&str; 4] = ["--pid", "--fork", "--kill-child", "--mount-proc"]
 const ENDING: [(&str, i32); 4] = [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)];
 /// The time in which redenv-run must end.
 const AT_ONCE: Duration = Duration::from_millis(100);
-
-fn vault() -> Vault {
-    Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
-}
 
 /// A launch with a deadline far away that prints its steps.
 fn patient(vault: &Vault) -> Launcher {
@@ -105,7 +100,7 @@ fn wait_for_any_thread(pid: &str) {
 
 #[test]
 fn a_signal_ends_it_during_the_name_look_up() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = || patient(&vault).env("UPSTASH_REDIS_URL", "https://vault.example");
     // The look-up has a thread of its own.
     assert_ended_at_once(launch, &["--net", "--mount"], DROPPED, wait_for_any_thread);
@@ -113,7 +108,7 @@ fn a_signal_ends_it_during_the_name_look_up() {
 
 #[test]
 fn a_signal_ends_it_while_it_connects() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = || patient(&vault).env("UPSTASH_REDIS_URL", "https://192.0.2.1");
     // SYN_SENT is state 2.
     let connecting = |pid: &str| {
@@ -126,7 +121,7 @@ fn a_signal_ends_it_while_it_connects() {
 
 #[test]
 fn a_signal_ends_it_during_the_tls_handshake_and_behind_a_proxy() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let silent = Server::silent();
     let wait = |before: usize| {
         while silent.connections() <= before {
@@ -147,7 +142,7 @@ fn a_signal_ends_it_during_the_tls_handshake_and_behind_a_proxy() {
 
 #[test]
 fn a_signal_ends_it_while_it_waits_for_the_answer() {
-    let vault = vault();
+    let vault = Vault::greeting();
     vault.set_delay(Duration::from_secs(60));
     let count = std::cell::Cell::new(0);
     let asked = |_: &str| {
@@ -159,7 +154,7 @@ fn a_signal_ends_it_while_it_waits_for_the_answer() {
 
 #[test]
 fn a_signal_ends_it_before_the_next_attempt() {
-    let vault = vault();
+    let vault = Vault::greeting();
     vault.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
     let count = std::cell::Cell::new(0);
     let asked = |_: &str| {
@@ -172,7 +167,7 @@ fn a_signal_ends_it_before_the_next_attempt() {
 
 #[test]
 fn a_signal_ends_it_during_the_derivation_with_a_fallback_file() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("fallback");
     let with_fallback = || patient(&vault).env("REDENV_FALLBACK", &file);
@@ -188,7 +183,7 @@ fn a_signal_ends_it_during_the_derivation_with_a_fallback_file() {
 #[test]
 fn a_signal_ends_it_during_the_derivation() {
     // A derivation is over within some 50 ms; the process is stopped in it, signalled, and let go.
-    let vault = vault();
+    let vault = Vault::greeting();
     let stopped = |pid: &str| {
         wait_for_thread(pid, "derivation");
         kill("STOP", pid);
@@ -203,14 +198,14 @@ fn a_signal_ends_it_during_the_derivation() {
 
 #[test]
 fn the_command_is_process_1_afterwards() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = launcher(&vault).program(["sh", "-c", "echo $$ $GREETING"]);
     isolated(launch, &PROCESS_1, ":").run().assert_ran("1 hello\n");
 }
 
 #[test]
 fn the_command_gets_default_signals_or_the_ignored_ones() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for (setup, ignored) in [(":", "0"), ("trap '' TERM HUP QUIT", "4005")] {
         let outcome = isolated(launcher(&vault).program(SIGNALS), &PROCESS_1, setup).run();
         let expected = format!("SigBlk 0\nSigIgn {ignored}\nSigCgt 0\n");
@@ -220,7 +215,7 @@ fn the_command_gets_default_signals_or_the_ignored_ones() {
 
 #[test]
 fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
-    let vault = vault();
+    let vault = Vault::greeting();
     vault.set_delay(Duration::from_millis(300));
     let mut launch = isolated(launcher(&vault).program(["echo", "started"]), &PROCESS_1, "trap '' TERM");
     let child = start(&mut launch);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::launcher::{Outcome, launcher};
+use crate::support::launcher::{Outcome, launcher, pairs};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
@@ -22,17 +22,11 @@ fn vault() -> Vault {
 
 /// The secrets among what COMMAND of a launch with these options sees.
 fn seen(vault: &Vault, options: &[&str]) -> BTreeMap<String, String> {
-    let mut environment = run(vault, options).environment();
-    environment.remove("PATH");
-    environment
+    run(vault, options).environment()
 }
 
 fn run(vault: &Vault, options: &[&str]) -> Outcome {
     launcher(vault).args(options).program(["env", "-0"]).run()
-}
-
-fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 #[test]

@@ -233,9 +233,7 @@ fn command_sees_none_of_them() {
     ] {
         launch = launch.env(variable, value);
     }
-    let mut environment =
-        launch.env("REDENV_SOMETHING_ELSE", "stays").program(["env", "-0"]).run().environment();
-    environment.remove("PATH");
+    let environment = launch.env("REDENV_SOMETHING_ELSE", "stays").environment();
     let seen: Vec<(&str, &str)> =
         environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(seen, [("KEY", "old"), ("REDENV_SOMETHING_ELSE", "stays"), ("URL", "https://${API_KEY}")]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
@@ -40,12 +41,15 @@ impl Outcome {
         self
     }
 
-    /// The environment that `env -0` printed. Panics when it failed, or when stderr has text.
+    /// The environment that `env -0` printed, without PATH. Panics when it failed, or when stderr has text.
     #[track_caller]
     pub fn environment(&self) -> BTreeMap<String, String> {
         assert_eq!((self.code(), self.stderr.as_str()), (Some(0), ""));
-        let entries = self.stdout.split_terminator('\0').map(|entry| entry.split_once('=').unwrap());
-        entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let entries: Vec<_> =
+            self.stdout.split_terminator('\0').map(|entry| entry.split_once('=').unwrap()).collect();
+        let mut environment = pairs(&entries);
+        environment.remove("PATH");
+        environment
     }
 
     /// Asserts that redenv-run failed with `code` and printed exactly these lines to stderr, each
@@ -69,6 +73,11 @@ impl Outcome {
             self.status
         );
     }
+}
+
+/// Names and values as an environment.
+pub fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// These lines as redenv-run prints them to stderr.
@@ -179,6 +188,28 @@ impl Launcher {
     /// deleted when this value is dropped.
     pub fn command(&mut self) -> &mut Command {
         &mut self.command
+    }
+
+    /// Starts `env` and returns the command's environment without PATH.
+    #[track_caller]
+    pub fn environment(self) -> BTreeMap<String, String> {
+        self.program(["/usr/bin/env", "-0"]).run().environment()
+    }
+
+    /// Starts it as `nobody`, who may write to its working directory.
+    pub fn by_nobody(self) -> Self {
+        fs::set_permissions(self.directory(), fs::Permissions::from_mode(0o777)).unwrap();
+        self.through(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    }
+
+    /// Starts it without root's right to ignore file modes.
+    pub fn bound_by_modes(self) -> Self {
+        if !rustix::process::geteuid().is_root() {
+            return self;
+        }
+        let without = "-dac_override,-dac_read_search";
+        let (bounding, inherited) = (format!("--bounding-set={without}"), format!("--inh-caps={without}"));
+        self.through(["setpriv", &bounding, &inherited, "--"])
     }
 
     /// Runs it to its end. Panics after a minute, and when the output is not UTF-8.

@@ -184,6 +184,11 @@ impl Vault {
         Self::builder().project(project).start()
     }
 
+    /// A vault in memory whose project `acme` has one secret, `GREETING`, of the value `hello`.
+    pub fn greeting() -> Self {
+        Self::of(&Project::new("acme").secret("development", "GREETING", "hello"))
+    }
+
     /// `http://127.0.0.1:PORT` or `https://localhost:PORT`, without a slash at the end.
     pub fn url(&self) -> String {
         match self.shared.tls {
