@@ -101,6 +101,8 @@ struct Manager {
     exec: &'static [&'static str],
     /// Runs a script of `package.json`.
     script: &'static [&'static str],
+    /// These remove the first `--` of what follows.
+    swallow: &'static [&'static [&'static str]],
     environment: &'static [(&'static str, &'static str)],
 }
 
@@ -110,6 +112,7 @@ const MANAGERS: [Manager; 5] = [
         install: &["npm", "install", "--save-dev", "--ignore-scripts", "redenv-run"],
         exec: &["npx", "redenv-run"],
         script: &["npm", "start"],
+        swallow: &[&["npm", "exec", "redenv-run"]],
         environment: &[],
     },
     Manager {
@@ -117,6 +120,7 @@ const MANAGERS: [Manager; 5] = [
         install: &["pnpm", "add", "--save-dev", "--ignore-scripts", "redenv-run"],
         exec: &["pnpm", "exec", "redenv-run"],
         script: &["pnpm", "start"],
+        swallow: &[],
         environment: &[],
     },
     Manager {
@@ -124,6 +128,7 @@ const MANAGERS: [Manager; 5] = [
         install: &["yarn", "add", "--dev", "redenv-run"],
         exec: &["yarn", "run", "redenv-run"],
         script: &["yarn", "start"],
+        swallow: &[],
         environment: &[("YARN_NODE_LINKER", "node-modules")],
     },
     Manager {
@@ -131,6 +136,7 @@ const MANAGERS: [Manager; 5] = [
         install: &["yarn", "add", "--dev", "redenv-run"],
         exec: &["yarn", "run", "redenv-run"],
         script: &["yarn", "start"],
+        swallow: &[],
         environment: &[("YARN_NODE_LINKER", "pnp")],
     },
     Manager {
@@ -138,6 +144,7 @@ const MANAGERS: [Manager; 5] = [
         install: &["bun", "add", "--dev", "--ignore-scripts", "redenv-run"],
         exec: &["bunx", "redenv-run"],
         script: &["bun", "run", "start"],
+        swallow: &[&["bun", "run", "redenv-run"]],
         environment: &[],
     },
 ];
@@ -249,6 +256,17 @@ fn npm_pnpm_yarn_and_bun_install_it_without_scripts_and_launch_with_it() {
         assert_eq!(program["arguments"], json!(["from a script"]), "{name}");
         assert_eq!(output.status.code(), Some(0), "{name}");
         assert_in_place(&program, name);
+
+        for swallow in manager.swallow {
+            let words = [swallow, &["--", "node", "program.js"][..]].concat();
+            let output = shop.command(&words).output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                stderr.contains("redenv-run: error: `--` is missing before the command\n"),
+                "{words:?}: {stderr}"
+            );
+            assert_eq!(output.status.code(), Some(125), "{words:?}");
+        }
 
         let installed = shop.path("node_modules/.bin/redenv-run");
         if installed.exists() {
