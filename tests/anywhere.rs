@@ -42,7 +42,7 @@ impl Net {
         Self { vault, names: NameServer::start(HOST) }
     }
 
-    /// A root with the launcher, a program, the address of the name server, and the certificate
+    /// A root with redenv-run, a program, the address of the name server, and the certificate
     /// of an authority that no launcher knows by itself.
     fn root(&self) -> Root {
         Root::empty()
@@ -101,7 +101,7 @@ fn a_host_that_the_name_server_does_not_know_is_named() {
 }
 
 #[test]
-fn as_process_1_the_program_gets_the_signals_and_its_status_comes_out() {
+fn as_process_1_the_command_gets_signals_and_its_exit_code_is_passed_on() {
     in_a_network_of_its_own(|| {
         let net = Net::start();
         let root = net.root();
@@ -116,7 +116,7 @@ fn as_process_1_the_program_gets_the_signals_and_its_status_comes_out() {
 }
 
 #[test]
-fn as_process_1_the_launcher_ends_on_term_while_it_fetches() {
+fn as_process_1_redenv_run_ends_on_term_while_it_fetches() {
     in_a_network_of_its_own(|| {
         let net = Net::start();
         net.vault.set_delay(Duration::from_secs(30));

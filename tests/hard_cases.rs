@@ -20,10 +20,6 @@ const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUI
 /// A launch that takes longer hangs.
 const HANGS: Duration = Duration::from_secs(30);
 
-fn vault() -> Vault {
-    Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"))
-}
-
 #[test]
 fn four_descriptors_and_20_mb_of_address_space_are_enough() {
     let project = Project::new("acme").secret("development", "GREETING", "hello");
@@ -36,7 +32,7 @@ fn four_descriptors_and_20_mb_of_address_space_are_enough() {
 // Rust opens /dev/null in place of each before `main`, so that no other file becomes the command's stream.
 #[test]
 fn closed_standard_streams_are_no_obstacle() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for closed in 0..8 {
         let is_closed = |stream: usize| closed & (1 << stream) != 0;
         let close: Vec<&str> =
@@ -61,7 +57,7 @@ fn closed_standard_streams_are_no_obstacle() {
 
 #[test]
 fn a_stop_longer_than_the_deadline_ends_in_a_timeout_or_a_launch() {
-    let vault = vault();
+    let vault = Vault::greeting();
     for (delay, may_run) in [(Duration::from_secs(60), false), (Duration::from_millis(300), true)] {
         vault.set_delay(delay);
         let asked = vault.requests().len();
@@ -85,7 +81,7 @@ struct Shots {
     left: AtomicUsize,
     /// How many a signal ended.
     hit: AtomicUsize,
-    /// How long the last launch took that no signal ended, in microseconds.
+    /// How long the last launch took that no signal ended, in microseconds. The signals are spread over it.
     usual: AtomicU64,
 }
 
@@ -98,8 +94,10 @@ fn assert_each_ends(
     is_ended: impl Fn(ExitStatus, Signal) -> bool + Sync,
 ) {
     let seed = fastrand::u64(..);
-    let shots =
-        Shots { left: AtomicUsize::new(count), hit: AtomicUsize::new(0), usual: AtomicU64::new(100_000) };
+    let begin = Instant::now();
+    assert_eq!(end(start(&mut launch())).code(), Some(OWN));
+    let usual = AtomicU64::new(u64::try_from(begin.elapsed().as_micros()).unwrap());
+    let shots = Shots { left: AtomicUsize::new(count), hit: AtomicUsize::new(0), usual };
     let shoot = |mut random: fastrand::Rng| {
         while shots
             .left
@@ -137,7 +135,7 @@ fn assert_each_ends(
 
 #[test]
 fn a_signal_at_any_moment_ends_the_launch() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = || launcher(&vault).program(["sh", "-c", &format!("exit {OWN}")]);
     let is_ended = |status: ExitStatus, signal: Signal| status.signal() == Some(signal.as_raw());
     assert_each_ends(150, launch, |child| Some(pid(child.id())), is_ended);
@@ -145,7 +143,7 @@ fn a_signal_at_any_moment_ends_the_launch() {
 
 #[test]
 fn a_signal_at_any_moment_ends_the_launch_as_process_1() {
-    let vault = vault();
+    let vault = Vault::greeting();
     let launch = || {
         let launch = launcher(&vault).program(["sh", "-c", &format!("exit {OWN}")]);
         isolated(launch, &["--pid", "--fork", "--kill-child"], ":")

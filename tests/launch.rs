@@ -1,4 +1,4 @@
-//! COMMAND takes the launcher's place: the same process, and everything as the launcher received it.
+//! redenv-run becomes the command: the same process, with everything that redenv-run inherited.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,7 +13,7 @@ use crate::support::project::Project;
 use crate::support::vault::Vault;
 
 #[test]
-fn command_is_the_same_process() {
+fn the_command_is_the_same_process() {
     let vault = Vault::greeting();
     let mut launch = launcher(&vault).program(["sh", "-c", "echo $$ $PPID"]);
     let child = launch.command().stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
@@ -112,7 +112,7 @@ pub fn own_signals(status: &str) -> String {
     status.lines().map(line).collect()
 }
 
-/// What `probe` prints when it is started after `setup`: by itself, and through the launcher.
+/// The output of `probe` when it is started after `setup`: by itself, and through redenv-run.
 #[cfg(target_os = "linux")]
 fn with_and_without(setup: &str, probe: &[&str]) -> (String, String) {
     let vault = Vault::greeting();
@@ -135,7 +135,7 @@ fn with_and_without(setup: &str, probe: &[&str]) -> (String, String) {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_a_process_inherits_command_inherits() {
+fn the_command_inherits_what_a_process_inherits() {
     let signals = &SIGNALS[..];
     let limits = &["cat", "/proc/self/limits"][..];
     let nice = Command::new("nice").args(["-n", "7", "nice"]).output().unwrap().stdout;
@@ -177,7 +177,7 @@ fn sigpipe_is_back_to_its_default_also_where_it_was_ignored() {
 }
 
 #[test]
-fn stdin_reaches_command_untouched() {
+fn stdin_reaches_the_command_untouched() {
     let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     let output = launcher(&Vault::greeting()).stdin(bytes.clone()).program(["cat"]).run_raw();
     assert_eq!(output.status.code(), Some(0));
@@ -196,7 +196,7 @@ fn a_launch_needs_no_home_and_no_directory_to_write_to() {
 }
 
 #[test]
-fn a_script_without_an_interpreter_line_is_the_shells() {
+fn a_script_without_an_interpreter_line_is_run_by_the_shell() {
     let vault = Vault::greeting();
     let launch = launcher(&vault).file("script", "echo \"$GREETING\" \"$@\"\n");
     let path = launch.directory().join("script");
@@ -229,7 +229,7 @@ fn a_value_that_is_long_or_refers_far_arrives_whole() {
 }
 
 #[test]
-fn the_tools_own_fields_are_no_secrets() {
+fn fields_of_redenv_itself_are_not_injected() {
     let project = Project::new("acme")
         .secret("development", "A", "1")
         .raw_field("development", "__created_by", "someone")
@@ -260,8 +260,8 @@ fn an_ephemeral_token_works_until_it_expires() {
 }
 
 #[test]
-fn bytes_in_an_argument_are_never_taken_for_the_launchers_own() {
-    // A word that isn't UTF-8 before `--` is refused, behind it it is COMMAND's.
+fn an_argument_of_the_command_is_never_taken_for_a_flag() {
+    // Before `--`, a word that isn't UTF-8 is refused; after it, the command gets it.
     let odd = OsString::from_vec(vec![b'-', b'-', 0xff]);
     let outcome = launcher(&Vault::greeting()).arg(&odd).program(["true"]).run();
     assert_eq!(outcome.code(), Some(125), "{}", outcome.stderr);

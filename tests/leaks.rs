@@ -1,5 +1,5 @@
-//! No secret, token key or Upstash token is ever seen: not in what is said, not in a list of
-//! processes, not in a file; and COMMAND's arguments are nobody's business either.
+//! No secret, token key or Upstash token is ever shown: not in a message, not in a list of processes,
+//! not in a file. No message shows the command's arguments.
 
 use std::fs;
 #[cfg(target_os = "linux")]
@@ -14,7 +14,7 @@ use crate::support::launcher::{Outcome, launcher};
 use crate::support::project::{Project, TOKEN_KEY};
 use crate::support::vault::{Certificate, Vault};
 
-/// An argument of COMMAND that nobody else is to see.
+/// An argument of the command that no message may show.
 const ARGUMENT: &str = "canary-argument";
 
 #[track_caller]
@@ -42,7 +42,7 @@ fn no_failure_shows_a_secret_a_key_or_a_token_at_any_verbosity() {
 }
 
 #[test]
-fn no_failure_to_start_command_shows_its_arguments_or_a_secret() {
+fn no_failure_to_start_the_command_shows_its_arguments_or_a_secret() {
     let vault = Vault::of(&Project::new("acme").secret("development", "CANARY", CANARY));
     for program in ["no-such-program-anywhere", "/", "/dev/null", "./script"] {
         for verbosity in [None, Some("-v"), Some("-q")] {
@@ -98,7 +98,7 @@ fn no_setting_that_is_refused_is_shown() {
 }
 
 #[test]
-fn no_slip_on_the_command_line_shows_commands_arguments() {
+fn no_slip_on_the_command_line_shows_the_commands_arguments() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
     for arguments in [
         &["sh", "-c", ARGUMENT][..],
@@ -117,7 +117,7 @@ fn no_slip_on_the_command_line_shows_commands_arguments() {
 }
 
 #[test]
-fn a_launch_that_works_says_names_alone_at_any_verbosity() {
+fn a_launch_that_works_prints_only_names_at_any_verbosity() {
     let project = Project::new("acme")
         .secret("development", "CANARY", CANARY)
         .secret("development", "COMPOSED", "<${CANARY}>")
@@ -136,7 +136,7 @@ fn a_launch_that_works_says_names_alone_at_any_verbosity() {
 /// The arguments and the environment that other processes of this user see in `/proc`.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_list_of_processes_shows_what_was_typed() {
+fn a_list_of_processes_shows_only_what_was_typed() {
     let vault = Vault::of(&Project::new("acme").secret("development", "CANARY", CANARY));
     vault.set_delay(Duration::from_secs(30));
     let mut launch = launcher(&vault).args(["-e", "development"]).program(["true", "typed"]);
@@ -149,7 +149,7 @@ fn a_list_of_processes_shows_what_was_typed() {
     assert!(program.ends_with("redenv-run"), "{program}");
     assert_eq!(arguments, "-e\0development\0--\0true\0typed\0");
 
-    // COMMAND's too hold nothing but what was typed.
+    // So do the command's.
     vault.set_delay(Duration::ZERO);
     launcher(&vault).program(["cat", "/proc/self/cmdline"]).run().assert_ran("cat\0/proc/self/cmdline\0");
 }
@@ -158,7 +158,7 @@ fn a_list_of_processes_shows_what_was_typed() {
 #[cfg(target_os = "linux")]
 fn trace(launcher: Launcher) -> Vec<String> {
     let launch = launcher.program(["true"]);
-    // The launcher's own directory goes away with it.
+    // The launch's own directory is removed with it.
     let directory = tempfile::TempDir::new().unwrap();
     let log = directory.path().join("trace");
     let wrapper = [
@@ -205,7 +205,7 @@ fn a_launch_writes_no_file_and_starts_no_process() {
     let of = |name: &str| -> Vec<&String> {
         calls.iter().filter(|call| call.contains(&format!(" {name}("))).collect()
     };
-    assert_eq!(of("execve").len(), 2, "the launcher's own and COMMAND's: {:#?}", of("execve"));
+    assert_eq!(of("execve").len(), 2, "redenv-run and the command: {:#?}", of("execve"));
 
     assert!(of("openat").len() > 2, "{calls:#?}");
     let writing = |call: &&String| {

@@ -28,7 +28,7 @@ fn to_python(vault: &Vault, script: &str) -> Launcher {
 }
 
 #[test]
-fn command_and_its_children_read_the_value_from_the_path() {
+fn the_command_and_its_children_read_the_value_from_the_path() {
     let vault = vault();
     let cat = |command: &str| launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", command]).run();
     launcher(&vault)
@@ -147,7 +147,7 @@ fn the_value_is_in_no_variable_and_nothing_is_written_to_a_disk() {
 }
 
 #[test]
-fn names_are_those_that_command_sees() {
+fn names_are_those_that_the_command_sees() {
     let vault = vault();
     let run =
         |options: &[&str], command: &str| launcher(&vault).args(options).program(["sh", "-c", command]).run();
@@ -172,7 +172,7 @@ fn names_are_those_that_command_sees() {
 }
 
 #[test]
-fn a_preserved_variable_stays_what_it_is() {
+fn a_preserved_variable_is_not_replaced_by_a_path() {
     let vault = vault();
     let preserved = launcher(&vault).env("KEY", "/etc/mine").args(["--preserve-env", "--file", "KEY"]);
     let script = "echo \"$KEY\"; ls -l /proc/self/fd | grep -c memfd: || true";
@@ -248,7 +248,7 @@ fn without_proc(mut launcher: Launcher) -> Output {
 }
 
 #[test]
-fn without_proc_it_fails_with_a_hint_and_all_else_works() {
+fn without_proc_only_file_fails_with_a_hint() {
     let vault = vault();
     let output = without_proc(launcher(&vault).args(["--file", "KEY"]).program(["true"]));
     assert_eq!(
@@ -270,7 +270,7 @@ fn it_works_where_memory_files_may_not_be_executable() {
     // Only kernels since 6.3 can forbid it.
     let setup = "if [ -e /proc/sys/vm/memfd_noexec ]; then echo 2 >/proc/sys/vm/memfd_noexec; fi";
     isolated(launch(), &["--pid", "--fork", "--mount-proc"], setup).run().assert_ran(VALUE);
-    // And those before don't know what asks for one that is not.
+    // Older kernels don't know the flag.
     let old = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=memfd_create:error=EINVAL:when=1"];
     launch().through(old).run().assert_ran(VALUE);
 }
