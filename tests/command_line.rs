@@ -1,6 +1,9 @@
 //! A command line that can't be followed is corrected, and never shows what COMMAND was to be given.
 
-use crate::support::launcher::{bare_launcher, launcher};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::launcher::{Launcher, bare_launcher, launcher};
 use crate::support::project::TOKEN_KEY;
 use crate::support::vault::Vault;
 
@@ -49,6 +52,53 @@ fn a_word_before_the_dashes_is_named_with_the_corrected_command_line() {
     }
 }
 
+/// What npm 11.19 and bun 1.4.5 set, measured. The user typed `--`, and they removed it.
+#[test]
+fn where_a_package_runner_removes_the_dashes_the_hint_names_one_that_keeps_them() {
+    let npx = "npm exec removes `--`, npx keeps it: npx redenv-run -- node ...";
+    let bunx = |by: &str| format!("{by} removes `--`, bunx keeps it: bunx redenv-run -- node ...");
+    let plain = "redenv-run -- node ...".to_owned();
+    let (npm, bun) =
+        ("npm/11.19.1 node/v20.20.2 linux x64 workspaces/false", "bun/1.4.5 npm/? node/v26.3.0 linux x64");
+    for (agent, command, event, hint) in [
+        (npm, "exec", "npx", npx.to_owned()),
+        (npm, "run", "start", plain.clone()),
+        (bun, "run-script", "", bunx("bun run")),
+        (bun, "run-script", "start", plain.clone()),
+        (bun, "exec", "bunx", bunx("bunx --bun")),
+        ("pnpm/12.21.0 npm/? node/v20.20.2 linux x64", "run-script", "start", plain),
+    ] {
+        let mut launch = bare_launcher().env("npm_config_user_agent", agent).env("npm_command", command);
+        if !event.is_empty() {
+            launch = launch.env("npm_lifecycle_event", event);
+        }
+        let lines = ["error: `--` is missing before the command", &format!("hint: {hint}")];
+        launch.args(["node", "hunter2"]).run().assert_failed(125, &lines);
+    }
+}
+
+#[test]
+fn npx_keeps_the_dashes_and_npm_exec_gets_the_hint() {
+    let vault = Vault::greeting();
+    let bin = Path::new(env!("CARGO_BIN_EXE_redenv-run"));
+    let package = || {
+        let launch = launcher(&vault).file("package.json", "{}").file("node_modules/.bin/keep", "");
+        symlink(bin, launch.directory().join("node_modules/.bin/redenv-run")).unwrap();
+        let home = launch.directory().to_owned();
+        launch.env("HOME", home).env("npm_config_update_notifier", "false")
+    };
+    let program = ["redenv-run", "--", "printenv", "GREETING"];
+    instead(package(), &[&["npx"], &program[..]].concat()).run().assert_ran("hello\n");
+    let outcome = instead(package(), &[&["npm", "exec"], &program[..]].concat()).run();
+    let hint = "redenv-run: hint: npm exec removes `--`, npx keeps it: npx redenv-run -- printenv ...\n";
+    assert!(outcome.stderr.contains(hint), "{}", outcome.stderr);
+}
+
+/// This command in the launch's place.
+fn instead(launch: Launcher, words: &[&str]) -> Launcher {
+    launch.through(["sh", "-c", &format!("exec {}", words.join(" "))])
+}
+
 #[test]
 fn what_a_shell_would_take_apart_is_not_shown_where_it_is_not_found() {
     let vault = Vault::greeting();
@@ -65,7 +115,7 @@ fn what_a_shell_would_take_apart_is_not_shown_where_it_is_not_found() {
     }
     // The name of a program may hold both, where there is one.
     let launch = launcher(&vault);
-    std::os::unix::fs::symlink("/bin/echo", launch.directory().join("A=1 b")).unwrap();
+    symlink("/bin/echo", launch.directory().join("A=1 b")).unwrap();
     launch.program(["./A=1 b"]).run().assert_ran("\n");
 }
 

@@ -1,6 +1,7 @@
 //! A command line that can't be followed: clap's own message in our one-line form, or the corrected line
 //! where `--` is missing. Values of flags and arguments of the command are never shown.
 
+use std::env;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -79,7 +80,12 @@ impl UsageError {
             let message = format!("flags go after `{word}`, not before it");
             return Some(Self::Clap { message, hint: Some(format!("redenv-run {word} [OPTIONS]")) });
         }
-        let mut corrected = String::from("redenv-run ");
+        let mut corrected = match removing_runner() {
+            Some((runner, instead)) => {
+                format!("{runner} removes `--`, {instead} keeps it: {instead} redenv-run ")
+            }
+            None => "redenv-run ".to_owned(),
+        };
         for flag in flags {
             // A flag, or the value of the one before it.
             let is_flag = flag.starts_with('-') || flag == "check";
@@ -102,6 +108,19 @@ impl UsageError {
         } else {
             Self::NoDashes { corrected }
         })
+    }
+}
+
+/// The package runner that started redenv-run and removes `--` (measured), and the one that keeps it.
+fn removing_runner() -> Option<(&'static str, &'static str)> {
+    let variable = |name| env::var(name).unwrap_or_default();
+    let is_bun = variable("npm_config_user_agent").starts_with("bun/");
+    match (&*variable("npm_command"), is_bun) {
+        ("exec", false) => Some(("npm exec", "npx")),
+        ("exec", true) => Some(("bunx --bun", "bunx")),
+        // Without a script of package.json.
+        ("run-script", true) if env::var_os("npm_lifecycle_event").is_none() => Some(("bun run", "bunx")),
+        _ => None,
     }
 }
 
