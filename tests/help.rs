@@ -8,13 +8,6 @@ use crate::support::manual;
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
-#[allow(dead_code, unreachable_pub, reason = "redenv-run's modules, for the man pages")]
-#[path = "../src/cli/definition.rs"]
-mod definition;
-#[allow(dead_code, reason = "redenv-run's modules, for the man pages")]
-#[path = "../src/settings/table.rs"]
-mod table;
-
 const COMMANDS: [&[&str]; 7] = [
     &[],
     &["check"],
@@ -72,7 +65,7 @@ fn the_page_of_each_command_names_its_options() {
 
 /// Each page of the manual by its name.
 fn manual_pages() -> BTreeMap<String, String> {
-    manual::pages(definition::redenv_run()).into_iter().collect()
+    manual::pages(crate::support::sources::definition::redenv_run()).into_iter().collect()
 }
 
 fn manual_name(command: &[&str]) -> String {

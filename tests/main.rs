@@ -52,6 +52,7 @@ mod process_one;
 mod project_file;
 mod proxy;
 mod readme;
+mod reference;
 #[cfg(target_os = "linux")]
 mod reserved;
 mod retries;

@@ -10,11 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::launcher::launcher;
 use crate::support::project::Project;
+use crate::support::sources::reserved as table;
 use crate::support::vault::Vault;
-
-#[path = "../src/child/reserved.rs"]
-#[allow(dead_code, reason = "the binary uses all of it")]
-mod table;
 
 /// A program that runs what `variables` name when `command` starts it: it creates the file `$MARKER`.
 ///

@@ -160,8 +160,10 @@ pub(crate) const GROUPS: &[Group] = &[
             .short('e')
             .default("development")
             .help("Environments; a later one wins")
-            .more("Where two environments have a secret of the same name, the later one wins. Without \
-                   it, `environment` in the project file counts.")],
+            .more(
+                "Where two environments have a secret of the same name, the later one wins. Without the flag and \
+                 the variable, `environment` in the project file counts.",
+            )],
     },
     Group {
         heading: "Project",

@@ -2,20 +2,15 @@
 //! `man-page DIRECTORY`.
 #![allow(unreachable_pub, reason = "its modules are the tests' too")]
 
-#[allow(dead_code, reason = "redenv-run's module; only the definitions are needed here")]
-#[path = "../../src/cli/definition.rs"]
-mod definition;
 mod manual;
-#[allow(dead_code, reason = "redenv-run's module; only the flags are needed here")]
-#[path = "../../src/settings/table.rs"]
-mod table;
+mod sources;
 
 use std::path::Path;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let directory = env::args_os().nth(1).ok_or_else(|| io::Error::other("where to?"))?;
-    for (name, page) in manual::pages(definition::redenv_run()) {
+    for (name, page) in manual::pages(sources::definition::redenv_run()) {
         fs::write(Path::new(&directory).join(name + ".1"), page)?;
     }
     Ok(())
