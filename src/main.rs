@@ -9,9 +9,9 @@ mod child;
 mod cli;
 mod commands;
 mod deadline;
-mod guard;
 #[cfg(test)]
-mod hostile;
+mod fuzz;
+mod guard;
 mod secret;
 mod settings;
 mod ui;
