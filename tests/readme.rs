@@ -119,8 +119,10 @@ fn the_path_without_an_account_ends_with_a_secret_in_npm_start() {
     assert!(first.contains("--port 8079 ") && second.contains("http://127.0.0.1:8079 "));
 
     let reader = Reader::new();
-    let [clone, enter, vault] = first.lines().collect::<Vec<_>>()[..] else { panic!("{first}") };
+    let [clone, enter, install, vault] = first.lines().collect::<Vec<_>>()[..] else { panic!("{first}") };
     assert_eq!((clone, enter), ("git clone https://github.com/<owner>/redenv-run", "cd redenv-run"));
+    // The built binary is first in PATH.
+    assert!(install.starts_with("cargo install --path . --locked "), "{install}");
     let vault = format!("exec {}", vault.replace("8079", &port));
     let output = fs::File::create(reader.home.path().join("vault")).unwrap();
     let _first_terminal = Terminal(reader.shell(&vault).stdout(output).spawn().unwrap());
