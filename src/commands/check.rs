@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::CheckFormat;
+use super::command::CheckFormat;
 use super::launch::report_child;
 use super::secrets::{self, Obtained};
 use super::start::Start;
