@@ -28,6 +28,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("uvx redenv-run -- python app.py", "needs the wheel; scripts/test --packages runs it"),
     ("git clone https://github.com/<owner>/redenv-run", "a checkout is here already"),
     ("docker run --env-file token.env shop", "needs Docker; tests/docker.rs runs its entrypoint"),
+    ("redenv-run token create -p shop -n prod --format env", "the path with a project runs it, for a laptop"),
     ("nodemon --exec", "the recipe is in docs/guide.md"),
 ];
 
