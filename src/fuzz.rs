@@ -206,7 +206,7 @@ fn field(name: &str, plain: &str) -> String {
 }
 
 #[test]
-fn the_path_is_one_that_leads_somewhere() {
+fn a_good_reply_becomes_an_environment() {
     let fields = [field("A", "1"), field("B", "<${A}>")].join(",");
     let environment = environment(reply_of(&fields).as_bytes(), OnBroken::Refuse).ok().unwrap();
     let expected = [("A", "1"), ("B", "<1>"), ("PATH", "/bin")];
@@ -214,7 +214,7 @@ fn the_path_is_one_that_leads_somewhere() {
 }
 
 #[test]
-fn deep_nesting_has_no_bottom_to_fall_through() {
+fn deep_nesting_overflows_no_stack() {
     const DEEP: usize = 100_000;
     for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"value\":", "}]"), ("[{\"result\":", "}]")] {
         let nested = format!("{}1{}", open.repeat(DEEP), close.repeat(DEEP));
@@ -232,7 +232,7 @@ fn deep_nesting_has_no_bottom_to_fall_through() {
 }
 
 #[test]
-fn a_hundred_thousand_fields_and_giant_numbers_are_read_in_passing() {
+fn many_fields_and_giant_numbers_are_read() {
     let mut many = String::new();
     for n in 0..100_000 {
         let _ = write!(many, "\"F{n}\",\"[]\",");
@@ -248,15 +248,4 @@ fn a_hundred_thousand_fields_and_giant_numbers_are_read_in_passing() {
         reply_of(&format!("\"A\",\"[{{\\\"value\\\":\\\"a.b\\\",\\\"version\\\":{digits}}}]\"")).as_bytes(),
     );
     survive(reply_of(&format!("\"A\",\"[{digits}]\"")).as_bytes());
-}
-
-#[test]
-fn references_that_multiply_are_refused_before_they_fill_the_memory() {
-    let mut fields = vec![field("X0", &VALUE.repeat(10))];
-    for n in 1..60 {
-        fields.push(field(&format!("X{n}"), &format!("${{X{0}}}${{X{0}}}", n - 1)));
-    }
-    let result = environment(reply_of(&fields.join(",")).as_bytes(), OnBroken::Refuse);
-    let message = result.err().unwrap().to_string();
-    assert!(message.starts_with("the references in X") && !message.contains(VALUE), "{message}");
 }

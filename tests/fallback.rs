@@ -1,5 +1,4 @@
-//! Starting from the sealed reply of the last fetch while the store can't be reached, and from
-//! nothing else.
+//! `--fallback`: a launch starts from the ciphertext of the last reply while Upstash can't be reached.
 
 mod content;
 mod killed;
@@ -21,7 +20,7 @@ use crate::support::vault::{Response, Vault};
 
 const NOBODY: u32 = 65534;
 
-/// A sealed PEK of the right form, which opens with no key.
+/// An encrypted PEK of the right form that no key decrypts.
 const PEK: &str = "000000000000000000000000.00000000000000000000000000000000";
 
 fn project() -> Project {
@@ -32,7 +31,7 @@ fn project() -> Project {
         .raw_field("development", "__created_by", "somebody")
 }
 
-/// What an outage of this vault is called in every message.
+/// The words for an outage of this vault in every message.
 fn outage(vault: &Vault) -> String {
     let why = "it answered HTTP 503 and asks to wait 16m 40s";
     format!("{} did not serve the request within 10s: {why}", vault.address())
@@ -54,7 +53,7 @@ impl Place {
         Self { vault: Vault::of(&project), project, directory: TempDir::new().unwrap() }
     }
 
-    /// One whose file a launch has written.
+    /// A place whose file a launch has written.
     fn filled() -> Self {
         let place = Self::new();
         place.greet().run().assert_ran("hello world\n");
@@ -82,7 +81,7 @@ impl Place {
         self.launcher().program(["sh", "-c", "echo $GREETING $NAME"])
     }
 
-    /// From now on the store asks for more patience than there is: the quickest of outages.
+    /// From now on Upstash asks to wait longer than the deadline: the quickest outage.
     fn go_down(&self) {
         self.vault.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
     }
@@ -91,13 +90,13 @@ impl Place {
         self.vault.respond_always(None);
     }
 
-    /// COMMAND started during the outage, and a line said so, with the age.
+    /// The command started from the file, with a warning that names the outage and the file's age.
     #[track_caller]
     fn assert_started_from_file(&self, outcome: &Outcome, stdout: &str) {
         self.assert_started_from_file_of(&self.vault, outcome, stdout);
     }
 
-    /// The same where the outage is another vault's.
+    /// The same for an outage of another vault.
     #[track_caller]
     fn assert_started_from_file_of(&self, down: &Vault, outcome: &Outcome, stdout: &str) {
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(0), stdout), "{}", outcome.stderr);
@@ -110,13 +109,13 @@ impl Place {
         assert!(outcome.stderr.ends_with(" ago\n") && outcome.stderr.lines().count() == 1);
     }
 
-    /// COMMAND did not start: neither the store nor the file would do.
+    /// The command did not start, because neither Upstash nor the file could be used.
     #[track_caller]
     fn assert_unusable(&self, launch: Launcher, why: &str) {
         self.assert_unusable_for(&self.vault, launch, why);
     }
 
-    /// The same where the outage is another vault's.
+    /// The same for an outage of another vault.
     #[track_caller]
     fn assert_unusable_for(&self, down: &Vault, launch: Launcher, why: &str) {
         let file = self.file().display().to_string();
@@ -138,7 +137,7 @@ impl Place {
         launch.run().assert_failed(125, &lines);
     }
 
-    /// COMMAND started with fetched secrets, and a line says why the file is not up to date.
+    /// The command started with fetched secrets, with a warning why the file is out of date.
     #[track_caller]
     fn assert_started_without_writing(&self, launch: Launcher, why: &str) {
         let outcome = launch.run();
@@ -155,7 +154,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// A file as its format is described, of any time, made with the project's key.
+/// A file in the documented format, with any time, made with the project's key.
 fn made(project: &Project, fetched_at: &Value, reply: &str) -> String {
     let first = "redenv-run fallback 1\n";
     let header = json!({
@@ -173,7 +172,7 @@ fn parts(text: &str) -> [&str; 4] {
 }
 
 #[test]
-fn an_outage_is_bridged_and_said() {
+fn a_launch_in_an_outage_starts_from_the_file_with_a_warning() {
     let place = Place::filled();
     place.go_down();
     place.assert_started_from_file(&place.greet().run(), "hello world\n");
@@ -182,7 +181,7 @@ fn an_outage_is_bridged_and_said() {
 }
 
 #[test]
-fn every_kind_of_outage_is_bridged() {
+fn every_kind_of_outage_starts_from_the_file() {
     let started = |place: &Place, launch: Launcher, why: &str| {
         let outcome = launch.run();
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(0), "hello world\n"), "{outcome:?}");
@@ -199,7 +198,7 @@ fn every_kind_of_outage_is_bridged() {
         let why = format!("{} did not serve the request within 2s: {why}", place.vault.address());
         started(&place, place.greet().env("REDENV_TIMEOUT", "2s"), &why);
     }
-    // Attempts at a store that isn't there are few: no need to wait for the deadline.
+    // With a usable file there are only a few attempts, so nobody waits for the deadline.
     let place = Place::filled();
     place.vault.respond_always(Some(Response::raw("")));
     let address = place.vault.address();

@@ -1,4 +1,4 @@
-//! What the official clients wrote reaches COMMAND byte for byte, from memory and from a real Redis.
+//! The secrets that the official clients wrote reach the command byte for byte, from memory and from a real Redis.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::support::backends::{Stored, both_backends};
 use crate::support::fixtures;
 use crate::support::launcher::{Launcher, launcher};
 
-/// COMMAND's environment less the `PATH` that it inherited.
+/// The command's environment without the inherited `PATH`.
 fn secrets(launcher: Launcher) -> BTreeMap<String, String> {
     launcher.environment()
 }
@@ -30,7 +30,7 @@ fn a_read_only_upstash_token_is_enough() {
 }
 
 #[test]
-fn a_known_salt_changes_nothing_nor_does_a_wrong_one() {
+fn a_known_or_a_wrong_salt_changes_no_value() {
     let [Stored { vault, .. }, _] = both_backends("ci");
     for salt in [fixtures::credentials("ci").salt.as_str(), "00000000000000000000000000000000"] {
         let seen = secrets(launcher(&vault).env("REDENV_TOKEN_SALT", salt));
@@ -39,7 +39,7 @@ fn a_known_salt_changes_nothing_nor_does_a_wrong_one() {
 }
 
 #[test]
-fn an_escaped_cycle_is_none() {
+fn an_escaped_reference_makes_no_cycle() {
     for Stored { name, vault, _redis } in both_backends("ci") {
         let seen = secrets(launcher(&vault).args(["-e", "cyclic-escaped"]));
         assert_eq!(seen, fixtures::expected("cyclic-escaped"), "{name}");
@@ -62,7 +62,7 @@ fn a_cycle_is_named() {
 const DAMAGED: &str = "its value can't be decrypted: damaged, or encrypted for another project";
 
 #[test]
-fn every_secret_that_does_not_open_is_named() {
+fn every_secret_that_cannot_be_decrypted_is_named() {
     for Stored { vault, _redis, .. } in both_backends("ci") {
         let error = format!(
             "error: cannot use secrets CORRUPTED ({DAMAGED}), CORRUPTED_OLD_OK ({DAMAGED}), \

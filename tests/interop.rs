@@ -1,5 +1,4 @@
-//! Both ways with the official Python SDK, on a real Redis: what it writes, COMMAND sees; what it
-//! reads is what COMMAND gets.
+//! redenv-run and the official Python SDK give the same secrets from a real Redis, and each reads the other's.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +29,7 @@ fn secrets(vault: &Vault) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn what_the_sdk_loads_is_what_command_gets() {
+fn the_command_gets_what_the_official_sdk_loads() {
     for token in ["ci", "web", "ephemeral"] {
         let [_, Stored { vault, _redis, .. }] = both_backends(token);
         let loaded = sdk(&vault, "print(json.dumps(dict(asyncio.run(redenv.load()))))");
@@ -41,7 +40,7 @@ fn what_the_sdk_loads_is_what_command_gets() {
 }
 
 #[test]
-fn what_the_sdk_sets_command_sees() {
+fn the_command_sees_what_the_official_sdk_sets() {
     let [_, Stored { vault, _redis, .. }] = both_backends("web");
     let before = secrets(&vault);
     sdk(

@@ -1,4 +1,4 @@
-//! The key is derived while the request is under way if the salt is known beforehand.
+//! If the salt is known, the key is derived during the request.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use crate::support::project::{Project, TOKEN_SALT};
 use crate::support::server::Server;
 use crate::support::vault::Vault;
 
-/// Longer than a derivation takes on a machine that isn't too busy.
+/// Longer than a derivation takes, unless the machine is very busy.
 const DELAY: Duration = Duration::from_millis(400);
 
 fn slow_vault() -> Vault {
@@ -21,8 +21,8 @@ fn slow_vault() -> Vault {
     vault
 }
 
-/// What the derivation still took when the answer was there, by `-v`, in milliseconds: the least of
-/// five launches, as the machine may be busy.
+/// How long a launch waited for the key after the reply, in milliseconds by `-v`. The shortest of five
+/// launches, as the machine may be busy.
 #[track_caller]
 fn derivation(launch: impl Fn() -> Launcher) -> f64 {
     let stage = || {
@@ -59,12 +59,12 @@ fn a_wrong_salt_costs_time_and_nothing_else() {
     let unknown = derivation(|| launcher(&vault));
     let wrong = "ffffffffffffffffffffffffffffffff";
     let again = derivation(|| launcher(&vault).env("REDENV_TOKEN_SALT", wrong));
-    assert!(again > unknown / 4.0, "it is derived anew, with the salt of the store: {again} ms");
+    assert!(again > unknown / 4.0, "it is derived again with the right salt: {again} ms");
     let launch = launcher(&vault).env("REDENV_TOKEN_SALT", wrong).program(["sh", "-c", "echo $GREETING"]);
     launch.run().assert_ran("hello\n");
 }
 
-/// A project whose answer has some bytes of old versions in it, which nobody looks at.
+/// A project whose reply contains this many bytes of old versions.
 fn long_project(bytes: usize) -> Project {
     let project = Project::new("acme");
     let newest = project.version("hello", 2);
@@ -72,7 +72,7 @@ fn long_project(bytes: usize) -> Project {
     project.raw_field("development", "GREETING", &history)
 }
 
-/// Passes on what comes from `near`, on a thread of its own, and gives the other end.
+/// Forwards the bytes from `near` on its own thread, and returns the other end.
 fn joined_to(far: SocketAddr, near: &TcpStream) -> TcpStream {
     let far = TcpStream::connect(far).unwrap();
     let mut sender = (near.try_clone().unwrap(), far.try_clone().unwrap());
@@ -95,7 +95,7 @@ fn a_long_answer_without_a_length_arrives_whole() {
                 answer.extend_from_slice(&piece[..length]);
                 missing = missing_bytes(&answer);
             }
-            // Now the end of the connection is the end of the answer.
+            // Without a length, the connection's end is the answer's end.
             let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
             near.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
             near.write_all(&answer[head + 2..]).unwrap();
@@ -106,7 +106,7 @@ fn a_long_answer_without_a_length_arrives_whole() {
     }
 }
 
-/// How much of an answer is still to come; `None` before that can be told.
+/// The number of missing bytes, once the head has arrived.
 fn missing_bytes(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     let text = String::from_utf8_lossy(&answer[..head]).to_lowercase();

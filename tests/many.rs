@@ -1,4 +1,4 @@
-//! Many launches at once against a store that allows few requests.
+//! Many launches at once with an Upstash that allows few requests per second.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::support::vault::{Response, Vault};
 const LAUNCHES: usize = 200;
 const REQUESTS_PER_SECOND: u32 = 50;
 
-/// Each launch takes pipes and a connection, and macOS gives 256 where nothing is said.
+/// Each launch needs pipes and a connection. The default limit of macOS is 256 open files.
 fn allow_open_files(count: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < count) {
@@ -21,20 +21,20 @@ fn allow_open_files(count: u64) {
     }
 }
 
-/// With `--nocapture` it shows when they started.
+/// Prints with `--nocapture` when they started.
 #[test]
-fn two_hundred_launches_start_although_the_store_allows_fifty_requests_a_second() {
+fn two_hundred_launches_start_although_upstash_allows_fifty_requests_a_second() {
     allow_open_files(4096);
     let vault = Vault::of(&Project::new("acme").secret("development", "GREETING", "hello"));
     vault.set_rate(Some(REQUESTS_PER_SECOND));
-    // On a machine that starts fewer a second than that, some are refused all the same.
+    // Refuses some launches even on a machine that starts fewer per second.
     vault.respond_next(LAUNCHES / 2, &Response::new(429));
     let begin = Instant::now();
     let mut times: Vec<Duration> = thread::scope(|all| {
         let launch = || {
             let launch = launcher(&vault).args(["--timeout", "120s"]);
             let launch = launch.program(["sh", "-c", "echo $GREETING"]);
-            // They derive two hundred keys at once: the tests beside them have deadlines too.
+            // Two hundred derivations at once must not make the other tests miss their deadlines.
             launch.through(["nice", "-n", "10"]).run().assert_ran("hello\n");
             begin.elapsed()
         };

@@ -1,4 +1,4 @@
-//! While secrets are in memory nobody else gets at them, and COMMAND is as any program.
+//! No other process can read redenv-run's memory. The command is a process like any other.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -14,7 +14,7 @@ const LOOK: &str = "\
 import ctypes, resource
 print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMIT_CORE))";
 
-/// The launcher, waiting for an answer that doesn't come.
+/// A redenv-run that waits for an answer.
 struct Waiting {
     vault: Vault,
     launch: Launcher,
@@ -46,7 +46,7 @@ impl Drop for Waiting {
 }
 
 #[test]
-fn no_process_of_the_same_user_can_look_into_the_launcher() {
+fn no_process_of_the_same_user_can_look_into_redenv_run() {
     let waiting = Waiting::new(Launcher::by_nobody);
     let look = |file: &str| {
         let path = format!("/proc/{}/{file}", waiting.child.id());
@@ -59,21 +59,21 @@ fn no_process_of_the_same_user_can_look_into_the_launcher() {
         assert!(error.contains("Permission denied"), "{file}: {error}");
         assert!(output.stdout.is_empty(), "{file}");
     }
-    // That it can be asked at all: what is public stays so.
+    // Public files stay readable, so the look itself works.
     assert!(look("stat").status.success());
     assert_eq!(waiting.vault.requests().len(), 1);
 }
 
 #[test]
 fn a_program_that_is_not_guarded_can_be_looked_into() {
-    // What the test above stands on: without the guard the same look succeeds.
+    // The counterpart of the test above: without the guard the same look succeeds.
     let script = "head -c1 /proc/$$/environ >/dev/null && echo seen";
     let vault = Vault::greeting();
     launcher(&vault).program(["sh", "-c", script]).by_nobody().run().assert_ran("seen\n");
 }
 
 #[test]
-fn command_is_dumpable_again_and_its_limits_are_as_they_were() {
+fn the_command_is_dumpable_again_with_unchanged_limits() {
     let vault = Vault::greeting();
     let look = |setup: &str| launcher(&vault).program(["python3", "-c", LOOK]).after(setup).run();
     look("ulimit -c 0").assert_ran("1 0 0\n");
@@ -85,7 +85,7 @@ fn no_core_file_is_left_by_a_crash_during_the_fetch() {
     for (name, number) in [("ABRT", 6), ("SEGV", 11), ("QUIT", 3)] {
         let mut waiting = Waiting::new(|launch| launch.after("ulimit -c unlimited"));
         let status = loop {
-            // Rust's handler takes a first SEGV that no fault comes with for a mistake.
+            // Rust's handler ignores the first SEGV without a fault.
             waiting.signal(name);
             thread::sleep(Duration::from_millis(50));
             if let Some(status) = waiting.child.try_wait().unwrap() {
@@ -100,7 +100,7 @@ fn no_core_file_is_left_by_a_crash_during_the_fetch() {
 
 #[test]
 fn a_crash_of_an_unguarded_program_would_leave_a_core() {
-    // What the test above stands on: COMMAND, with the same limit, is dumped.
+    // The counterpart of the test above: the command, with the same limit, leaves a core file.
     let vault = Vault::greeting();
     let mut launch = launcher(&vault).program(["sh", "-c", "kill -ABRT $$"]).after("ulimit -c unlimited");
     let status = launch.command().status().unwrap();

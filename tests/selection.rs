@@ -1,4 +1,4 @@
-//! Which secrets COMMAND gets, and under which names.
+//! The options that select secrets, and the names that the command sees.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn vault() -> Vault {
     Vault::of(&project)
 }
 
-/// The secrets among what COMMAND of a launch with these options sees.
+/// The secrets in the environment of a command that was launched with these options.
 fn seen(vault: &Vault, options: &[&str]) -> BTreeMap<String, String> {
     run(vault, options).environment()
 }
@@ -30,7 +30,7 @@ fn run(vault: &Vault, options: &[&str]) -> Outcome {
 }
 
 #[test]
-fn every_option_chooses_what_it_says() {
+fn every_option_selects_what_it_promises() {
     let literal = ("LITERAL", "${DB_NAME} ${NOT_IN_THE_VAULT} $DB_NAME");
     let api = [("API_KEY", "key"), ("API_URL", "https://api.example/key")];
     let db = [("DB_HOST", "host3"), ("DB_NAME", "shop"), ("DB_URL", "db://host3/shop")];
@@ -47,24 +47,24 @@ fn every_option_chooses_what_it_says() {
         (&["--exclude", "API_*,LITERAL"], &db),
         (&["--exclude", "API_*", "--exclude", "LITERAL"], &db),
         (&["--only", "API_*", "--exclude", "API_KEY"], &[api[1]]),
-        // All that is left may be nothing, as every pattern matched something.
+        // An empty selection is fine, because every pattern matched something.
         (&["--only", "API_*", "--exclude", "*_KEY,*_URL"], &[]),
         (&["--scope", "API_"], &[("KEY", "key"), ("URL", "https://api.example/key")]),
-        // The prefix may be all of a pattern's name but a rest: patterns speak of names in the vault.
+        // Patterns match vault names, so they include the prefix.
         (&["--scope", "DB_", "--only", "DB_H*"], &[("HOST", "host3")]),
         (&["--scope", "DB_", "--exclude", "DB_H*,*_URL"], &[("NAME", "shop")]),
         (&["--require", "API_KEY,DB_URL"], &all),
         (&["--scope", "API_", "--require", "KEY"], &[("KEY", "key"), ("URL", "https://api.example/key")]),
-        // What is referred to is expanded although it is not selected.
+        // References to secrets that are not selected expand, too.
         (&["--only", "DB_URL"], &[db[2]]),
         (&["--raw", "--only", "DB_URL"], &[("DB_URL", "db://${DB_HOST}/${DB_NAME}")]),
         (&["--raw", "--only", "LITERAL"], &[("LITERAL", "\\${DB_NAME} ${NOT_IN_THE_VAULT} $DB_NAME")]),
-        // A version by its number, and by its distance from the current.
+        // A version by its number, or by its distance from the newest.
         (&["--only", "DB_HOST", "--pin", "DB_HOST=1"], &[("DB_HOST", "host1")]),
         (&["--only", "DB_HOST", "--pin", "DB_HOST=3"], &[("DB_HOST", "host3")]),
         (&["--only", "DB_HOST", "--pin", "DB_HOST=~0"], &[("DB_HOST", "host3")]),
         (&["--only", "DB_HOST", "--pin", "DB_HOST=~2"], &[("DB_HOST", "host1")]),
-        // A pin counts for what refers to the secret.
+        // A pin also affects the secrets that refer to the pinned one.
         (&["--only", "DB_URL", "--pin", "DB_HOST=~1,DB_NAME=1"], &[("DB_URL", "db://host2/shop")]),
         (&["--raw", "--pin", "DB_HOST=2", "--only", "DB_HOST"], &[("DB_HOST", "host2")]),
         (&["--scope", "DB_", "--pin", "DB_HOST=2", "--only", "DB_HOST"], &[("HOST", "host2")]),
@@ -91,7 +91,7 @@ fn every_misuse_is_an_error_with_the_next_step() {
         (&["--only", "API_KEY,SENTRY"], "--only: no secret matches SENTRY", NAMES),
         (&["--only", "X*"], "--only: no secret matches X*", NAMES),
         (&["--exclude", "LITERALS"], "--exclude: no secret matches LITERALS", "did you mean LITERAL?"),
-        // It is in another environment.
+        // It exists only in another environment.
         (&["--only", "ONLY_LIVE"], "--only: no secret matches ONLY_LIVE", NAMES),
         (&["--scope", "STRIPE_"], "--scope: no secret matches STRIPE_", NAMES),
         (&["--pin", "DB_HOTS=1"], "--pin: no secret is named DB_HOTS", "did you mean DB_HOST?"),
@@ -114,7 +114,7 @@ fn every_misuse_is_an_error_with_the_next_step() {
             "required secrets: STRIPE_KEY and SENTRY_DSN missing",
             "--require takes names as the command sees them; `redenv-run check` lists them",
         ),
-        // With a scope the name in the vault is not the one COMMAND sees.
+        // With a scope the command sees another name than the vault's.
         (
             &["--scope", "API_", "--require", "API_KEY"],
             "required secrets: API_KEY missing",
@@ -160,7 +160,7 @@ fn every_spelling_of_json_is_accepted() {
 }
 
 #[test]
-fn a_required_secret_that_is_empty_is_as_good_as_missing() {
+fn a_required_secret_must_not_be_empty() {
     let project = Project::new("acme").secret("development", "EMPTY", "").secret("development", "FULL", "x");
     let vault = Vault::of(&project);
     let hint = "hint: --require takes names as the command sees them; `redenv-run check` lists them";
@@ -171,7 +171,7 @@ fn a_required_secret_that_is_empty_is_as_good_as_missing() {
     assert_eq!(seen(&vault, &["--require", "FULL"]), pairs(&[("EMPTY", ""), ("FULL", "x")]));
 }
 
-/// Secrets that can't be opened, each for its own reason, and who refers to them.
+/// Secrets that can't be decrypted, each for its own reason, and secrets that refer to them.
 fn broken() -> Vault {
     let project = Project::new("acme");
     let history = |value: &str| {
@@ -206,7 +206,7 @@ fn a_broken_secret_matters_only_where_it_is_selected_or_referred_to() {
     for selected in ["REFERS", "REFERS_FURTHER", "BAD_KEY"] {
         run(&vault, &["--only", selected]).assert_failed(125, &[message, BROKEN]);
     }
-    // Without expansion nothing is referred to.
+    // Without expansion there are no references.
     let raw = seen(&vault, &["--only", "REFERS*", "--raw"]);
     assert_eq!(raw, pairs(&[("REFERS", "to ${BAD_KEY}"), ("REFERS_FURTHER", "further ${REFERS}")]));
     run(&vault, &["--only", "BAD_KEY,GOOD", "--raw"]).assert_failed(125, &[message, BROKEN]);
@@ -224,14 +224,14 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
         "redenv-run: warning: skipped BAD_KEY: its value can't be decrypted: damaged, or encrypted for another project\n\
          redenv-run: warning: skipped BAD_NUL: its value contains a NUL byte\n"
     );
-    // What refers to it further off has the reference too.
+    // An indirect reference stays unexpanded, too.
     let outcome = run(&vault, &["--skip-broken", "--only", "GOOD,REFERS,REFERS_FURTHER"]);
     assert!(outcome.stdout.contains("REFERS=to ${BAD_KEY}\0"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("REFERS_FURTHER=further to ${BAD_KEY}\0"), "{}", outcome.stdout);
     let warning = "redenv-run: warning: skipped BAD_KEY: its value can't be decrypted: damaged, or \
         encrypted for another project; ${BAD_KEY} stays unexpanded in REFERS and REFERS_FURTHER\n";
     assert_eq!(outcome.stderr, warning);
-    // That is what --raw is for.
+    // With --raw, references are unexpanded on purpose.
     let raw = run(&vault, &["--skip-broken", "--raw", "--only", "BAD_KEY,REFERS"]);
     assert!(raw.stderr.ends_with("encrypted for another project\n"), "{}", raw.stderr);
     let quiet = run(&vault, &["-q", "--skip-broken"]).environment();
@@ -276,7 +276,7 @@ fn a_name_that_no_variable_can_have_is_refused_unless_it_is_left_out() {
     let vault = Vault::of(&project);
     assert_eq!(run(&vault, &[]).code(), Some(125));
     assert_eq!(seen(&vault, &["--only", "G*"]), pairs(&[("GOOD", "fine")]));
-    // What `--scope` leaves of a name may be nothing.
+    // `--scope` may strip a whole name.
     run(&vault, &["--scope", "GOOD"]).assert_failed(
         125,
         &[
@@ -293,7 +293,7 @@ fn an_excluded_secret_is_not_injected_and_an_inherited_variable_of_its_name_stay
         let outcome = launcher(&vault).env("API_KEY", "mine").args(options).program(["printenv", "API_KEY"]);
         outcome.run().assert_ran("mine\n");
     }
-    // A reference speaks of the vault, not of the inherited variable.
+    // A reference means the vault's secret, not the inherited variable.
     let outcome = launcher(&vault).env("API_KEY", "mine").args(["--exclude", "API_KEY"]);
     outcome.program(["printenv", "API_URL"]).run().assert_ran("https://api.example/key\n");
 }

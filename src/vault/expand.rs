@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn references_and_backslashes_as_the_table_says() {
+    fn references_and_backslashes_expand_like_in_the_official_client() {
         let set = [("B", "b"), ("EMPTY", ""), ("C", "<${B}>"), ("lower", "l"), ("9", "nine")];
         for (value, expected) in [
             ("", ""),
@@ -217,21 +217,6 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_named() {
-        let cycle = |set: &[(&str, &str)]| match expanded(set, "A") {
-            Err(error) => error.to_string(),
-            Ok(_) => "no error".to_owned(),
-        };
-        assert_eq!(cycle(&[("A", "${A}")]), "the references form a cycle: A -> A");
-        assert_eq!(cycle(&[("A", "${B}"), ("B", "${A}")]), "the references form a cycle: A -> B -> A");
-        assert_eq!(
-            cycle(&[("A", "x${B}"), ("B", "${C}"), ("C", "${D}"), ("D", "${B}")]),
-            "the references form a cycle: B -> C -> D -> B"
-        );
-        assert_eq!(cycle(&[("A", "\\${B}"), ("B", "${A}")]), "no error");
-    }
-
-    #[test]
     fn a_chain_of_a_hundred_thousand_does_not_overflow_the_stack() {
         let names: Vec<String> = (0..100_000).map(|n| format!("N{n}")).collect();
         let values: Vec<String> = (1..=100_000).map(|n| format!("${{N{n}}}")).collect();
@@ -239,15 +224,5 @@ mod tests {
             names.iter().map(String::as_str).zip(values.iter().map(String::as_str)).collect();
         let done = expand(["N0"], |name| set.get(name).copied()).unwrap();
         assert_eq!(done["N0"].expose(), "${N100000}");
-    }
-
-    #[test]
-    fn values_that_double_with_each_link_are_refused() {
-        let names: Vec<String> = (0..64).map(|n| format!("N{n}")).collect();
-        let values: Vec<String> = (1..=64).map(|n| format!("${{N{n}}}${{N{n}}}")).collect();
-        let set: BTreeMap<&str, &str> =
-            names.iter().map(String::as_str).zip(values.iter().map(String::as_str)).collect();
-        let error = expand(["N0"], |name| set.get(name).copied()).unwrap_err();
-        assert!(matches!(error, ExpandError::TooLong(_)), "{error}");
     }
 }

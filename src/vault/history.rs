@@ -163,7 +163,7 @@ impl Pin {
         }
     }
 
-    /// The version that is meant, if there is one.
+    /// The index of the version among `versions`.
     pub(super) fn find(self, versions: &[Version]) -> Option<usize> {
         match self {
             Self::Number(number) => {

@@ -190,6 +190,3 @@ fn name_problem(name: &str, scope: &str) -> Option<&'static str> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! What is in the file, and that it is enough.
+//! The content of the file is enough for a launch, and contains nothing else.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,23 +9,23 @@ use super::{Place, now, parts};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY, TOKEN_SALT};
 
 #[test]
-fn the_file_holds_ciphertext_and_names_alone() {
+fn the_file_contains_only_ciphertext_and_names() {
     let place = Place::filled();
     let text = place.read();
     for secret in ["hello", "hi\"", "world", TOKEN_KEY, place.vault.token(), &place.project.pek_hex()] {
         assert!(!text.contains(secret), "{secret}");
     }
-    // Nor what isn't needed: other fields of the entry, the tools' own, the master password's copy.
+    // It omits other fields of the entry, the tools' own fields, and the copy for the master password.
     for other in ["the only token of this project", "__created_by", "encryptedPEK\":\"f0"] {
         assert!(!text.contains(other), "{other}");
     }
-    let sealed = place.vault.hget("development:acme", "NAME").unwrap();
-    let sealed: Value = serde_json::from_str(&sealed).unwrap();
-    assert!(text.contains(sealed[0]["value"].as_str().unwrap()), "sealed as the store has it");
+    let history = place.vault.hget("development:acme", "NAME").unwrap();
+    let history: Value = serde_json::from_str(&history).unwrap();
+    assert!(text.contains(history[0]["value"].as_str().unwrap()), "the ciphertext of Upstash");
 }
 
 #[test]
-fn the_file_is_as_its_format_says() {
+fn the_file_has_the_documented_format() {
     let place = Place::filled();
     let text = place.read();
     let [first, line, mac, reply] = parts(&text);
@@ -44,7 +44,7 @@ fn the_file_is_as_its_format_says() {
 }
 
 #[test]
-fn the_file_is_its_owners_alone_whatever_the_umask() {
+fn only_the_owner_can_read_the_file_whatever_the_umask() {
     for umask in ["000", "022", "777"] {
         let place = Place::new();
         place.greet().after(&format!("umask {umask}")).run().assert_ran("hello world\n");
@@ -77,7 +77,7 @@ fn pins_selection_and_layers_work_from_the_file() {
 }
 
 #[test]
-fn an_environment_without_a_secret_is_still_one() {
+fn an_environment_without_secrets_still_exists() {
     let place = Place::of(Project::new("acme").raw_field("development", "__created_by", "somebody"));
     place.greet().run().assert_ran("\n");
     place.go_down();
@@ -85,7 +85,7 @@ fn an_environment_without_a_secret_is_still_one() {
 }
 
 #[test]
-fn check_stands_on_it_too() {
+fn check_works_from_the_file() {
     let place = Place::filled();
     place.go_down();
     let outcome = place.launcher().arg("check").run();

@@ -1,4 +1,4 @@
-//! Whose file it has to be, and what the system may refuse.
+//! The file's owner and mode, and errors of the system.
 
 use std::fs;
 use std::fs::Permissions;
@@ -17,7 +17,7 @@ use crate::support::launcher::launcher;
 use crate::support::vault::Response;
 
 #[test]
-fn a_file_that_others_could_have_written_is_not_believed_nor_replaced() {
+fn a_file_that_others_may_write_is_neither_used_nor_replaced() {
     let place = Place::filled();
     let before = place.read();
     let both_ways = |why: &str| {
@@ -31,7 +31,7 @@ fn a_file_that_others_could_have_written_is_not_believed_nor_replaced() {
         fs::set_permissions(place.file(), Permissions::from_mode(mode)).unwrap();
         both_ways("other users may write it");
     }
-    // To give a file away takes root, which the tests are on Linux alone.
+    // Only root can give a file away, and only on Linux do the tests run as root.
     if !cfg!(target_os = "linux") {
         return;
     }
@@ -42,7 +42,7 @@ fn a_file_that_others_could_have_written_is_not_believed_nor_replaced() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_file_that_cannot_be_read_is_not_replaced_either() {
+fn a_file_that_cannot_be_read_is_not_replaced() {
     let place = Place::new();
     fs::write(place.file(), "something precious").unwrap();
     fs::set_permissions(place.file(), Permissions::from_mode(0o000)).unwrap();
@@ -52,7 +52,7 @@ fn a_file_that_cannot_be_read_is_not_replaced_either() {
 }
 
 #[test]
-fn a_symbolic_link_is_followed_where_it_is_ones_own() {
+fn the_users_own_symbolic_link_is_followed() {
     let place = Place::new();
     let target = place.directory.path().join("target");
     symlink(&target, place.file()).unwrap();
@@ -86,7 +86,7 @@ fn a_symbolic_link_of_another_user_is_not_followed() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_link_that_comes_during_the_fetch_is_not_followed() {
+fn a_link_that_appears_during_the_fetch_is_not_followed() {
     let place = Place::new();
     let precious = place.directory.path().join("precious");
     fs::write(&precious, "something precious").unwrap();
@@ -104,7 +104,7 @@ fn a_link_that_comes_during_the_fetch_is_not_followed() {
 }
 
 #[test]
-fn what_is_no_file_is_left_alone_and_holds_nothing_up() {
+fn anything_but_a_regular_file_is_left_alone_and_never_blocks() {
     let why = "it is not a regular file";
     let make: [fn(&Path); 4] = [
         |path| fs::create_dir(path).unwrap(),
@@ -122,7 +122,7 @@ fn what_is_no_file_is_left_alone_and_holds_nothing_up() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_no_reason_not_to_start() {
+fn a_launch_starts_although_the_directory_cannot_be_written() {
     let mut place = Place::new();
     let greet = |place: &Place| launcher(&place.vault).program(["sh", "-c", "echo $GREETING $NAME"]);
     let launch = greet(&place).env("REDENV_FALLBACK", "nowhere/fallback").run();
@@ -139,7 +139,7 @@ fn a_directory_that_cannot_be_written_is_no_reason_not_to_start() {
         let launch = isolated(place.greet(), &["--mount"], mount);
         place.assert_started_without_writing(launch, "cannot write it: read-only file system");
     }
-    // Where a name in the path is no directory, too.
+    // A file in the place of a directory is the same.
     let file = place.directory.path().join("file");
     fs::write(&file, "").unwrap();
     let launch = greet(&place).env("REDENV_FALLBACK", file.join("fallback")).run();
@@ -150,7 +150,7 @@ fn a_directory_that_cannot_be_written_is_no_reason_not_to_start() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_no_reason_not_to_start_and_leaves_nothing_behind() {
+fn a_launch_on_a_full_disk_starts_and_leaves_nothing_behind() {
     let project = project().secret("development", "LONG", &"x".repeat(20_000));
     let place = Place::of(project);
     let disk = "cd \"${REDENV_FALLBACK%/*}\"; mount -t tmpfs -o size=8k none .; cd .";
@@ -161,7 +161,7 @@ fn a_full_disk_is_no_reason_not_to_start_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_limit_on_file_sizes_is_no_reason_not_to_start() {
+fn a_launch_starts_despite_a_limit_on_file_sizes() {
     let place = Place::new();
     let launch = place.greet().after("ulimit -f 0");
     place.assert_started_without_writing(launch, "cannot write it: file too large");

@@ -1,4 +1,4 @@
-//! What is believed of a file, for how long, and what deletes it.
+//! Changed, foreign and old files are not used, and a revoked token deletes its file.
 
 use std::fs;
 use std::thread;
@@ -14,7 +14,7 @@ use crate::support::vault::{Response, Vault};
 #[test]
 fn a_changed_file_is_refused_whatever_was_changed() {
     let forged = "it was changed after it was written, or belongs to another project";
-    let unopened = "REDENV_TOKEN_KEY can't decrypt it: the file was changed, or belongs to another key";
+    let wrong_key = "REDENV_TOKEN_KEY can't decrypt it: the file was changed, or belongs to another key";
     let damaged = "it is damaged or cut short";
     let place = Place::filled();
     place.go_down();
@@ -40,7 +40,7 @@ fn a_changed_file_is_refused_whatever_was_changed() {
             replies[0]["result"][3] = tokens.to_string().into();
         })
     };
-    // A well-formed PEK that this key doesn't open.
+    // A well-formed PEK that this key can't decrypt.
     for (text, why) in [
         (header("project", "other".into()), "it belongs to project other"),
         (header("environments", json!(["production"])), "it belongs to environment production"),
@@ -69,22 +69,22 @@ fn a_changed_file_is_refused_whatever_was_changed() {
         (reply(&|r| r[0]["result"][1] = "md5".into()), damaged),
         (reply(&|r| r[0]["error"] = "WRONGPASS".into()), damaged),
         (reply(&|r| *r = json!([])), damaged),
-        (token("encryptedPEK", PEK), unopened),
-        (token("encryptedPEK", "x"), unopened),
-        (token("salt", "ffffffffffffffffffffffffffffffff"), unopened),
+        (token("encryptedPEK", PEK), wrong_key),
+        (token("encryptedPEK", "x"), wrong_key),
+        (token("salt", "ffffffffffffffffffffffffffffffff"), wrong_key),
         (token("salt", "x"), damaged),
         (token("more", "x"), forged),
     ] {
         place.write(&text);
         place.assert_unusable(place.greet(), why);
-        assert_eq!(place.read(), text, "a file that is refused is left alone");
+        assert_eq!(place.read(), text, "a refused file stays");
     }
     place.write(&original);
     place.assert_started_from_file(&place.greet().run(), "hello world\n");
 }
 
 #[test]
-fn a_file_that_was_cut_short_anywhere_is_refused_and_replaced() {
+fn a_file_cut_short_anywhere_is_refused_and_replaced() {
     let place = Place::filled();
     let original = place.read();
     let [first, header, mac, reply] = parts(&original).map(str::len);
@@ -146,7 +146,7 @@ fn another_kind_of_file_is_left_alone() {
 }
 
 #[test]
-fn a_file_of_another_project_is_left_alone_and_one_of_another_environment_replaced() {
+fn a_file_of_another_project_stays_and_one_of_another_environment_is_replaced() {
     let place = Place::filled();
     let other = Vault::of(&Project::new("other").secret("development", "GREETING", "hello"));
     let launch = || {
@@ -229,7 +229,7 @@ fn only_a_fresh_file_is_used() {
 }
 
 #[test]
-fn a_refusal_deletes_it_and_nothing_starts_from_it() {
+fn a_revoked_token_deletes_the_file_and_nothing_starts_from_it() {
     let rejected = |why: &str| format!("error: 127.0.0.1 rejected the Upstash token ({why})");
     let (by_status, by_error, by_reply) = (rejected("HTTP 401"), rejected("HTTP 400"), rejected("WRONGPASS"));
     let forbidden = "error: 127.0.0.1 denied access (HTTP 403)";
@@ -263,7 +263,7 @@ fn a_refusal_deletes_it_and_nothing_starts_from_it() {
 }
 
 #[test]
-fn a_stale_file_is_deleted_too_but_not_one_of_somebody_else() {
+fn a_revoked_token_deletes_a_stale_file_but_no_other_projects_file() {
     let place = Place::filled();
     let unauthorized = || place.vault.respond_always(Some(Response::new(401)));
     unauthorized();
@@ -285,7 +285,7 @@ fn a_stale_file_is_deleted_too_but_not_one_of_somebody_else() {
 }
 
 #[test]
-fn what_is_neither_outage_nor_refusal_leaves_it_alone_and_unused() {
+fn other_failures_neither_use_nor_delete_the_file() {
     let place = Place::filled();
     let before = place.read();
     for response in [
@@ -309,7 +309,7 @@ fn what_is_neither_outage_nor_refusal_leaves_it_alone_and_unused() {
 }
 
 #[test]
-fn a_short_lived_token_stays_short_lived() {
+fn a_short_lived_token_expires_in_the_file_too() {
     let expires = |at: Value| {
         let project = project().ephemeral();
         let hashes = project.hashes();
@@ -319,7 +319,7 @@ fn a_short_lived_token_stays_short_lived() {
         project.raw_meta(&field, &entry.to_string())
     };
     let milliseconds = |seconds: u64| json!(seconds * 1000);
-    // Years of five digits are no reason to fail.
+    // A year of five digits is no error.
     for at in [milliseconds(now() + 3600), milliseconds(999_999_999_999), json!(1e20), json!(9e21)] {
         let place = Place::of(expires(at.clone()));
         place.greet().run().assert_ran("hello world\n");
