@@ -84,7 +84,8 @@ impl Settings {
         let mut resolver = Resolver::new(flags, process, start, report)?;
         let token = resolver.service_token();
         let store = resolver.store();
-        let (project, environments) = resolver.project_and_environments(true);
+        let project = resolver.project();
+        let environments = resolver.environments();
         let selection = resolver.selection();
         let pins = resolver.pins();
         let policy = resolver.policy();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::env_file::EnvFileError;
 use super::file::FileError;
-use super::project_file::{Member, ProjectFileError};
+use super::project_file::ProjectFileError;
 use super::table::Setting;
 use crate::ui::failure::Failure;
 use crate::ui::text::{join, shown_path};
@@ -57,8 +57,8 @@ pub(crate) enum Problem {
     RequiresNothing { name: String, path: PathBuf },
     #[error("{0} needs {1}")]
     Needs(String, String),
-    #[error("{} is not set, and `{}` in {} is not a literal string", member.setting().variables()[0], member.key(), shown_path(path))]
-    NotLiteral { member: Member, path: PathBuf, shell: Option<String> },
+    #[error("{} is not set, and `{key}` in {} is not a literal string", setting.variables()[0], shown_path(path))]
+    NotLiteral { setting: Setting, key: &'static str, path: PathBuf, shell: Option<String> },
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
     #[error(transparent)]
@@ -118,8 +118,8 @@ impl Problem {
             Self::Duration(_) => "use a duration such as 10s, 500ms or 24h".into(),
             Self::Boolean(_) => "set it to 1 or 0".into(),
             Self::Pin(_) => "use NAME=3 for version 3, or NAME=~1 for the previous one".into(),
-            Self::NotLiteral { member, shell, .. } => {
-                let (key, flag) = (member.key(), member.flag());
+            Self::NotLiteral { setting, key, shell, .. } => {
+                let flag = if *setting == Setting::Project { "-p" } else { "-e" };
                 let shell = shell.as_ref().map(|shell| format!(" {shell}")).unwrap_or_default();
                 format!("redenv-run reads the project file and never runs it: give the {key} with {flag}{shell}")
             }

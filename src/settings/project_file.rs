@@ -12,7 +12,6 @@ use serde_json::value::RawValue;
 
 use super::file::FileError;
 use super::found::{Directory, FoundFile};
-use super::table::Setting;
 use crate::ui::report::Report;
 use crate::ui::text::shown_path;
 
@@ -28,6 +27,9 @@ const NAMES: [&str; 6] = [
 /// The file of a Node package, whose `redenv` key may hold the members.
 const PACKAGE: &str = "package.json";
 
+/// The members that are settings.
+pub(super) const KEYS: [&str; 2] = ["name", "environment"];
+
 /// The members of a JSON object.
 type Members<'j> = BTreeMap<String, &'j RawValue>;
 
@@ -39,13 +41,11 @@ struct Package<'j> {
 
 /// What a project file says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ProjectFile {
+pub(super) struct ProjectFile {
     /// Its path, for messages.
-    pub(crate) path: PathBuf,
-    /// The project's name.
-    pub(crate) name: Value,
-    /// The default environment.
-    pub(crate) environment: Value,
+    pub(super) path: PathBuf,
+    /// What it says of each of [`KEYS`].
+    pub(super) values: [Value; 2],
 }
 
 /// What a project file says of one member.
@@ -56,39 +56,6 @@ pub(super) enum Value {
     /// Something that only running the file would tell, and how a shell would write it, if known.
     Computed(Option<String>),
     Literal(String),
-}
-
-/// A member that is a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Member {
-    Name,
-    Environment,
-}
-
-impl Member {
-    /// What it is called in the file.
-    pub(crate) const fn key(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Environment => "environment",
-        }
-    }
-
-    /// The flag that beats it.
-    pub(crate) const fn flag(self) -> &'static str {
-        match self {
-            Self::Name => "-p",
-            Self::Environment => "-e",
-        }
-    }
-
-    /// The setting that it is.
-    pub(super) const fn setting(self) -> Setting {
-        match self {
-            Self::Name => Setting::Project,
-            Self::Environment => Setting::Environments,
-        }
-    }
 }
 
 /// A project file that exists and can't be read.
@@ -135,7 +102,7 @@ impl ProjectFile {
         if path.ends_with(PACKAGE) {
             let package = text.ok().and_then(|text| serde_json::from_str::<Package>(text).ok());
             let Some(members) = package.and_then(|package| package.redenv) else { return Ok(None) };
-            file.set_json(&members);
+            file.values = KEYS.map(|key| value(&members, key));
         } else if path.extension().is_some_and(|extension| extension == "json") {
             let members: Members = serde_json::from_str(text.map_err(|_| FileError::NotUtf8)?)
                 .map_err(|_| FileError::NotJson)?;
@@ -143,28 +110,18 @@ impl ProjectFile {
             if members.contains_key("url") && !members.contains_key("name") {
                 return Ok(None);
             }
-            file.set_json(&members);
+            file.values = KEYS.map(|key| value(&members, key));
         } else {
-            script::read(text.map_err(|_| FileError::NotUtf8)?, &mut file);
+            file.values = script::read(text.map_err(|_| FileError::NotUtf8)?);
         }
         Ok(Some(file))
     }
+}
 
-    fn set_json(&mut self, members: &Members) {
-        for member in [Member::Name, Member::Environment] {
-            if let Some(json) = members.get(member.key()) {
-                let text = serde_json::from_str(json.get());
-                self.set(member.key(), text.map_or(Value::Computed(None), Value::Literal));
-            }
-        }
-    }
-
-    /// Sets the member of this key, if it is a setting. Of two, the last one wins.
-    fn set(&mut self, key: &str, value: Value) {
-        match key {
-            "name" => self.name = value,
-            "environment" => self.environment = value,
-            _ => {}
-        }
+/// The value of a member of a JSON object.
+fn value(members: &Members, key: &str) -> Value {
+    match members.get(key) {
+        None => Value::Absent,
+        Some(json) => serde_json::from_str(json.get()).map_or(Value::Computed(None), Value::Literal),
     }
 }

@@ -1,5 +1,6 @@
 //! Looks settings up in their sources, typed, and gathers everything that is wrong with them.
 
+use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use super::env_file::{EnvFile, Ignored};
 use super::flags::Flags;
 use super::found::{self, Directory};
 use super::problem::{Problem, SettingsError};
+use super::project_file::ProjectFile;
 use super::sources::{Found, Source, Sources};
 use super::table::{Kind, Setting};
 use super::variables::{self, FILE_SUFFIX};
@@ -30,6 +32,8 @@ pub(super) struct Resolver<'e> {
     pub(super) sources: Sources<'e>,
     /// Where files that nobody named are looked for.
     pub(super) directories: Vec<Directory>,
+    /// The project file. Empty until it is looked for.
+    pub(super) project_file: OnceCell<Option<ProjectFile>>,
     pub(super) problems: Vec<Problem>,
     pub(super) report: Report,
     pub(super) origins: Vec<Origin>,
@@ -49,7 +53,14 @@ impl<'e> Resolver<'e> {
         let deadline = Deadline::new(start, Duration::ZERO);
         let sources = Sources { flags, process, env_file: EnvFile::default(), deadline };
         let directories = found::directories(process.get(OsStr::new("HOME")).map(OsString::as_os_str));
-        let mut this = Self { sources, directories, problems: Vec::new(), report, origins: Vec::new() };
+        let mut this = Self {
+            sources,
+            directories,
+            project_file: OnceCell::new(),
+            problems: Vec::new(),
+            report,
+            origins: Vec::new(),
+        };
         this.sources.deadline = this.early_deadline(start);
         this.sources.env_file = this.read_env_file()?;
         this.sources.deadline = this.early_deadline(start);

@@ -7,39 +7,12 @@ use Setting as S;
 
 /// A setting, as the rest of the code names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[rustfmt::skip]
 pub(crate) enum Setting {
-    TokenId,
-    TokenKey,
-    TokenSalt,
-    UpstashUrl,
-    UpstashToken,
-    MasterPassword,
-    Project,
-    Environments,
-    EnvFile,
-    NoEnvFile,
-    Only,
-    Exclude,
-    Scope,
-    Pin,
-    Raw,
-    SkipBroken,
-    Require,
-    RequireFrom,
-    PreserveEnv,
-    Pristine,
-    Keep,
-    AllowReserved,
-    File,
-    KeepToken,
-    Timeout,
-    AllowHttp,
-    CaFile,
-    Fallback,
-    MaxStale,
-    Offline,
-    Verbose,
-    Quiet,
+    TokenId, TokenKey, TokenSalt, UpstashUrl, UpstashToken, MasterPassword, Project, Environments,
+    EnvFile, NoEnvFile, Only, Exclude, Scope, Pin, Raw, SkipBroken, Require, RequireFrom,
+    PreserveEnv, Pristine, Keep, AllowReserved, File, KeepToken, Timeout, AllowHttp, CaFile,
+    Fallback, MaxStale, Offline, Verbose, Quiet,
 }
 
 /// One row of the table.
@@ -110,219 +83,116 @@ const LAUNCH: &[Taker] = &[Taker::Launch, Taker::Check];
 pub(crate) const OUTPUT: &str = "Output";
 
 /// All settings, in the order of `--help`.
+#[rustfmt::skip] // A row reads as a row.
 pub(crate) const GROUPS: &[Group] = &[
-    Group {
-        heading: "Service token and database",
-        takers: ALL,
-        rows: &[
-            Row::new(S::TokenId, &["REDENV_TOKEN_ID"])
-                .in_env_file()
-                .more("The public ID of the service token (`stk_...`). Required for a launch."),
-            Row::new(S::TokenKey, &["REDENV_TOKEN_KEY"]).in_env_file().more(
-                "The secret key of the service token (`redenv_sk_...`). Required for a launch. There is no \
-                 flag, because other users can read a process's arguments.",
-            ),
-            Row::new(S::TokenSalt, &["REDENV_TOKEN_SALT"]).in_env_file().more(
-                "The token's salt, 32 hex digits. Optional and not a secret: with it, redenv-run derives \
-                 the key while the request is in flight.",
-            ),
-            Row::new(S::UpstashUrl, &["UPSTASH_REDIS_URL", "UPSTASH_REDIS_REST_URL"])
-                .in_env_file()
-                .more("The database's REST URL. Required."),
-            Row::new(S::UpstashToken, &["UPSTASH_REDIS_TOKEN", "UPSTASH_REDIS_REST_TOKEN"])
-                .in_env_file()
-                .more(
-                    "The database's REST token. Required. The read-only token is enough for a launch. URL and \
-                 token must come from the same source.",
-                ),
-            Row::new(S::MasterPassword, &["REDENV_MASTER_PASSWORD_FILE"]).kind(Kind::Path).more(
-                "A file that holds the project's master password, for `token create` without a terminal.",
-            ),
-        ],
-    },
-    Group {
-        heading: "Project",
-        takers: ALL,
-        rows: &[Row::new(S::Project, &["REDENV_PROJECT"])
-            .in_env_file()
-            .flag("project", "NAME")
-            .short('p')
+    Group { heading: "Service token and database", takers: ALL, rows: &[
+        row(S::TokenId, Kind::Text, &["REDENV_TOKEN_ID"]).in_env_file()
+            .more("The public ID of the service token (`stk_...`). Required for a launch."),
+        row(S::TokenKey, Kind::Text, &["REDENV_TOKEN_KEY"]).in_env_file()
+            .more("The secret key of the service token (`redenv_sk_...`). Required for a launch. There is \
+                no flag, because other users can read a process's arguments."),
+        row(S::TokenSalt, Kind::Text, &["REDENV_TOKEN_SALT"]).in_env_file()
+            .more("The token's salt, 32 hex digits. Optional and not a secret: with it, redenv-run derives \
+                the key while the request is in flight."),
+        row(S::UpstashUrl, Kind::Text, &["UPSTASH_REDIS_URL", "UPSTASH_REDIS_REST_URL"]).in_env_file()
+            .more("The database's REST URL. Required."),
+        row(S::UpstashToken, Kind::Text, &["UPSTASH_REDIS_TOKEN", "UPSTASH_REDIS_REST_TOKEN"]).in_env_file()
+            .more("The database's REST token. Required. The read-only token is enough for a launch. URL and \
+                token must come from the same source."),
+        row(S::MasterPassword, Kind::Path, &["REDENV_MASTER_PASSWORD_FILE"])
+            .more("A file that holds the project's master password, for `token create` without a terminal."),
+    ] },
+    Group { heading: "Project", takers: ALL, rows: &[
+        row(S::Project, Kind::Text, &["REDENV_PROJECT"]).flag("project", "NAME").short('p').in_env_file()
             .help("Project [default: `name` in the project file]")
-            .more("The Redenv project whose secrets the command gets.")],
-    },
-    Group {
-        heading: "Project",
-        takers: NOT_TOKEN,
-        rows: &[Row::new(S::Environments, &["REDENV_ENVIRONMENT"])
-            .kind(Kind::List)
-            .in_env_file()
-            .flag("env", "NAME,...")
-            .short('e')
-            .default("development")
+            .more("The Redenv project whose secrets the command gets."),
+    ] },
+    Group { heading: "Project", takers: NOT_TOKEN, rows: &[
+        row(S::Environments, Kind::List, &["REDENV_ENVIRONMENT"]).flag("env", "NAME,...").short('e')
+            .in_env_file().default("development")
             .help("Environments; a later one wins")
-            .more(
-                "Where two environments have a secret of the same name, the later one wins. Without the flag and \
-                 the variable, `environment` in the project file counts.",
-            )],
-    },
-    Group {
-        heading: "Project",
-        takers: ALL,
-        rows: &[
-            Row::new(S::EnvFile, &["REDENV_ENV_FILE"])
-                .kind(Kind::Path)
-                .flag("env-file", "FILE")
-                .help("Read settings from FILE instead of .env.local")
-                .more("redenv-run takes only its own variables from an env file. `$` is literal."),
-            Row::new(S::NoEnvFile, &["REDENV_NO_ENV_FILE"])
-                .kind(Kind::Switch)
-                .flag("no-env-file", "")
-                .help("Don't read .env.local"),
-        ],
-    },
-    Group {
-        heading: "Secrets (names as in the vault)",
-        takers: NOT_TOKEN,
-        rows: &[
-            Row::new(S::Only, &["REDENV_ONLY"])
-                .kind(Kind::List)
-                .flag("only", "GLOB,...")
-                .help("Inject only secrets that match (`*` and `?` are wildcards)")
-                .more("A pattern that matches nothing is an error."),
-            Row::new(S::Exclude, &["REDENV_EXCLUDE"])
-                .kind(Kind::List)
-                .flag("exclude", "GLOB,...")
-                .help("Leave out secrets that match")
-                .more("An inherited variable of an excluded secret's name stays as it is."),
-            Row::new(S::Scope, &["REDENV_SCOPE"])
-                .flag("scope", "PREFIX")
-                .help("Inject only secrets that start with PREFIX, and strip it")
-                .more("With `--scope API_`, the secret `API_KEY` becomes the variable `KEY`."),
-            Row::new(S::Pin, &["REDENV_PIN"])
-                .kind(Kind::List)
-                .flag("pin", "NAME=VERSION")
-                .help("Inject an older version: NAME=3, or NAME=~1 for the previous one")
-                .more("Several pins are separated by commas, or the flag is repeated."),
-            Row::new(S::Raw, &["REDENV_RAW"])
-                .kind(Kind::Switch)
-                .flag("raw", "")
-                .help("Don't expand ${NAME} in values"),
-            Row::new(S::SkipBroken, &["REDENV_SKIP_BROKEN"])
-                .kind(Kind::Switch)
-                .flag("skip-broken", "")
-                .help("Skip secrets that can't be decrypted, with a warning")
-                .more("Without it, such a secret is an error and the command does not start."),
-        ],
-    },
-    Group {
-        heading: "Environment (names as the command sees them)",
-        takers: LAUNCH,
-        rows: &[
-            Row::new(S::Require, &["REDENV_REQUIRE"])
-                .kind(Kind::List)
-                .flag("require", "NAME,...")
-                .help("Fail if one of these is missing or empty"),
-            Row::new(S::RequireFrom, &["REDENV_REQUIRE_FROM"])
-                .kind(Kind::Path)
-                .flag("require-from", "FILE")
-                .help("Fail if a variable that FILE defines is missing or empty")
-                .more(
-                    "FILE is an env file such as `.env.example`; its values don't matter. Each variable may be a \
-                     secret or inherited. redenv-run's own variables in FILE don't count.",
-                ),
-            Row::new(S::PreserveEnv, &["REDENV_PRESERVE_ENV"])
-                .kind(Kind::ListOrAll)
-                .flag("preserve-env", "NAME,...")
-                .help("Keep inherited variables that a secret would replace: all, or only NAME,...")
-                .more("In the variable, `1` and `*` mean all."),
-            Row::new(S::Pristine, &["REDENV_PRISTINE"])
-                .kind(Kind::Switch)
-                .flag("pristine", "")
-                .help("Inherit only PATH, HOME and a few others")
-                .more("The others are USER, LOGNAME, SHELL, TERM, TZ, LANG, LC_*, TMPDIR and PWD."),
-            Row::new(S::Keep, &["REDENV_KEEP"])
-                .kind(Kind::List)
-                .flag("keep", "NAME,...")
-                .help("With --pristine: inherit these too"),
-            Row::new(S::AllowReserved, &["REDENV_ALLOW_RESERVED"])
-                .kind(Kind::List)
-                .flag("allow-reserved", "NAME,...")
-                .help("Allow secrets with these reserved names")
-                .more("A reserved name, such as NODE_OPTIONS, makes programs run its value as code."),
-            Row::new(S::File, &["REDENV_FILE"])
-                .kind(Kind::List)
-                .flag("file", "NAME,...")
-                .help("Pass the value as an in-memory file and set NAME to its path (Linux)"),
-            Row::new(S::KeepToken, &["REDENV_KEEP_TOKEN"])
-                .kind(Kind::Switch)
-                .flag("keep-token", "")
-                .help("Pass redenv-run's own variables on")
-                .more("Without it, the command can't fetch more than it was given."),
-        ],
-    },
-    Group {
-        heading: "Network",
-        takers: ALL,
-        rows: &[
-            Row::new(S::Timeout, &["REDENV_TIMEOUT"])
-                .kind(Kind::Duration)
-                .in_env_file()
-                .flag("timeout", "TIME")
-                .default("10s")
-                .help("Time limit until the command starts")
-                .more("Everything before the start counts, DNS and TLS included: `10s`, `500ms`, `1m`, or seconds."),
-            Row::new(S::AllowHttp, &["REDENV_ALLOW_HTTP"])
-                .kind(Kind::Switch)
-                .in_env_file()
-                .flag("allow-http", "")
-                .help("Allow http:// to another machine")
-                .more("Without it, `http` works for loopback only."),
-            Row::new(S::CaFile, &["REDENV_CA_FILE"])
-                .kind(Kind::Path)
-                .flag("ca-file", "FILE")
-                .help("Also trust the certificates in FILE (PEM)")
-                .more("`SSL_CERT_FILE` works as well."),
-        ],
-    },
-    Group {
-        heading: "Fallback",
-        takers: NOT_TOKEN,
-        rows: &[
-            Row::new(S::Fallback, &["REDENV_FALLBACK"])
-                .kind(Kind::Path)
-                .flag("fallback", "FILE")
-                .help("Keep the encrypted reply in FILE, and use it if Upstash can't be reached"),
-            Row::new(S::MaxStale, &["REDENV_MAX_STALE"])
-                .kind(Kind::Duration)
-                .flag("max-stale", "TIME")
-                .default("24h")
-                .help("Use FILE only while it is younger"),
-            Row::new(S::Offline, &["REDENV_OFFLINE"])
-                .kind(Kind::Switch)
-                .flag("offline", "")
-                .help("Start from FILE at once, without any request")
-                .more(
-                    "Needs `--fallback`. The age limit is the same. Without a request, redenv-run can't notice \
-                     that a token was revoked or a secret changed.",
-                ),
-        ],
-    },
-    Group {
-        heading: OUTPUT,
-        takers: ALL,
-        rows: &[
-            Row::new(S::Verbose, &["REDENV_VERBOSE"])
-                .kind(Kind::Switch)
-                .flag("verbose", "")
-                .short('v')
-                .help("Print each step and how long it took"),
-            Row::new(S::Quiet, &["REDENV_QUIET"])
-                .kind(Kind::Switch)
-                .flag("quiet", "")
-                .short('q')
-                .help("Print only errors"),
-        ],
-    },
+            .more("Where two environments have a secret of the same name, the later one wins. Without the \
+                flag and the variable, `environment` in the project file counts."),
+    ] },
+    Group { heading: "Project", takers: ALL, rows: &[
+        row(S::EnvFile, Kind::Path, &["REDENV_ENV_FILE"]).flag("env-file", "FILE")
+            .help("Read settings from FILE instead of .env.local")
+            .more("redenv-run takes only its own variables from an env file. `$` is literal."),
+        row(S::NoEnvFile, Kind::Switch, &["REDENV_NO_ENV_FILE"]).flag("no-env-file", "")
+            .help("Don't read .env.local"),
+    ] },
+    Group { heading: "Secrets (names as in the vault)", takers: NOT_TOKEN, rows: &[
+        row(S::Only, Kind::List, &["REDENV_ONLY"]).flag("only", "GLOB,...")
+            .help("Inject only secrets that match (`*` and `?` are wildcards)")
+            .more("A pattern that matches nothing is an error."),
+        row(S::Exclude, Kind::List, &["REDENV_EXCLUDE"]).flag("exclude", "GLOB,...")
+            .help("Leave out secrets that match")
+            .more("An inherited variable of an excluded secret's name stays as it is."),
+        row(S::Scope, Kind::Text, &["REDENV_SCOPE"]).flag("scope", "PREFIX")
+            .help("Inject only secrets that start with PREFIX, and strip it")
+            .more("With `--scope API_`, the secret `API_KEY` becomes the variable `KEY`."),
+        row(S::Pin, Kind::List, &["REDENV_PIN"]).flag("pin", "NAME=VERSION")
+            .help("Inject an older version: NAME=3, or NAME=~1 for the previous one")
+            .more("Several pins are separated by commas, or the flag is repeated."),
+        row(S::Raw, Kind::Switch, &["REDENV_RAW"]).flag("raw", "")
+            .help("Don't expand ${NAME} in values"),
+        row(S::SkipBroken, Kind::Switch, &["REDENV_SKIP_BROKEN"]).flag("skip-broken", "")
+            .help("Skip secrets that can't be decrypted, with a warning")
+            .more("Without it, such a secret is an error and the command does not start."),
+    ] },
+    Group { heading: "Environment (names as the command sees them)", takers: LAUNCH, rows: &[
+        row(S::Require, Kind::List, &["REDENV_REQUIRE"]).flag("require", "NAME,...")
+            .help("Fail if one of these is missing or empty"),
+        row(S::RequireFrom, Kind::Path, &["REDENV_REQUIRE_FROM"]).flag("require-from", "FILE")
+            .help("Fail if a variable that FILE defines is missing or empty")
+            .more("FILE is an env file such as `.env.example`; its values don't matter. Each variable may \
+                be a secret or inherited. redenv-run's own variables in FILE don't count."),
+        row(S::PreserveEnv, Kind::ListOrAll, &["REDENV_PRESERVE_ENV"]).flag("preserve-env", "NAME,...")
+            .help("Keep inherited variables that a secret would replace: all, or only NAME,...")
+            .more("In the variable, `1` and `*` mean all."),
+        row(S::Pristine, Kind::Switch, &["REDENV_PRISTINE"]).flag("pristine", "")
+            .help("Inherit only PATH, HOME and a few others")
+            .more("The others are USER, LOGNAME, SHELL, TERM, TZ, LANG, LC_*, TMPDIR and PWD."),
+        row(S::Keep, Kind::List, &["REDENV_KEEP"]).flag("keep", "NAME,...")
+            .help("With --pristine: inherit these too"),
+        row(S::AllowReserved, Kind::List, &["REDENV_ALLOW_RESERVED"]).flag("allow-reserved", "NAME,...")
+            .help("Allow secrets with these reserved names")
+            .more("A reserved name, such as NODE_OPTIONS, makes programs run its value as code."),
+        row(S::File, Kind::List, &["REDENV_FILE"]).flag("file", "NAME,...")
+            .help("Pass the value as an in-memory file and set NAME to its path (Linux)"),
+        row(S::KeepToken, Kind::Switch, &["REDENV_KEEP_TOKEN"]).flag("keep-token", "")
+            .help("Pass redenv-run's own variables on")
+            .more("Without it, the command can't fetch more than it was given."),
+    ] },
+    Group { heading: "Network", takers: ALL, rows: &[
+        row(S::Timeout, Kind::Duration, &["REDENV_TIMEOUT"]).flag("timeout", "TIME")
+            .in_env_file().default("10s")
+            .help("Time limit until the command starts")
+            .more("Everything before the start counts, DNS and TLS included: `10s`, `500ms`, `1m`, or \
+                seconds."),
+        row(S::AllowHttp, Kind::Switch, &["REDENV_ALLOW_HTTP"]).flag("allow-http", "").in_env_file()
+            .help("Allow http:// to another machine")
+            .more("Without it, `http` works for loopback only."),
+        row(S::CaFile, Kind::Path, &["REDENV_CA_FILE"]).flag("ca-file", "FILE")
+            .help("Also trust the certificates in FILE (PEM)")
+            .more("`SSL_CERT_FILE` works as well."),
+    ] },
+    Group { heading: "Fallback", takers: NOT_TOKEN, rows: &[
+        row(S::Fallback, Kind::Path, &["REDENV_FALLBACK"]).flag("fallback", "FILE")
+            .help("Keep the encrypted reply in FILE, and use it if Upstash can't be reached"),
+        row(S::MaxStale, Kind::Duration, &["REDENV_MAX_STALE"]).flag("max-stale", "TIME").default("24h")
+            .help("Use FILE only while it is younger"),
+        row(S::Offline, Kind::Switch, &["REDENV_OFFLINE"]).flag("offline", "")
+            .help("Start from FILE at once, without any request")
+            .more("Needs `--fallback`. The age limit is the same. Without a request, redenv-run can't \
+                notice that a token was revoked or a secret changed."),
+    ] },
+    Group { heading: OUTPUT, takers: ALL, rows: &[
+        row(S::Verbose, Kind::Switch, &["REDENV_VERBOSE"]).flag("verbose", "").short('v')
+            .help("Print each step and how long it took"),
+        row(S::Quiet, Kind::Switch, &["REDENV_QUIET"]).flag("quiet", "").short('q')
+            .help("Print only errors"),
+    ] },
 ];
 
 /// All rows of the table.
@@ -348,16 +218,12 @@ impl Setting {
     }
 }
 
+const fn row(setting: Setting, kind: Kind, variables: &'static [&'static str]) -> Row {
+    let sources = Sources::Process;
+    Row { setting, flag: None, kind, variables, sources, default: None, help: "", more: "" }
+}
+
 impl Row {
-    const fn new(setting: Setting, variables: &'static [&'static str]) -> Self {
-        let (kind, sources) = (Kind::Text, Sources::Process);
-        Self { setting, flag: None, kind, variables, sources, default: None, help: "", more: "" }
-    }
-
-    const fn kind(self, kind: Kind) -> Self {
-        Self { kind, ..self }
-    }
-
     const fn in_env_file(self) -> Self {
         Self { sources: Sources::ProcessOrEnvFile, ..self }
     }

@@ -1,212 +1,196 @@
-//! A project file in TypeScript or JavaScript: read, never run. Comments, strings and regular
-//! expressions are understood, and of the exported object only the top level's members.
+//! A project file in TypeScript or JavaScript, read and never run: comments and strings are understood, and
+//! the top level of the exported object. What isn't understood counts as computed.
 
 #[cfg(test)]
 mod tests;
 
-use super::{Member, ProjectFile, Value};
+use super::{KEYS, Value};
 
-/// As much of JavaScript's grammar as telling strings from code takes.
+/// As much of JavaScript's grammar as it takes to tell strings from code.
 #[derive(Debug, PartialEq, Clone)]
 enum Token {
     Word(String),
     Text(String),
-    /// A template literal with a `${}`, a string whose escapes aren't read here, a regular
-    /// expression: no literal value.
+    /// A template literal with `${}`, or a string with an escape that isn't read here.
     Opaque,
     Mark(char),
 }
 
-/// Takes over what the exported object says of its members.
-pub(super) fn read(source: &str, file: &mut ProjectFile) {
+use Token::{Mark, Opaque, Text, Word};
+
+/// The `name` and the `environment` of the exported object.
+pub(super) fn read(source: &str) -> [Value; 2] {
     let tokens = tokens(source);
-    match exported_object(&tokens) {
-        Some(object) => members(object, file),
-        None if tokens.is_empty() => {}
-        // It is not understood, and may say anything.
-        None => set_all_computed(file),
+    match tokens.as_deref().and_then(exported_object) {
+        Some(object) => members(object),
+        None if tokens.as_ref().is_some_and(Vec::is_empty) => [Value::Absent, Value::Absent],
+        None => [Value::Computed(None), Value::Computed(None)],
     }
 }
 
-fn set_all_computed(file: &mut ProjectFile) {
-    for member in [Member::Name, Member::Environment] {
-        file.set(member.key(), Value::Computed(None));
-    }
-}
-
-fn tokens(source: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
+/// The tokens of a file, or `None` for one that isn't understood.
+fn tokens(source: &str) -> Option<Vec<Token>> {
+    let mut tokens: Vec<Token> = Vec::new();
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
         if let Some(comment) = rest.strip_prefix("//") {
             rest = comment.find('\n').map_or("", |end| &comment[end..]);
         } else if let Some(comment) = rest.strip_prefix("/*") {
             rest = comment.find("*/").map_or("", |end| &comment[end + 2..]);
-        } else if let Some(after) = after_expression(rest).filter(|_| expects_value(tokens.last())) {
-            tokens.push(Token::Opaque);
-            rest = after;
         } else if matches!(c, '"' | '\'' | '`') {
-            let (token, after) = text(c, &rest[1..]);
+            let (token, after) = text(c, &rest[1..])?;
             tokens.push(token);
             rest = after;
+        } else if c == '/' && !is_division(tokens.last()) {
+            tokens.push(Opaque);
+            rest = after_expression(&rest[1..])?;
         } else if is_word(c) {
             let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-            tokens.push(Token::Word(rest[..end].to_owned()));
+            tokens.push(Word(rest[..end].to_owned()));
             rest = &rest[end..];
         } else {
             if !c.is_whitespace() {
-                tokens.push(Token::Mark(c));
+                tokens.push(Mark(c));
             }
             rest = &rest[c.len_utf8()..];
         }
     }
-    tokens
+    Some(tokens)
 }
 
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '$')
+/// Whether a `/` after this token divides, and doesn't begin a regular expression.
+fn is_division(last: Option<&Token>) -> bool {
+    !matches!(last, None | Some(Mark('(' | '[' | '{' | ',' | ':' | '=' | '?' | '|' | '&' | '!' | ';')))
 }
 
-/// Whether a `/` behind this token begins a regular expression, and is no division.
-fn expects_value(last: Option<&Token>) -> bool {
-    match last {
-        None => true,
-        Some(Token::Mark(mark)) => !matches!(mark, ')' | ']' | '}'),
-        Some(Token::Word(word)) => matches!(word.as_str(), "return" | "typeof" | "case" | "default"),
-        Some(Token::Text(_) | Token::Opaque) => false,
-    }
-}
-
-/// The longest regular expression: a slash that begins none must not cost the rest of the file.
-const LONGEST_EXPRESSION: usize = 512;
-
-/// What comes behind a regular expression, which may hold quotes and slashes.
+/// What follows a regular expression, whose quotes and slashes mean nothing.
 fn after_expression(source: &str) -> Option<&str> {
-    let mut chars = source.strip_prefix('/')?.char_indices().take(LONGEST_EXPRESSION);
+    let mut chars = source.char_indices();
     let mut in_class = false;
     while let Some((at, c)) = chars.next() {
         match c {
-            '\\' => drop(chars.next()?),
+            '/' if !in_class => return Some(source[at + 1..].trim_start_matches(is_word)),
             '\n' => return None,
+            '\\' => drop(chars.next()),
             '[' => in_class = true,
             ']' => in_class = false,
-            '/' if !in_class => return Some(source[at + 2..].trim_start_matches(is_word)),
             _ => {}
         }
     }
     None
 }
 
-/// A string after its opening quote, and what follows it.
-fn text(quote: char, source: &str) -> (Token, &str) {
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '$')
+}
+
+/// A string after its opening quote, and what follows it; `None` without a closing quote.
+fn text(quote: char, source: &str) -> Option<(Token, &str)> {
     let mut value = String::new();
-    let mut chars = source.char_indices();
     let mut opaque = false;
+    let mut chars = source.char_indices();
     while let Some((at, c)) = chars.next() {
         match c {
             _ if c == quote => {
-                let token = if opaque { Token::Opaque } else { Token::Text(value) };
-                return (token, &source[at + 1..]);
+                return Some((if opaque { Opaque } else { Text(value) }, &source[at + 1..]));
             }
             '\\' => match chars.next() {
-                Some((_, 'n')) => value.push('\n'),
-                Some((_, 't')) => value.push('\t'),
-                // A code, or one that no name has.
-                Some((_, 'r' | 'b' | 'f' | 'v' | 'u' | 'x' | '0'..='9')) => opaque = true,
-                // The string goes on in the next line.
-                Some((_, '\n')) => {}
-                Some((_, other)) => value.push(other),
-                None => break,
+                Some((_, escaped @ ('\\' | '"' | '\'' | '`'))) => value.push(escaped),
+                _ => opaque = true,
             },
+            '\n' if quote != '`' => return None,
             '$' if quote == '`' && source[at..].starts_with("${") => opaque = true,
             _ => value.push(c),
         }
     }
-    (Token::Opaque, "")
+    None
 }
 
-/// The tokens inside the braces of the object that the file exports.
+/// The tokens inside the braces of the exported object, and everything behind them.
 fn exported_object(tokens: &[Token]) -> Option<&[Token]> {
-    let word = |token: &Token, text: &str| matches!(token, Token::Word(word) if word == text);
-    let export = tokens.windows(2).position(|pair| word(&pair[0], "export") && word(&pair[1], "default"));
-    let module = tokens.windows(3).position(|three| {
-        word(&three[0], "module") && three[1] == Token::Mark('.') && word(&three[2], "exports")
-    });
-    let start = match (export, module) {
-        (Some(at), _) => at + 2,
-        (None, Some(at)) => at + 4,
-        (None, None) => return None,
-    };
-    let exported = tokens.get(start..)?;
+    let is = |token: &Token, word: &str| matches!(token, Word(it) if it == word);
+    let export = tokens.windows(2).position(|two| is(&two[0], "export") && is(&two[1], "default"));
+    let module = tokens
+        .windows(3)
+        .position(|three| is(&three[0], "module") && three[1] == Mark('.') && is(&three[2], "exports"));
+    let exported = tokens.get(export.map(|at| at + 2).or(module.map(|at| at + 4))?..)?;
     object(exported).or_else(|| {
         // `const config = { ... }; export default config`
-        let Token::Word(name) = exported.first()? else { return None };
-        let assigned = tokens.windows(2).position(|pair| {
-            matches!(&pair[0], Token::Word(kind) if matches!(kind.as_str(), "const" | "let" | "var"))
-                && word(&pair[1], name)
+        let Word(name) = exported.first()? else { return None };
+        let declared = tokens.windows(2).position(|two| {
+            ["const", "let", "var"].iter().any(|kind| is(&two[0], kind)) && is(&two[1], name)
         })?;
-        let value = &tokens[assigned + 2..];
-        let equals = value.iter().position(|token| *token == Token::Mark('='))?;
+        let value = &tokens[declared + 2..];
+        let equals = value.iter().position(|token| *token == Mark('='))?;
         object(&value[equals + 1..])
     })
 }
 
-/// The inside of `{ ... }` or `defineConfig({ ... })`.
+/// What follows the brace of `{ ... }` or `defineConfig({ ... })`.
 fn object(tokens: &[Token]) -> Option<&[Token]> {
     match tokens {
-        [Token::Mark('{'), inside @ ..]
-        | [Token::Word(_), Token::Mark('('), Token::Mark('{'), inside @ ..] => Some(inside),
+        [Mark('{'), inside @ ..] | [Word(_), Mark('('), Mark('{'), inside @ ..] => Some(inside),
         _ => None,
     }
 }
 
-/// The top level's members, up to the object's closing brace.
-fn members(tokens: &[Token], file: &mut ProjectFile) {
-    let mut depth = 0_u32;
-    let mut key_is_next = true;
-    for (at, token) in tokens.iter().enumerate() {
-        let rest = &tokens[at + 1..];
+/// The two members, from the tokens behind the object's opening brace.
+fn members(tokens: &[Token]) -> [Value; 2] {
+    let mut depth = 0_usize;
+    let is_end = |token: &Token| {
         match token {
-            Token::Mark('{' | '[' | '(') => depth += 1,
-            Token::Mark('}' | ']' | ')') if depth == 0 => break,
-            Token::Mark('}' | ']' | ')') => depth -= 1,
-            Token::Mark(',') if depth == 0 => key_is_next = true,
-            // `...shared`, which may hold either.
-            Token::Mark('.') if depth == 0 && key_is_next => {
-                key_is_next = false;
-                set_all_computed(file);
-            }
-            // `get name() {}`
-            Token::Word(_) if depth == 0 && matches!(rest, [Token::Word(_) | Token::Text(_), ..]) => {}
-            Token::Word(key) | Token::Text(key) if depth == 0 && key_is_next => {
-                key_is_next = false;
-                file.set(
-                    key,
-                    match rest {
-                        [Token::Mark(':'), Token::Text(value), Token::Mark(',' | '}'), ..] => {
-                            Value::Literal(value.clone())
-                        }
-                        [Token::Mark(':'), value @ ..] => Value::Computed(in_shell(value)),
-                        _ => Value::Computed(None),
-                    },
-                );
-            }
-            _ => key_is_next = key_is_next && depth > 0,
+            Mark('{' | '[' | '(') => depth += 1,
+            Mark('}' | ']' | ')') if depth == 0 => return true,
+            Mark('}' | ']' | ')') => depth -= 1,
+            Mark(',') => return depth == 0,
+            _ => {}
         }
+        false
+    };
+    let mut ends = tokens.iter().map(is_end).enumerate().filter_map(|(at, is_end)| is_end.then_some(at));
+    let mut values = [Value::Absent, Value::Absent];
+    let mut start = 0;
+    loop {
+        let end = ends.next().unwrap_or(tokens.len());
+        member(&tokens[start..end], &mut values);
+        if tokens.get(end) != Some(&Mark(',')) {
+            return values;
+        }
+        start = end + 1;
+    }
+}
+
+/// Sets what one member of the object says. Of two members with the same key, the last one wins.
+fn member(tokens: &[Token], values: &mut [Value; 2]) {
+    let of = |key: &str| KEYS.iter().position(|known| *known == key);
+    match tokens {
+        [Word(key) | Text(key), Mark(':'), Text(value)] => {
+            if let Some(at) = of(key) {
+                values[at] = Value::Literal(value.clone());
+            }
+        }
+        // `...shared` and `[key]: value`, which may be either.
+        [Mark(_) | Opaque, ..] => *values = [Value::Computed(None), Value::Computed(None)],
+        // Also `name() {}`, `get name() {}`, and `name` alone.
+        [first, rest @ ..] => {
+            let key = if let [Word(key) | Text(key), ..] = rest { Some(key) } else { None };
+            let (Word(first) | Text(first)) = first else { return };
+            if let Some(at) = of(first).or(key.and_then(|key| of(key))) {
+                let value = if let [Mark(':'), value @ ..] = rest { in_shell(value) } else { None };
+                values[at] = Value::Computed(value);
+            }
+        }
+        [] => {}
     }
 }
 
 /// How a shell writes `process.env.NAME`, or `process.env.NAME || "default"`.
 fn in_shell(value: &[Token]) -> Option<String> {
-    use Token::{Mark, Text, Word};
     let [Word(process), Mark('.'), Word(env), Mark('.'), Word(name), rest @ ..] = value else { return None };
-    if process != "process" || env != "env" {
-        return None;
-    }
     match rest {
-        [Mark(',' | '}'), ..] => Some(format!("\"${name}\"")),
-        [Mark('|'), Mark('|'), Text(default), Mark(',' | '}'), ..]
-        | [Mark('?'), Mark('?'), Text(default), Mark(',' | '}'), ..] => {
+        _ if process != "process" || env != "env" => None,
+        [] => Some(format!("\"${name}\"")),
+        [Mark('|'), Mark('|'), Text(default)] | [Mark('?'), Mark('?'), Text(default)] => {
             let is_plain = default.chars().all(|c| is_word(c) && c != '$' || c == '-');
             is_plain.then(|| format!("\"${{{name}:-{default}}}\""))
         }
