@@ -1,7 +1,7 @@
 //! `completions`: prints a shell's completions as `clap_complete` generates them.
 //!
-//! A launcher's most typed word is the command behind `--`, which `clap_complete` can't complete. A few lines
-//! per shell hand it to the shell, as if the command stood alone.
+//! `clap_complete` can't complete the command behind `--`, the word that users type most. A few lines per
+//! shell complete it as if it stood alone.
 
 use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
