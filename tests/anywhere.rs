@@ -29,7 +29,7 @@ pub static PROBE: LazyLock<PathBuf> = LazyLock::new(|| {
     program
 });
 
-/// A vault over HTTPS that a name server leads to.
+/// A vault over HTTPS whose name the name server knows.
 struct Net {
     vault: Vault,
     names: NameServer,
@@ -42,8 +42,8 @@ impl Net {
         Self { vault, names: NameServer::start(HOST) }
     }
 
-    /// A root with redenv-run, a program, the address of the name server, and the certificate
-    /// of an authority that no launcher knows by itself.
+    /// A root with redenv-run, a program, the name server's address and the certificate of the vault's
+    /// own authority.
     fn root(&self) -> Root {
         Root::empty()
             .copy(&LAUNCHER, "redenv-run")
@@ -93,7 +93,7 @@ fn a_host_that_the_name_server_does_not_know_is_named() {
         let output = command.output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.starts_with("redenv-run: error: "), "{stderr}");
-        // How often it was tried depends on the machine.
+        // The number of attempts depends on the machine.
         let error = "redenv-run: error: elsewhere.test could not be reached: its name is unknown";
         assert!(stderr.starts_with(error), "{stderr}");
         assert_eq!(output.status.code(), Some(125));
@@ -129,7 +129,7 @@ fn as_process_1_redenv_run_ends_on_term_while_it_fetches() {
     });
 }
 
-/// To process 1 of the namespace, which is the one child of `unshare`.
+/// Sends TERM to process 1 of the namespace, the only child of `unshare`.
 pub fn send_term(container: &Child) {
     let children = format!("/proc/{0}/task/{0}/children", container.id());
     let children = fs::read_to_string(children).unwrap();
@@ -137,7 +137,7 @@ pub fn send_term(container: &Child) {
     kill_process(first, Signal::TERM).unwrap();
 }
 
-/// The exit status, and what was written to stderr.
+/// The exit code and stderr.
 pub fn end(mut container: Child) -> (Option<i32>, String) {
     let mut stderr = String::new();
     container.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();

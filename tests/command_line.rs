@@ -1,4 +1,4 @@
-//! A command line that can't be followed is corrected, and never shows what COMMAND was to be given.
+//! A wrong command line gets a corrected one as its hint, without the command's arguments.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -113,7 +113,7 @@ fn what_a_shell_would_take_apart_is_not_shown_where_it_is_not_found() {
     ] {
         launcher(&vault).program(command).run().assert_failed(127, &[&format!("error: {error}"), hint]);
     }
-    // The name of a program may hold both, where there is one.
+    // A program's name may contain both.
     let launch = launcher(&vault);
     symlink("/bin/echo", launch.directory().join("A=1 b")).unwrap();
     launch.program(["./A=1 b"]).run().assert_ran("\n");

@@ -1,4 +1,4 @@
-//! The env file: what is taken from it, and what a stranger's can't do.
+//! The env file: what redenv-run takes from it, and what a stranger's file can't do.
 
 use crate::settings::{asked, vault, without};
 use crate::support::launcher::{Launcher, bare_launcher, launcher, pairs};
@@ -21,7 +21,7 @@ fn every_setting_may_stand_in_env_local_and_no_value_of_it_reaches_the_command()
     let vault = vault();
     let launch = bare_launcher().file(".env.local", env_file(&vault));
     let environment = launch.environment();
-    // Other programs that read the file leave a variable alone that exists.
+    // Other programs that read the file keep variables that exist.
     let expected = [
         ("WHERE", "staging"),
         ("STAGING", "1"),
@@ -46,7 +46,7 @@ fn a_command_that_starts_redenv_run_again_works() {
     let nested = [env!("CARGO_BIN_EXE_redenv-run"), "-e", "production", "--", "printenv", "WHERE", "STAGING"];
     let outcome = launch.program(nested).run();
     assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("production\n1\n", ""));
-    // A file of another name is none that other programs read.
+    // Other programs read no file of another name.
     let named = bare_launcher().file("settings", env_file(&vault)).args(["--env-file", "settings"]);
     assert_eq!(named.environment().get("REDENV_TOKEN_KEY"), None);
 }
@@ -111,7 +111,7 @@ fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
             ],
         );
     }
-    // A directory of that name, as some tools make it.
+    // Some tools create a directory of that name.
     launcher(&vault).file(".env.local/x", "").program(["true"]).run().assert_ran("");
 }
 
@@ -186,7 +186,7 @@ fn lines_of_other_programs_are_theirs_whatever_their_bytes() {
     );
 }
 
-/// It could otherwise make the launcher read any file and send its content to its own URL.
+/// Otherwise it could make redenv-run read any file and send the content to its own URL.
 #[test]
 fn the_default_env_file_names_no_file_with_a_value() {
     let vault = vault();
@@ -221,7 +221,7 @@ fn the_default_env_file_names_no_file_with_a_value() {
     let warnings = [ignored("REDENV_PROJECT_FILE"), ignored("REDENV_TOKEN_SALT_FILE")];
     let warnings = warnings.map(|warning| format!("redenv-run: {warning}\n")).concat();
     assert_eq!((outcome.code(), outcome.stderr), (Some(0), warnings));
-    // A file that the user named is the user's own.
+    // A file that the user names is trusted.
     for launch in [
         launch().file("mine", &lines).args(["--env-file", "mine"]),
         launch().file("mine", &lines).env("REDENV_ENV_FILE", "mine"),
@@ -236,7 +236,7 @@ fn the_default_env_file_names_no_file_with_a_value() {
     }
 }
 
-/// The wildcard address is this machine, and no loopback one.
+/// The wildcard address is this machine, but no loopback address.
 #[test]
 fn the_default_env_file_allows_http_for_its_own_url_alone() {
     let vault = vault();
@@ -263,13 +263,13 @@ fn the_default_env_file_allows_http_for_its_own_url_alone() {
 
 const ANOTHER: &str = "hint: --no-env-file starts without it, --env-file names another";
 
-/// As a repository of a stranger can have it; a directory of that name is as good as none.
+/// A stranger's repository can contain one. A directory of that name is ignored.
 #[cfg(unix)]
 #[test]
 fn a_default_env_file_that_is_no_plain_file_is_refused_and_not_read() {
     use std::os::unix::fs::symlink;
     let vault = vault();
-    // Were it read all the same, memory would end, and not this machine.
+    // The limit protects this machine if redenv-run reads it nevertheless.
     let limit = "ulimit -v 2000000 2>/dev/null";
     let refused = ["error: cannot read .env.local: it is not a regular file", ANOTHER];
     launcher(&vault).program(["true"]).after("mkfifo .env.local").run().assert_failed(125, &refused);
@@ -318,7 +318,7 @@ fn a_named_env_file_may_be_a_stream() {
         "bash",
     ]);
     assert_eq!(asked(&vault, substituted), "stream development");
-    // So may a value.
+    // A value's file may be a stream, too.
     for path in ["/dev/stdin", "/dev/fd/0"] {
         assert_eq!(
             asked(&vault, bare().stdin("stream\n").env("REDENV_PROJECT_FILE", path)),

@@ -16,7 +16,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A launch from `directory` below the launcher's own, each of whose entries belongs to `owner`.
+/// A launch from `directory` below its working directory, in which every entry belongs to `owner`.
 fn launch(vault: &Vault, files: &[(&str, &str)], directory: &str, owner: u32) -> Launcher {
     let mut launch = without(vault, &["REDENV_PROJECT"]);
     for (name, content) in files {

@@ -81,7 +81,7 @@ fn argv_0_is_what_was_typed() {
         let outcome = launcher(&vault).program([typed, "/proc/self/cmdline"]).run();
         outcome.assert_ran(&format!("{typed}\0/proc/self/cmdline\0"));
     }
-    // A program that goes by its name, and one whose name is not UTF-8.
+    // A name found in PATH, and a name that is not UTF-8.
     for name in [&b"alias"[..], b"al\xffias"] {
         let launch = launcher(&vault);
         let name = OsStr::from_bytes(name);
@@ -98,8 +98,7 @@ fn argv_0_is_what_was_typed() {
 #[cfg(target_os = "linux")]
 pub const SIGNALS: [&str; 4] = ["sed", "-n", "/^Sig[BIC]/p", "/proc/self/status"];
 
-/// The masks less the two signals that the C library keeps to itself, 32 and 33: it treats them as
-/// it likes.
+/// The masks without signals 32 and 33, which the C library uses itself.
 #[cfg(target_os = "linux")]
 pub fn own_signals(status: &str) -> String {
     let line = |line: &str| match line.split_once(":\t") {
@@ -165,7 +164,7 @@ fn the_command_inherits_what_a_process_inherits() {
 #[test]
 fn sigpipe_is_back_to_its_default() {
     let vault = Vault::greeting();
-    // The program that writes on would otherwise complain of a broken pipe.
+    // Otherwise `yes` would complain about a broken pipe.
     launcher(&vault).program(["sh", "-c", "yes | head -n 1"]).run().assert_ran("y\n");
 }
 
@@ -187,7 +186,7 @@ fn stdin_reaches_the_command_untouched() {
 #[test]
 fn a_launch_needs_no_home_and_no_directory_to_write_to() {
     let vault = Vault::greeting();
-    // Where nobody can make a file, root neither; on macOS that is the root itself.
+    // Not even root can create a file there.
     let closed = if cfg!(target_os = "linux") { "/proc" } else { "/" };
     for setup in [&*format!("unset HOME; cd {closed}"), "mkdir gone; cd gone; rmdir ../gone"] {
         let launch = launcher(&vault).program(["printenv", "GREETING"]);

@@ -20,7 +20,7 @@ const ARGUMENT: &str = "canary-argument";
 #[track_caller]
 fn assert_silent(what: &str, outcome: &Outcome, vault: &Vault) {
     let said = format!("{}{}", outcome.stdout, outcome.stderr);
-    // The key and the token in part too: half of one is already too much.
+    // Parts of the key and of the token, too: half of one is too much.
     let upstash = vault.token().trim_end_matches('=');
     let key = TOKEN_KEY.strip_prefix("redenv_sk_").unwrap();
     for canary in [CANARY, ARGUMENT, key, &key[..12], &key[20..], upstash, &upstash[..12], &upstash[12..]] {
@@ -56,7 +56,6 @@ fn no_failure_to_start_the_command_shows_its_arguments_or_a_secret() {
     }
 }
 
-/// A launch with one wrong setting, whose value holds the canary.
 #[test]
 fn no_setting_that_is_refused_is_shown() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
@@ -84,7 +83,7 @@ fn no_setting_that_is_refused_is_shown() {
     ] {
         for verbosity in [None, Some("-v"), Some("-q")] {
             let launch = launcher(&vault).env("REDENV_TIMEOUT", "1s").args(verbosity);
-            // A proxy is for https alone.
+            // A proxy is only used for https.
             let is_proxy = name.ends_with("_PROXY");
             let launch =
                 if is_proxy { launch.env("UPSTASH_REDIS_URL", "https://x.upstash.io") } else { launch };
@@ -232,7 +231,7 @@ fn a_launch_writes_no_file_and_starts_no_process() {
     ] {
         assert!(of(call).is_empty(), "{:#?}", of(call));
     }
-    // Threads are no processes: the key is derived on one.
+    // A thread is no process: one derives the key.
     assert!(of("fork").is_empty() && of("vfork").is_empty());
     let processes: Vec<&String> =
         ["clone", "clone3"].into_iter().flat_map(of).filter(|call| !call.contains("CLONE_THREAD")).collect();

@@ -1,5 +1,5 @@
-//! The local vault as its users start it: what it prints is enough for all that the launcher does, and
-//! what a Redis holds is safe from it.
+//! The local vault as its users start it: its output is enough for every command of redenv-run, and it
+//! overwrites nothing in a Redis unasked.
 
 use std::env;
 use std::io::Read;
@@ -11,7 +11,7 @@ use crate::support::launcher::bare_launcher;
 use crate::support::redis_server::RedisServer;
 use crate::support::vault::Vault;
 
-/// A local vault that listens; it is killed when it is dropped.
+/// A running local vault. It is killed when it is dropped.
 struct Serving {
     process: Child,
     settings: String,
@@ -33,7 +33,7 @@ fn local_vault(arguments: &[&str]) -> Command {
     command
 }
 
-/// Once it listens, it writes all of its lines at once.
+/// Starts it and reads its lines. It writes them all at once, as soon as it listens.
 fn serve(arguments: &[&str]) -> Serving {
     let mut process = local_vault(arguments).stdout(Stdio::piped()).spawn().unwrap();
     let mut settings = vec![0; 4096];
@@ -43,14 +43,14 @@ fn serve(arguments: &[&str]) -> Serving {
 }
 
 fn refused(arguments: &[&str]) -> Output {
-    // One that isn't refused serves for ever.
+    // A vault that starts would run forever.
     let mut command = assert_cmd::Command::from_std(local_vault(arguments));
     let output = command.timeout(Duration::from_secs(30)).output().unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &[][..]));
     output
 }
 
-/// `$0` is the launcher.
+/// `$0` is redenv-run.
 const LIFE_OF_A_TOKEN: &str = r#"
 set -e
 eval "$(cat settings)"

@@ -236,7 +236,7 @@ thread.join()";
     launch.program([python.to_str().unwrap(), "-I", "-c", script]).run().assert_ran("served\n");
 }
 
-/// The launcher in namespaces of its own where nothing is mounted on `/proc` but an empty directory.
+/// A launch in namespaces of its own, with an empty directory on `/proc`.
 fn without_proc(mut launcher: Launcher) -> Output {
     let command = launcher.command();
     let mut unshare = Command::new("unshare");

@@ -8,7 +8,7 @@ use crate::support::launcher::{Launcher, bare_launcher, said};
 use crate::support::project::{TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
-/// A launch from this directory below the launcher's own.
+/// A launch from this directory below its working directory.
 fn from(mut launch: Launcher, directory: &str) -> Launcher {
     let directory = launch.directory().join(directory);
     fs::create_dir_all(&directory).unwrap();

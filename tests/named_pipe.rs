@@ -1,4 +1,4 @@
-//! A file of settings that is a pipe is waited for until the deadline, and no longer.
+//! redenv-run waits for a setting in a pipe until the deadline, and no longer.
 
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::{Project, TOKEN_KEY};
@@ -24,7 +24,7 @@ fn assert_overdue(launch: Launcher, what: &str) {
 }
 
 #[test]
-fn one_that_nobody_writes_to_ends_with_the_deadline() {
+fn a_pipe_without_a_writer_ends_with_the_deadline() {
     let vault = vault();
     let tls = Vault::builder().project(&Project::new("acme")).tls(Certificate::Valid).start();
     for (launch, what) in [
@@ -39,7 +39,7 @@ fn one_that_nobody_writes_to_ends_with_the_deadline() {
 }
 
 #[test]
-fn one_whose_writer_does_not_close_it_ends_with_the_deadline() {
+fn a_pipe_that_is_never_closed_ends_with_the_deadline() {
     let vault = vault();
     let launch = key_from_a_pipe(&vault).env("REDENV_TIMEOUT", "300ms");
     let writer = format!("mkfifo pipe; (printf {TOKEN_KEY}; sleep 20) >pipe 2>/dev/null </dev/null &");
@@ -47,7 +47,7 @@ fn one_whose_writer_does_not_close_it_ends_with_the_deadline() {
 }
 
 #[test]
-fn one_whose_writer_takes_its_time_is_waited_for() {
+fn a_slow_writer_of_a_pipe_gets_its_time() {
     let vault = vault();
     let writer = format!("mkfifo pipe; (sleep 0.5; echo {TOKEN_KEY} >pipe) &");
     key_from_a_pipe(&vault).after(&writer).run().assert_ran("1\n");

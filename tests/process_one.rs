@@ -102,7 +102,7 @@ fn wait_for_any_thread(pid: &str) {
 fn a_signal_ends_it_during_the_name_look_up() {
     let vault = Vault::greeting();
     let launch = || patient(&vault).env("UPSTASH_REDIS_URL", "https://vault.example");
-    // The look-up has a thread of its own.
+    // The lookup has a thread of its own.
     assert_ended_at_once(launch, &["--net", "--mount"], DROPPED, wait_for_any_thread);
 }
 
@@ -176,13 +176,13 @@ fn a_signal_ends_it_during_the_derivation_with_a_fallback_file() {
     // The salt is in the file: the derivation runs from the start, and the answer never comes.
     vault.set_delay(Duration::from_secs(60));
     assert_ended_at_once(with_fallback, &[], ":", |pid| wait_for_thread(pid, "derivation"));
-    // And it isn't taken for an outage: nothing was started from the file.
+    // A signal is no outage: nothing started from the file.
     assert!(file.exists());
 }
 
 #[test]
 fn a_signal_ends_it_during_the_derivation() {
-    // A derivation is over within some 50 ms; the process is stopped in it, signalled, and let go.
+    // A derivation takes only 50 ms, so the process is stopped meanwhile, signalled and continued.
     let vault = Vault::greeting();
     let stopped = |pid: &str| {
         wait_for_thread(pid, "derivation");

@@ -1,4 +1,4 @@
-//! The project file: where it is looked for, and what is read of it.
+//! The project file: where redenv-run looks for it, and what it reads.
 
 use crate::settings::{TYPESCRIPT, asked, vault, without};
 use crate::support::launcher::{Launcher, launcher};
@@ -99,7 +99,7 @@ fn an_environment_that_is_no_literal_is_an_error_unless_it_is_given_otherwise() 
         assert_eq!(asked(&vault, launch().args(["-e", "staging"])), "acme staging", "{content}");
         assert_eq!(asked(&vault, launch().env("REDENV_ENVIRONMENT", "staging")), "acme staging", "{content}");
     }
-    // Where the file says nothing of it, the default holds.
+    // Without `environment` in the file, the default is used.
     let silent = launcher(&vault).file("redenv.config.ts", "export default { name: 'file', plugins: [] }");
     assert_eq!(asked(&vault, silent), "acme development");
 }
@@ -161,14 +161,14 @@ fn a_directory_that_cannot_be_searched_has_no_project_file() {
         launch.command().current_dir(directory);
         launch
     };
-    // COMMAND opens the directory again: otherwise it could not be removed.
+    // The command restores the modes: otherwise the directory could not be removed.
     let run = |launch: Launcher, setup: &str| {
         let script = "chmod -R 700 .. && echo $WHERE";
         launch.program(["sh", "-c", script]).bound_by_modes().after(setup).run()
     };
     run(launch(), "true").assert_ran("staging\n");
     run(launch(), "chmod 000 ..").assert_ran("production\n");
-    // One in the working directory can be read all the same.
+    // A file in the working directory can still be read.
     let here = launch().file("a/b/redenv.config.json", json("development"));
     run(here, "chmod 000 ..").assert_ran("development\n");
     let launch = launch();

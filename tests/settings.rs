@@ -1,4 +1,4 @@
-//! Where settings come from, which one wins, and what is said of those that are missing or wrong.
+//! Where settings come from, which source wins, and errors for missing and wrong settings.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -6,7 +6,7 @@ use crate::support::launcher::{Launcher, bare_launcher, launcher, said};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
-/// A project `acme` whose environments `development`, `staging` and `production` say which they are.
+/// A project `acme` whose environments have their own name as `WHERE`.
 pub fn vault() -> Vault {
     let environments = ["development", "staging", "production"];
     let project = environments.iter().fold(Project::new("acme"), |project, environment| {
@@ -19,12 +19,12 @@ pub fn vault() -> Vault {
     Vault::of(&project)
 }
 
-/// The launcher with every setting but these.
+/// A launch with every setting except these.
 pub fn without(vault: &Vault, names: &[&str]) -> Launcher {
     names.iter().fold(launcher(vault), |launcher, name| launcher.env_remove(name))
 }
 
-/// What the one request of this launch asked for: `project` and its environments.
+/// The project and the environments that the only request of this launch reads.
 #[track_caller]
 pub fn asked(vault: &Vault, launcher: Launcher) -> String {
     let before = vault.requests().len();
@@ -102,7 +102,7 @@ fn environments_are_layered_and_a_later_one_wins() {
             launcher(&vault).args(["-e", "staging,production", "-e", "development"]),
             "staging+production+development",
         ),
-        // Named twice, its last place counts.
+        // Named twice, the last place counts.
         (launcher(&vault).args(["-e", "production", "-e", "staging,production"]), "staging+production"),
     ] {
         assert_eq!(asked(&vault, launch), format!("acme {expected}"));
@@ -133,7 +133,7 @@ fn each_setting_may_be_in_a_file_less_one_newline() {
         });
         launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
     }
-    // In an env file too, where the user named it.
+    // In an env file, too, if the user names it.
     let lines = FILES.map(|name| format!("{name}_FILE={name}\n")).concat();
     let launch =
         FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| launch.file(name, value));
@@ -191,12 +191,12 @@ fn the_names_of_upstashs_own_clients_are_known() {
             .env("UPSTASH_REDIS_REST_TOKEN", vault.token())
     };
     assert_eq!(asked(&vault, rest()), "acme development");
-    // Redenv's own come first.
+    // Redenv's own names win.
     let both = launcher(&vault)
         .env("UPSTASH_REDIS_REST_URL", "http://127.0.0.1:1")
         .env("UPSTASH_REDIS_REST_TOKEN", "x");
     assert_eq!(asked(&vault, both), "acme development");
-    // One of each kind is fine in one place.
+    // One name of each kind is fine.
     let mixed = without(&vault, &["UPSTASH_REDIS_URL"]).env("UPSTASH_REDIS_REST_URL", vault.url());
     assert_eq!(asked(&vault, mixed), "acme development");
 }
@@ -207,7 +207,7 @@ const SAME_SOURCE: &str =
 #[test]
 fn url_and_token_have_to_come_from_the_same_place() {
     let vault = vault();
-    // A stranger's directory must not send the shell's token to the stranger.
+    // A stranger's directory must not redirect the shell's token.
     let evil = Vault::of(&Project::new("acme"));
     without(&vault, &["UPSTASH_REDIS_URL"])
         .file(".env.local", format!("UPSTASH_REDIS_URL={}\n", evil.url()))
@@ -231,14 +231,14 @@ fn url_and_token_have_to_come_from_the_same_place() {
                 SAME_SOURCE,
             ],
         );
-    // Both in both: the environment's pair wins.
+    // With a pair in each place, the environment's wins.
     let pair = format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\n", evil.url(), evil.token());
     assert_eq!(asked(&vault, launcher(&vault).file(".env.local", pair)), "acme development");
     assert_eq!(evil.connections(), 0);
 }
 
 #[test]
-fn everything_that_is_missing_is_said_at_once() {
+fn everything_that_is_missing_is_named_at_once() {
     bare_launcher().program(["true"]).run().assert_failed(
         125,
         &[
@@ -246,7 +246,7 @@ fn everything_that_is_missing_is_said_at_once() {
             "hint: export each, put it into .env.local, or name a file that holds it in NAME_FILE; `redenv-run token create` creates a token",
         ],
     );
-    // Beside what is wrong, whose hint is the next step.
+    // The hint belongs to the wrong setting.
     bare_launcher()
         .env("REDENV_TOKEN_ID", "\"stk_1\"")
         .env("UPSTASH_REDIS_URL", "https://x.upstash.io")
@@ -285,7 +285,7 @@ fn an_empty_optional_setting_is_as_good_as_none() {
 #[test]
 fn http_leaves_this_machine_only_when_it_is_allowed() {
     let vault = vault();
-    // The wildcard address is this machine, and no loopback one.
+    // The wildcard address is this machine, but no loopback address.
     let launch = || launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("0.0.0.0"));
     launch().program(["true"]).run().assert_failed(
         125,

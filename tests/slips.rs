@@ -1,4 +1,4 @@
-//! The usual slips in settings: each is named, with what was meant.
+//! Usual mistakes in settings: each gets its own error and the likely correction.
 
 use crate::settings::{vault, without};
 use crate::support::launcher::{launcher, said};
@@ -8,7 +8,7 @@ const COPY: &str = "copy the REST URL from the database's page in the console: h
 const NEXT: &str = "hint: export each, put it into .env.local, or name a file that holds it in NAME_FILE; `redenv-run token create` creates a token";
 const SWAPPED: &str = "the ID (stk_...) and the key (redenv_sk_...) seem to be swapped";
 
-/// A variable, a value that is a usual slip, and the error and the hint that it gets.
+/// A variable, a value that is a usual mistake, its error and its hint.
 const SLIPS: &[(&str, &str, &str, &str)] = &[
     ("REDENV_TOKEN_ID", TOKEN_KEY, "REDENV_TOKEN_ID holds a token key", SWAPPED),
     ("REDENV_TOKEN_KEY", TOKEN_ID, "REDENV_TOKEN_KEY holds a token ID", SWAPPED),
@@ -192,7 +192,7 @@ fn a_mistyped_setting_is_not_passed_over_in_silence() {
         assert!(outcome.stderr.starts_with(&warning), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains(value), "{}", outcome.stderr);
     }
-    // Where it is missed, the warning stands above the error.
+    // If the setting is missing, the warning comes before the error.
     let place = [("REDENV_TOKN_KEY", TOKEN_KEY, ""), ("REDENV_TOKN_KEY_FILE", "key", "_FILE")];
     for (slip, value, suffix) in place {
         let missing = |place: &str| {
@@ -207,7 +207,7 @@ fn a_mistyped_setting_is_not_passed_over_in_silence() {
         let lines = missing(" in .env.local");
         launch.run().assert_failed(125, &lines.each_ref().map(String::as_str));
     }
-    // Where what might be meant is there too, it is somebody's own, and is passed on.
+    // If the similar setting is there too, the variable is the user's own.
     let launch = launcher(&vault).env("REDENV_ENVIROMENT", "mine").env("REDENV_ENVIRONMENT", "production");
     let launch = launch.program(["printenv", "WHERE", "REDENV_ENVIROMENT"]);
     launch.run().assert_ran("production\nmine\n");

@@ -1,11 +1,11 @@
-//! Every option has a variable, and COMMAND sees none of them.
+//! Every option has a variable, and the command gets none of them.
 
 use crate::support::launcher::{Launcher, launcher};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
-/// An option, its variable and that one's value; a script, and what it prints with either and with
-/// neither.
+/// An option, its variable and the variable's value; a script, its output with either, and its output
+/// with neither.
 type Case = (&'static [&'static str], [&'static str; 2], &'static str, [&'static str; 2]);
 
 const SHOW: &str = "echo \"$API_KEY $API_URL $KEY $MINE\"";
@@ -66,7 +66,7 @@ fn every_variable_has_the_effect_of_its_option() {
         assert_eq!(run(launcher(&vault).args(*options), script), *with, "{options:?}");
         assert_eq!(run(launcher(&vault).env(variable, value), script), *with, "{variable}={value}");
         assert_eq!(run(launcher(&vault), script), *without, "without {variable}");
-        // Its value in a file has the same effect, and an empty one is as good as none.
+        // The value in a file has the same effect. An empty variable counts as unset.
         let file = launcher(&vault).file("value", format!("{value}\n"));
         let file = file.env(&format!("{variable}_FILE"), "value");
         assert_eq!(run(file, script), *with, "{variable}_FILE");
@@ -76,7 +76,7 @@ fn every_variable_has_the_effect_of_its_option() {
     }
 }
 
-/// Those whose effect is that the launch fails, or doesn't.
+/// Variables that decide whether the launch fails.
 #[test]
 fn variables_that_decide_whether_command_starts_do_as_their_options() {
     let project = Project::new("acme").secret("development", "NODE_OPTIONS", "--vault").raw_field(
@@ -127,7 +127,7 @@ fn verbosity_may_be_a_variable() {
     assert_eq!(said(launcher(&vault)), "");
     assert!(said(launcher(&vault).env("REDENV_VERBOSE", "1")).starts_with("redenv-run: project acme, "));
     assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "0")), "");
-    // Looked at before anything can be reported: neither in a file, nor an error.
+    // They are read before anything can be reported, so not from a file and without an error.
     assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "maybe")), "");
     assert_eq!(said(launcher(&vault).file("value", "1").env("REDENV_VERBOSE_FILE", "value")), "");
     // An option beats both.
@@ -158,8 +158,7 @@ fn a_value_that_is_neither_yes_nor_no_is_a_slip() {
     }
 }
 
-/// Of the variables for the selection and the environment none may come from a file that lies in a
-/// stranger's directory.
+/// A file in a stranger's directory must not choose secrets or change the environment.
 #[test]
 fn what_an_env_file_may_not_set_is_ignored_with_a_warning() {
     let vault = vault();
@@ -201,7 +200,7 @@ fn what_an_env_file_may_not_set_is_ignored_with_a_warning() {
 }
 
 #[test]
-fn command_sees_none_of_them() {
+fn the_command_gets_none_of_them() {
     let vault = vault();
     let mut launch = launcher(&vault).file("salt", "000102030405060708090a0b0c0d0e0f\n").file("empty", "");
     for (variable, value) in [

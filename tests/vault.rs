@@ -1,5 +1,5 @@
-//! The local vault is faithful: the official clients work against it unchanged,
-//! and in memory it answers as it does with a real Redis behind it.
+//! The local vault behaves like Upstash: the official clients work with it unchanged, and both of its
+//! backends answer alike.
 
 mod script;
 
@@ -117,7 +117,7 @@ PONG True grüße None
     }
 }
 
-/// A request's path, body and `Upstash-Encoding`, and the status and body it gives.
+/// A request's path, body and `Upstash-Encoding`, and the answer's status and body.
 type Exchange = (&'static str, &'static str, Option<&'static str>, u16, &'static str);
 
 const EXCHANGES: &[Exchange] = &[
@@ -215,7 +215,7 @@ fn a_read_only_token_may_read_and_nothing_else_on_both_backends() {
 fn only_a_bearer_of_the_token_is_let_in() {
     let vault = Vault::builder().token("secret").start();
     for value in ["Bearer wrong", "bearer secret", "Bearer secret ", "Basic secret", "secret"] {
-        // A space at the end is no part of a header's value.
+        // A header's value has no space at its end.
         let status = if value == "Bearer secret " { 200 } else { 401 };
         let answer = post(&vault, "/", &[("Authorization", value.to_owned())], r#"["PING"]"#);
         assert_eq!(answer.0, status, "{value}: {}", answer.1);

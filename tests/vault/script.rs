@@ -1,4 +1,4 @@
-//! The one script that the launcher has the server run does in memory what it does in a real Redis.
+//! redenv-run's only script does the same in memory as in a real Redis.
 
 use std::thread;
 
@@ -17,7 +17,7 @@ fn ask(vault: &Vault, token: &str, command: &Value) -> (u16, Value) {
     (status, serde_json::from_str(&body).unwrap())
 }
 
-/// The compare-and-set with these arguments, and what the hash holds then.
+/// Runs the compare-and-set with these arguments. Returns its reply and the hash afterwards.
 fn compare_and_set(vault: &Vault, arguments: &[&str]) -> (Value, Value) {
     let mut command = vec!["EVAL", SCRIPT, "1", KEY];
     command.extend(arguments);
@@ -26,11 +26,11 @@ fn compare_and_set(vault: &Vault, arguments: &[&str]) -> (Value, Value) {
     (reply, hash["result"].clone())
 }
 
-/// The hash beforehand, the script's arguments, its result, and the hash afterwards.
+/// The hash before, the script's arguments, its result, and the hash afterwards.
 type Case = (&'static [&'static str], &'static [&'static str], u8, &'static [&'static str]);
 
 const CASES: &[Case] = &[
-    // What was read is there.
+    // Nothing has changed since the read.
     (
         &["encryptedPEK", "k", "serviceTokens", "old"],
         &["k", "old", "new"],
@@ -43,7 +43,7 @@ const CASES: &[Case] = &[
         1,
         &["encryptedPEK", "k", "ephemeral:a", "1", "serviceTokens", "old"],
     ),
-    // Something else is there.
+    // Somebody else has written.
     (
         &["encryptedPEK", "k", "ephemeral:a", "1", "serviceTokens", "theirs"],
         &["k", "old", "new", "ephemeral:a"],
@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
         0,
         &["encryptedPEK", "other", "serviceTokens", "old"],
     ),
-    // A field is missing: the same as an empty one.
+    // A missing field equals an empty one.
     (&["encryptedPEK", "k"], &["k", "old", "new"], 0, &["encryptedPEK", "k"]),
     (&["encryptedPEK", "k"], &["k", "", "new"], 1, &["encryptedPEK", "k", "serviceTokens", "new"]),
     (&["encryptedPEK", "k"], &["k", "", ""], 1, &["encryptedPEK", "k"]),
@@ -66,7 +66,7 @@ const CASES: &[Case] = &[
         1,
         &["encryptedPEK", "", "serviceTokens", "ü"],
     ),
-    // The key is missing, or goes with its last field.
+    // The key is missing, or vanishes with its last field.
     (&[], &["k", "old", "new"], 0, &[]),
     (&[], &["", "", ""], 1, &[]),
     (&[], &["", "", "new"], 1, &["serviceTokens", "new"]),
