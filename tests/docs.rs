@@ -1,4 +1,4 @@
-//! The docs know every error, name only options that exist, and link to pages that exist.
+//! The docs know every error and warning, name only options that exist, and link to pages that exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,10 +18,15 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The texts of `#[error("...")]`.
-fn error_texts(source: &str) -> Vec<String> {
-    let attributes = source.split("#[error(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
-    attributes
+/// The texts of `#[error("...")]` and of `report.warning(...)`.
+fn texts(source: &str) -> Vec<String> {
+    let errors = source.split("#[error(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    let warnings = source.split("report.warning(").skip(1).filter_map(|rest| {
+        let call = rest.split(");").next().unwrap();
+        Some(&rest[call.find('"')? + 1..])
+    });
+    errors
+        .chain(warnings)
         .map(|rest| {
             let (mut text, mut characters) = (String::new(), rest.chars());
             while let Some(character) = characters.next() {
@@ -76,13 +81,13 @@ fn contains_in_order(line: &str, parts: &[String]) -> bool {
 }
 
 #[test]
-fn every_error_has_an_entry_in_the_docs() {
+fn every_error_and_warning_has_an_entry_in_the_docs() {
     let docs = fs::read_to_string(Path::new(SOURCES).join("docs/errors.md")).unwrap().replace('`', "");
     let entries: Vec<&str> = docs.lines().filter(|line| line.starts_with("| ")).collect();
     let mut missing = Vec::new();
     let mut seen = 0;
     for file in files(&Path::new(SOURCES).join("src"), "rs") {
-        for text in error_texts(&fs::read_to_string(&file).unwrap()) {
+        for text in texts(&fs::read_to_string(&file).unwrap()) {
             let parts = literal_parts(&text);
             seen += 1;
             if !entries.iter().any(|entry| contains_in_order(entry, &parts)) {
