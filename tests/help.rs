@@ -1,5 +1,4 @@
-//! `--help` is one page, of every command, on which everything can be found, and the man pages have the
-//! same.
+//! `--help` of every command is one page that names everything, and the man pages say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +36,7 @@ fn options(page: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_page_of_each_command_names_its_options() {
+fn each_page_names_the_flags_of_its_command() {
     let project = "project env env-file no-env-file";
     let selection = "only exclude scope pin raw skip-broken";
     let environment = "require require-from preserve-env pristine keep allow-reserved file keep-token";
@@ -88,7 +87,7 @@ fn unescaped(roff: &str) -> String {
 }
 
 #[test]
-fn a_man_page_is_named_after_its_command_and_has_no_section_without_a_meaning() {
+fn a_man_page_has_the_name_of_its_command_and_the_usual_sections() {
     let pages = manual_pages();
     for command in COMMANDS.iter().chain(&[&["token"][..]]) {
         let name = manual_name(command);
@@ -109,7 +108,7 @@ fn a_man_page_is_named_after_its_command_and_has_no_section_without_a_meaning() 
 }
 
 #[test]
-fn the_man_pages_have_all_that_the_help_ends_with_and_its_examples_as_they_are_typed() {
+fn the_man_pages_have_the_notes_and_the_examples_of_the_help() {
     let pages = manual_pages();
     for command in COMMANDS.iter().chain(&[&["token"][..]]) {
         let name = manual_name(command);
@@ -135,7 +134,7 @@ fn the_man_pages_have_all_that_the_help_ends_with_and_its_examples_as_they_are_t
 }
 
 #[test]
-fn the_man_pages_have_the_options_of_the_help_with_the_same_words() {
+fn the_man_pages_have_the_flags_of_the_help_with_the_same_words() {
     let pages = manual_pages();
     for command in COMMANDS {
         let name = manual_name(command);
@@ -157,7 +156,7 @@ fn the_man_pages_have_the_options_of_the_help_with_the_same_words() {
 }
 
 #[test]
-fn an_option_is_a_line_on_a_terminal_of_80_columns() {
+fn the_help_fits_a_page_of_80_columns() {
     let shown = bare_launcher().arg("--help").on_terminal().finish();
     assert_eq!(shown.code, 0);
     let page = shown.screen;
@@ -192,7 +191,7 @@ fn both_flags_print_the_same_page_with_examples() {
 
 /// That settings are missing is found behind the options, and before anything is started.
 #[test]
-fn the_examples_are_command_lines_that_are_accepted() {
+fn the_examples_are_valid_command_lines() {
     for command in &COMMANDS[..2] {
         let page = help(command);
         let examples = page.split_once("\nExamples:\n").unwrap().1;
@@ -208,7 +207,7 @@ fn the_examples_are_command_lines_that_are_accepted() {
 }
 
 #[test]
-fn no_value_of_the_environment_is_on_a_page() {
+fn no_page_shows_a_value_of_the_environment() {
     let vault = Vault::of(&Project::new("acme"));
     for command in COMMANDS {
         let with = launcher(&vault).env("REDENV_ONLY", "hunter2").args(command).arg("--help").run();
