@@ -30,14 +30,13 @@ fn assert_silent(what: &str, outcome: &Outcome, vault: &Vault) {
 
 #[test]
 fn no_failure_shows_a_secret_a_key_or_a_token_at_any_verbosity() {
+    // Without `-v`, failures.rs compares the messages to the letter.
     for failure in failures() {
         let what = failure.lines.join("\n");
-        for verbosity in [None, Some("-v"), Some("-q")] {
-            let (vault, launch) = failure.set_up();
-            let outcome = launch.args(verbosity).program(["echo", ARGUMENT]).run();
-            assert_eq!(outcome.code(), Some(125), "{what}");
-            assert_silent(&what, &outcome, &vault);
-        }
+        let (vault, launch) = failure.set_up();
+        let outcome = launch.arg("-v").program(["echo", ARGUMENT]).run();
+        assert_eq!(outcome.code(), Some(125), "{what}");
+        assert_silent(&what, &outcome, &vault);
     }
 }
 
