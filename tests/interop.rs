@@ -4,25 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::support::backends::{Stored, both_backends};
 use crate::support::launcher::launcher;
-use crate::support::python::python;
+use crate::support::python::sdk;
 use crate::support::vault::Vault;
-
-const SDK: &str = r#"
-import asyncio, json, os
-from redenv import Redenv
-
-redenv = Redenv({
-    "project": os.environ["REDENV_PROJECT"],
-    "environment": "development",
-    "token_id": os.environ["REDENV_TOKEN_ID"],
-    "token": os.environ["REDENV_TOKEN_KEY"],
-    "upstash": {"url": os.environ["UPSTASH_REDIS_URL"], "token": os.environ["UPSTASH_REDIS_TOKEN"]},
-})
-"#;
-
-fn sdk(vault: &Vault, script: &str) -> String {
-    python(vault, &format!("{SDK}\n{script}"))
-}
 
 fn secrets(vault: &Vault) -> BTreeMap<String, String> {
     launcher(vault).environment()
@@ -32,7 +15,7 @@ fn secrets(vault: &Vault) -> BTreeMap<String, String> {
 fn the_command_gets_what_the_official_sdk_loads() {
     for token in ["ci", "web", "ephemeral"] {
         let [_, Stored { vault, _redis, .. }] = both_backends(token);
-        let loaded = sdk(&vault, "print(json.dumps(dict(asyncio.run(redenv.load()))))");
+        let loaded = sdk(&vault, "print(json.dumps(dict(asyncio.run(client().load()))))");
         let loaded: BTreeMap<String, String> = serde_json::from_str(&loaded).unwrap();
         assert!(loaded.len() > 40, "the fixtures were loaded");
         assert_eq!(secrets(&vault), loaded, "{token}");
@@ -47,10 +30,10 @@ fn the_command_sees_what_the_official_sdk_sets() {
         &vault,
         r#"
 async def main():
-    await redenv.set("PLAIN", "changed")
-    await redenv.set("ADDED", "first")
-    await redenv.set("ADDED", "second ✓\n  \t\"quoted\" = \x07")
-    await redenv.set("COMPOSED", "<${ADDED}|${PLAIN}|${NOT_THERE}>")
+    await client().set("PLAIN", "changed")
+    await client().set("ADDED", "first")
+    await client().set("ADDED", "second ✓\n  \t\"quoted\" = \x07")
+    await client().set("COMPOSED", "<${ADDED}|${PLAIN}|${NOT_THERE}>")
 asyncio.run(main())
 "#,
     );

@@ -8,26 +8,8 @@ use std::collections::BTreeMap;
 use crate::support::backends::{Stored, both_backends};
 use crate::support::fixtures;
 use crate::support::project::Project;
-use crate::support::python::python;
+use crate::support::python::{python, sdk};
 use crate::support::vault::{Certificate, Vault};
-
-const SDK: &str = r#"
-import asyncio, json, os, sys
-from redenv import Redenv
-
-def client(environment="development"):
-    return Redenv({
-        "project": os.environ["REDENV_PROJECT"],
-        "environment": environment,
-        "token_id": os.environ["REDENV_TOKEN_ID"],
-        "token": os.environ["REDENV_TOKEN_KEY"],
-        "upstash": {"url": os.environ["UPSTASH_REDIS_URL"], "token": os.environ["UPSTASH_REDIS_TOKEN"]},
-    })
-"#;
-
-fn sdk(vault: &Vault, script: &str) -> String {
-    python(vault, &format!("{SDK}\n{script}"))
-}
 
 const SDK_LOAD: &str = "print(json.dumps(dict(asyncio.run(client().load()))))";
 

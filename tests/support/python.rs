@@ -14,6 +14,26 @@ pub fn python(vault: &Vault, script: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The official SDK, with a client for an environment of the project.
+const SDK: &str = r#"
+import asyncio, json, os, sys
+from redenv import Redenv
+
+def client(environment="development"):
+    return Redenv({
+        "project": os.environ["REDENV_PROJECT"],
+        "environment": environment,
+        "token_id": os.environ["REDENV_TOKEN_ID"],
+        "token": os.environ["REDENV_TOKEN_KEY"],
+        "upstash": {"url": os.environ["UPSTASH_REDIS_URL"], "token": os.environ["UPSTASH_REDIS_TOKEN"]},
+    })
+"#;
+
+/// Runs `script` as [`python`] does, with the official SDK's `client()`.
+pub fn sdk(vault: &Vault, script: &str) -> String {
+    python(vault, &format!("{SDK}\n{script}"))
+}
+
 fn command(vault: &Vault, script: &str) -> Command {
     let mut command = Command::new(interpreter());
     command.env_clear().env("UPSTASH_REDIS_URL", vault.url());
