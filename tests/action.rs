@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
@@ -378,7 +378,9 @@ fn with_mask_the_log_never_shows_a_secret() {
     assert!(step.contains("\n        BINARY: ${{ steps.install.outputs.path }}\n"), "{step}");
     let line = step.lines().find_map(|line| line.trim().strip_prefix("run: ")).unwrap().trim_matches('\'');
     let vault = Vault::of(&Project::new("shop").secret("development", "PASSWORD", "correct horse"));
-    let outcome =
-        launcher(&vault).env("BINARY", env!("CARGO_BIN_EXE_redenv-run")).through(["bash", "-c", line]).run();
+    let outcome = redenv_run(&vault)
+        .env("BINARY", env!("CARGO_BIN_EXE_redenv-run"))
+        .through(["bash", "-c", line])
+        .run();
     outcome.assert_ran("::add-mask::correct horse\n");
 }

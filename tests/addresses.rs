@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 
 use crate::support::isolated::isolated;
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::namespace::in_a_network_of_its_own;
 use crate::support::project::Project;
 use crate::support::proxy::Proxy;
@@ -32,15 +32,15 @@ fn vault() -> Vault {
 }
 
 /// A launch where `host` has these addresses.
-fn where_names_lead(launch: Launcher, host: &str, addresses: &[IpAddr]) -> Launcher {
+fn where_names_lead(launch: Launch, host: &str, addresses: &[IpAddr]) -> Launch {
     let hosts: Vec<String> = addresses.iter().map(|address| format!("{address} {host}")).collect();
     let launch = launch.file("hosts", hosts.join("\n") + "\n").file("nsswitch.conf", "hosts: files\n");
     let setup = "mount --bind hosts /etc/hosts\nmount --bind nsswitch.conf /etc/nsswitch.conf";
     isolated(launch.program(["sh", "-c", "echo $GREETING"]), &["--mount"], setup)
 }
 
-fn towards(vault: &Vault, addresses: &[IpAddr]) -> Launcher {
-    let launch = launcher(vault).env("UPSTASH_REDIS_URL", vault.url_at(HOST));
+fn towards(vault: &Vault, addresses: &[IpAddr]) -> Launch {
+    let launch = redenv_run(vault).env("UPSTASH_REDIS_URL", vault.url_at(HOST));
     where_names_lead(launch, HOST, addresses)
 }
 
@@ -76,7 +76,7 @@ fn forward(address: SocketAddr, to: SocketAddr) -> Server {
 
 /// The quickest of three launches, as the machine may be busy, is soon.
 #[track_caller]
-fn assert_starts_soon(launch: impl Fn() -> Launcher) {
+fn assert_starts_soon(launch: impl Fn() -> Launch) {
     let took = (0..3).map(|_| {
         let start = Instant::now();
         launch().run().assert_ran("hello\n");
@@ -134,7 +134,7 @@ fn a_proxy_is_reached_at_the_first_address_that_answers() {
         let port = proxy.address().port();
         let _dead = Dead::at(IPV6, port);
         assert_starts_soon(|| {
-            let launch = launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at(HOST));
+            let launch = redenv_run(&vault).env("UPSTASH_REDIS_URL", vault.url_at(HOST));
             let launch = launch.env("HTTPS_PROXY", format!("http://proxy.example:{port}"));
             where_names_lead(launch, "proxy.example", &[IPV6, IPV4])
         });

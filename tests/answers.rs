@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::Project;
 use crate::support::vault::{Certificate, Vault};
 
@@ -18,8 +18,8 @@ fn secure() -> Vault {
     Vault::builder().project(&project()).tls(Certificate::Valid).start()
 }
 
-fn greet(vault: &Vault) -> Launcher {
-    launcher(vault).env("REDENV_TIMEOUT", "50s").program(["sh", "-c", "echo $GREETING"])
+fn greet(vault: &Vault) -> Launch {
+    redenv_run(vault).env("REDENV_TIMEOUT", "50s").program(["sh", "-c", "echo $GREETING"])
 }
 
 /// A head, and a body behind it.

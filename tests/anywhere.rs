@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::docker::LAUNCHER;
+use crate::docker::BINARY;
 use crate::support::name_server::NameServer;
 use crate::support::namespace::{Process, Root, in_a_network_of_its_own};
 use crate::support::project::Project;
@@ -46,13 +46,13 @@ impl Net {
     /// own authority.
     fn root(&self) -> Root {
         Root::empty()
-            .copy(&LAUNCHER, "redenv-run")
+            .copy(&BINARY, "redenv-run")
             .copy(&PROBE, "probe")
             .copy(self.vault.ca_file(), "ca.pem")
             .file("etc/resolv.conf", "nameserver 127.0.0.1\n")
     }
 
-    fn launcher(&self, root: &Root, process: Process, program: &[&str]) -> Command {
+    fn redenv_run(&self, root: &Root, process: Process, program: &[&str]) -> Command {
         let credentials = self.vault.credentials().unwrap();
         let mut command = root.command(process, &[&["/redenv-run", "--"], program].concat());
         command
@@ -70,7 +70,7 @@ impl Net {
 fn one_static_file_starts_a_program_in_an_empty_read_only_root_as_nobody() {
     in_a_network_of_its_own(|| {
         let net = Net::start();
-        let output = net.launcher(&net.root(), Process::AnyOther, &["/probe"]).output().unwrap();
+        let output = net.redenv_run(&net.root(), Process::AnyOther, &["/probe"]).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(stderr, "");
         assert_eq!(
@@ -88,7 +88,7 @@ fn a_host_that_the_name_server_does_not_know_is_named() {
     in_a_network_of_its_own(|| {
         let net = Net::start();
         let root = net.root();
-        let mut command = net.launcher(&root, Process::AnyOther, &["/probe"]);
+        let mut command = net.redenv_run(&root, Process::AnyOther, &["/probe"]);
         command.env("UPSTASH_REDIS_URL", "https://elsewhere.test").env("REDENV_TIMEOUT", "1s");
         let output = command.output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -105,7 +105,7 @@ fn as_process_1_the_command_gets_signals_and_its_exit_code_is_passed_on() {
     in_a_network_of_its_own(|| {
         let net = Net::start();
         let root = net.root();
-        let mut command = net.launcher(&root, Process::First, &["/probe", "trap"]);
+        let mut command = net.redenv_run(&root, Process::First, &["/probe", "trap"]);
         let mut container = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(container.stdout.take().unwrap()).lines().map(Result::unwrap);
         let told: Vec<String> = lines.by_ref().take_while(|line| line != "ready").collect();
@@ -121,7 +121,7 @@ fn as_process_1_redenv_run_ends_on_term_while_it_fetches() {
         let net = Net::start();
         net.vault.set_delay(Duration::from_secs(30));
         let root = net.root();
-        let mut command = net.launcher(&root, Process::First, &["/probe"]);
+        let mut command = net.redenv_run(&root, Process::First, &["/probe"]);
         let container = command.env("REDENV_TIMEOUT", "60s").stderr(Stdio::piped()).spawn().unwrap();
         net.vault.wait_for_requests(1);
         send_term(&container);

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::{self, Project};
 use crate::support::vault::Vault;
 
@@ -56,8 +56,8 @@ fn steady(text: &str) -> String {
     text.lines().map(|text| line(text) + "\n").collect()
 }
 
-fn check(vault: &Vault, arguments: &[&str]) -> Launcher {
-    launcher(vault).env("REDENV_TOKEN_SALT", project::TOKEN_SALT).arg("check").args(arguments)
+fn check(vault: &Vault, arguments: &[&str]) -> Launch {
+    redenv_run(vault).env("REDENV_TOKEN_SALT", project::TOKEN_SALT).arg("check").args(arguments)
 }
 
 const STAGES: &str = "stages   settings, fetch, parse, derive, decrypt, select, environment\n";
@@ -336,8 +336,8 @@ fn a_reader_that_stops_early_is_no_failure() {
     for arguments in [&["check"][..], &["check", "--format", "json"], &["completions", "bash"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut launcher = launcher(&vault).args(arguments);
-        let output = launcher.command().stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let mut launch = redenv_run(&vault).args(arguments);
+        let output = launch.command().stdout(writer).stderr(Stdio::piped()).output().unwrap();
         assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{arguments:?}");
     }
 }
@@ -347,9 +347,9 @@ fn a_reader_that_stops_early_is_no_failure() {
 fn a_failed_write_to_stdout_is_an_error() {
     let vault = vault();
     for arguments in [&["check"][..], &["check", "--format", "json"], &["completions", "bash"]] {
-        let mut launcher = launcher(&vault).args(arguments);
+        let mut launch = redenv_run(&vault).args(arguments);
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = launcher.command().stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let output = launch.command().stdout(full).stderr(Stdio::piped()).output().unwrap();
         let error = b"redenv-run: error: cannot write to stdout: no space left on device\n";
         assert_eq!((output.status.code(), &output.stderr[..]), (Some(125), &error[..]), "{arguments:?}");
     }
@@ -384,7 +384,7 @@ fn colours_are_for_terminals_that_want_them() {
     let vault = vault();
     let piped = check(&vault, &[]).run();
     assert!(!piped.stdout.contains('\x1b'));
-    let shown = |launcher: Launcher| launcher.on_terminal().finish().screen;
+    let shown = |launch: Launch| launch.on_terminal().finish().screen;
     let coloured = shown(check(&vault, &[]));
     assert!(coloured.contains("\x1b[1mNAME     ENVIRONMENT"), "{coloured:?}");
     assert!(coloured.ends_with("\x1b[32mready to launch\x1b[0m\n"), "{coloured:?}");

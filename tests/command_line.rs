@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::launcher::{Launcher, bare_launcher, launcher};
+use crate::support::launch::{Launch, bare_redenv_run, redenv_run};
 use crate::support::project::TOKEN_KEY;
 use crate::support::vault::Vault;
 
@@ -25,7 +25,7 @@ fn without_dashes_the_error_shows_the_corrected_command_line() {
         (&["chekc"], "redenv-run -- chekc, or did you mean `redenv-run check`?"),
         (&["help"], "redenv-run -- help, or did you mean `redenv-run --help`?"),
     ] {
-        bare_launcher().args(arguments).run().assert_failed(
+        bare_redenv_run().args(arguments).run().assert_failed(
             125,
             &["error: `--` is missing before the command", &format!("hint: {corrected}")],
         );
@@ -48,7 +48,7 @@ fn a_word_before_the_dashes_is_named_with_the_corrected_command_line() {
     ] {
         let error = format!("error: {stray} stands before `--`, where only flags go");
         let hint = format!("hint: separate names with commas, or start the command with `--`: {corrected}");
-        bare_launcher().args(arguments).run().assert_failed(125, &[&error, &hint]);
+        bare_redenv_run().args(arguments).run().assert_failed(125, &[&error, &hint]);
     }
 }
 
@@ -68,7 +68,7 @@ fn where_a_package_runner_removes_the_dashes_the_hint_names_one_that_keeps_them(
         (bun, "exec", "bunx", bunx("bunx --bun")),
         ("pnpm/12.21.0 npm/? node/v20.20.2 linux x64", "run-script", "start", plain),
     ] {
-        let mut launch = bare_launcher().env("npm_config_user_agent", agent).env("npm_command", command);
+        let mut launch = bare_redenv_run().env("npm_config_user_agent", agent).env("npm_command", command);
         if !event.is_empty() {
             launch = launch.env("npm_lifecycle_event", event);
         }
@@ -82,7 +82,7 @@ fn npx_keeps_the_dashes_and_npm_exec_gets_the_hint() {
     let vault = Vault::greeting();
     let bin = Path::new(env!("CARGO_BIN_EXE_redenv-run"));
     let package = || {
-        let launch = launcher(&vault).file("package.json", "{}").file("node_modules/.bin/keep", "");
+        let launch = redenv_run(&vault).file("package.json", "{}").file("node_modules/.bin/keep", "");
         symlink(bin, launch.directory().join("node_modules/.bin/redenv-run")).unwrap();
         let home = launch.directory().to_owned();
         launch.env("HOME", home).env("npm_config_update_notifier", "false")
@@ -95,7 +95,7 @@ fn npx_keeps_the_dashes_and_npm_exec_gets_the_hint() {
 }
 
 /// This command in the launch's place.
-fn instead(launch: Launcher, words: &[&str]) -> Launcher {
+fn instead(launch: Launch, words: &[&str]) -> Launch {
     launch.through(["sh", "-c", &format!("exec {}", words.join(" "))])
 }
 
@@ -111,10 +111,10 @@ fn what_a_shell_would_take_apart_is_not_shown_where_it_is_not_found() {
         (&["npm start --token=hunter2"], "npm ... was not found in PATH: it contains spaces", words),
         (&["npm start ./hunter2"], "npm ... was not found: it contains spaces", words),
     ] {
-        launcher(&vault).program(command).run().assert_failed(127, &[&format!("error: {error}"), hint]);
+        redenv_run(&vault).program(command).run().assert_failed(127, &[&format!("error: {error}"), hint]);
     }
     // A program's name may contain both.
-    let launch = launcher(&vault);
+    let launch = redenv_run(&vault);
     symlink("/bin/echo", launch.directory().join("A=1 b")).unwrap();
     launch.program(["./A=1 b"]).run().assert_ran("\n");
 }
@@ -181,28 +181,28 @@ fn other_mistakes_are_told_in_one_line_without_values() {
     ] {
         let lines = [format!("error: {error}"), format!("hint: {hint}")];
         let lines: Vec<&str> = lines.iter().map(String::as_str).filter(|line| *line != "hint: ").collect();
-        bare_launcher().args(arguments).run().assert_failed(125, &lines);
+        bare_redenv_run().args(arguments).run().assert_failed(125, &lines);
     }
 }
 
 #[test]
 fn a_repeated_dash_dash_is_commands() {
     let vault = Vault::greeting();
-    launcher(&vault).program(["printf", "%s|", "--", "a", "--"]).run().assert_ran("--|a|--|");
+    redenv_run(&vault).program(["printf", "%s|", "--", "a", "--"]).run().assert_ran("--|a|--|");
 }
 
 #[test]
 fn help_and_version_are_printed_on_stdout() {
-    let help = bare_launcher().arg("--help").run();
+    let help = bare_redenv_run().arg("--help").run();
     assert_eq!((help.code(), help.stderr.as_str()), (Some(0), ""));
     assert!(help.stdout.contains("redenv-run [OPTIONS] -- COMMAND [ARG]..."), "{}", help.stdout);
-    let version = bare_launcher().arg("--version").run();
+    let version = bare_redenv_run().arg("--version").run();
     version.assert_ran(&format!("redenv-run {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
 fn help_shows_no_value_of_the_environment() {
     let vault = Vault::greeting();
-    let help = launcher(&vault).arg("--help").run();
-    assert_eq!(help.stdout, bare_launcher().arg("--help").run().stdout);
+    let help = redenv_run(&vault).arg("--help").run();
+    assert_eq!(help.stdout, bare_redenv_run().arg("--help").run().stdout);
 }

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::support::launcher::bare_launcher;
+use crate::support::launch::bare_redenv_run;
 use crate::support::typed::{Cases, Home};
 
 fn completions(shell: &str) -> String {
-    let outcome = bare_launcher().args(["completions", shell]).run();
+    let outcome = bare_redenv_run().args(["completions", shell]).run();
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""), "{shell}");
     outcome.stdout
 }
@@ -191,11 +191,11 @@ fn an_unknown_shell_is_refused_with_the_known_ones() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(completions(shell).contains("redenv-run"), "{shell}");
     }
-    bare_launcher().args(["completions", "tcsh"]).run().assert_failed(
+    bare_redenv_run().args(["completions", "tcsh"]).run().assert_failed(
         125,
         &["error: invalid value 'tcsh' for '<SHELL>' [possible values: bash, zsh, fish]"],
     );
-    bare_launcher()
+    bare_redenv_run()
         .args(["completions"])
         .run()
         .assert_failed(125, &["error: the following required arguments were not provided: <SHELL>"]);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(target_os = "linux")]
 use crate::support::isolated::isolated;
-use crate::support::launcher::{Launcher, Outcome, bare_launcher, launcher};
+use crate::support::launch::{Launch, Outcome, bare_redenv_run, redenv_run};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::server::Server;
 use crate::support::vault::{Certificate, Response, Vault};
@@ -25,7 +25,7 @@ const BODY: &str = "the answer did not end";
 const MORE_TIME: &str = "hint: allow more time with --timeout (REDENV_TIMEOUT)";
 
 /// A launch with a deadline of one second and a server at `url` that is no vault.
-fn towards(url: &str) -> Launcher {
+fn towards(url: &str) -> Launch {
     let settings = [
         ("UPSTASH_REDIS_URL", url),
         ("UPSTASH_REDIS_TOKEN", "token"),
@@ -34,19 +34,19 @@ fn towards(url: &str) -> Launcher {
         ("REDENV_TOKEN_KEY", TOKEN_KEY),
         ("REDENV_TIMEOUT", "1s"),
     ];
-    let launcher = bare_launcher().program(["echo", "started"]);
-    settings.iter().fold(launcher, |launcher, (name, value)| launcher.env(name, value))
+    let launch = bare_redenv_run().program(["echo", "started"]);
+    settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
 }
 
 /// A launch with a deadline of one second.
-fn hurried(vault: &Vault) -> Launcher {
-    launcher(vault).env("REDENV_TIMEOUT", "1s").program(["echo", "started"])
+fn hurried(vault: &Vault) -> Launch {
+    redenv_run(vault).env("REDENV_TIMEOUT", "1s").program(["echo", "started"])
 }
 
 /// Every launch waits for the deadline and names what took too long. The quickest of three ends soon after it:
 /// the machine may be busy.
 #[track_caller]
-fn assert_overdue(launch: impl Fn() -> Launcher, peer: &str, reason: &str) {
+fn assert_overdue(launch: impl Fn() -> Launch, peer: &str, reason: &str) {
     let error = format!("error: {peer} did not answer within 1s: {reason}");
     let hint = match reason {
         _ if peer.contains(" through the proxy ") => {
@@ -72,7 +72,7 @@ fn assert_overdue(launch: impl Fn() -> Launcher, peer: &str, reason: &str) {
 
 /// The launch in a network where 192.0.2.0/24 drops every packet, and with a name server there.
 #[cfg(target_os = "linux")]
-fn with_a_dead_name_server(launch: Launcher) -> Launcher {
+fn with_a_dead_name_server(launch: Launch) -> Launch {
     let launch = launch.file("resolv.conf", "nameserver 192.0.2.53\n");
     let setup = "\
         ip link set lo up
@@ -167,7 +167,7 @@ fn a_key_derivation_ends_with_the_deadline() {
     ];
     // Somewhere between the time for a fetch on this machine and the time for a derivation after it.
     let outcomes: Vec<Outcome> = (1..12)
-        .map(|n| launcher(&vault).env("REDENV_TIMEOUT", format!("{}ms", 5 * n)).program(["true"]).run())
+        .map(|n| redenv_run(&vault).env("REDENV_TIMEOUT", format!("{}ms", 5 * n)).program(["true"]).run())
         .collect();
     let lines = overdue.map(|line| format!("redenv-run: {line}\n")).concat();
     assert!(outcomes.iter().any(|o| (o.code(), &o.stderr) == (Some(125), &lines)), "{outcomes:#?}");
@@ -177,14 +177,14 @@ fn a_key_derivation_ends_with_the_deadline() {
 fn a_deadline_beyond_the_clock_never_comes() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
     for timeout in ["10000000000000000000", "5000000d"] {
-        let launch = launcher(&vault).args(["--timeout", timeout]);
+        let launch = redenv_run(&vault).args(["--timeout", timeout]);
         launch.program(["sh", "-c", "echo $A"]).run().assert_ran("1\n");
     }
 }
 
 /// Runs it under a watch on its memory: the outcome, and the most that was resident, in KiB. Python counts
 /// bytes on macOS.
-fn measured(launch: Launcher) -> (Outcome, u64) {
+fn measured(launch: Launch) -> (Outcome, u64) {
     let script = "\
 import resource, subprocess, sys
 status = subprocess.run(sys.argv[1:]).returncode
@@ -193,7 +193,7 @@ open('peak', 'w').write(str(peak // 1024 if sys.platform == 'darwin' else peak))
 sys.exit(status)";
     let launch = launch.through(["python3", "-c", script]);
     let peak = launch.directory().join("peak");
-    // The directory goes away with the launcher, so the file is looked at through a descriptor.
+    // The directory goes away with redenv-run, so the file is looked at through a descriptor.
     let file = fs::File::create_new(&peak).unwrap();
     let outcome = launch.run();
     (outcome, std::io::read_to_string(file).unwrap().parse().unwrap())

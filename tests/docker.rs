@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use crate::anywhere::{HOST, PROBE, end, send_term};
 use crate::support::dist::run;
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::name_server::NameServer;
 use crate::support::namespace::{Process, Root, in_a_network_of_its_own};
 use crate::support::project::Project;
@@ -22,7 +22,7 @@ fn example(name: &str) -> PathBuf {
 }
 
 /// The static binary, the one file of the image that the Dockerfile copies from.
-pub static LAUNCHER: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/build-static");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     PathBuf::from(run(Command::new(build).env("CARGO_TARGET_DIR", target)).trim_end())
@@ -65,7 +65,7 @@ fn the_container_starts_its_program_as_process_1_with_keys_from_files() {
         assert_eq!(command, ["redenv-run", "--", "node", "server.js"]);
         // Editors end a file with a newline, which is not part of the key.
         let root = Root::empty()
-            .copy(&LAUNCHER, "usr/local/bin/redenv-run")
+            .copy(&BINARY, "usr/local/bin/redenv-run")
             .copy(&PROBE, "usr/local/bin/node")
             .copy(vault.ca_file(), "ca.pem")
             .file("etc/resolv.conf", "nameserver 127.0.0.1\n")
@@ -100,8 +100,8 @@ fn the_examples_service_greets_is_healthy_and_ends_on_term() {
     let vault = Vault::of(&project);
     let script = example("server.js");
     let script = script.to_str().unwrap();
-    let mut launcher = launcher(&vault).env("LISTEN_PORT", "0").program(["node", script]);
-    let service = launcher.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut launch = redenv_run(&vault).env("LISTEN_PORT", "0").program(["node", script]);
+    let service = launch.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut service = service.unwrap();
     let mut line = String::new();
     BufReader::new(service.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::launcher::bare_launcher;
+use crate::support::launch::bare_redenv_run;
 
 const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -188,7 +188,7 @@ fn every_option_in_the_readme_and_the_docs_exists() {
         [&[], &["check"], &["mask"], &["token", "create"], &["token", "list"], &["token", "revoke"]];
     let known: BTreeSet<String> = pages
         .iter()
-        .flat_map(|page| options(&bare_launcher().args(*page).arg("--help").run().stdout))
+        .flat_map(|page| options(&bare_redenv_run().args(*page).arg("--help").run().stdout))
         .chain(others.map(String::from))
         .collect();
     let root = Path::new(SOURCES);

@@ -1,7 +1,7 @@
 //! The env file: what redenv-run takes from it, and what a stranger's file can't do.
 
 use crate::settings::{asked, vault, without};
-use crate::support::launcher::{Launcher, bare_launcher, launcher, pairs};
+use crate::support::launch::{Launch, bare_redenv_run, pairs, redenv_run};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
@@ -19,7 +19,7 @@ fn env_file(vault: &Vault) -> String {
 #[test]
 fn every_setting_may_stand_in_env_local_and_no_value_of_it_reaches_the_command() {
     let vault = vault();
-    let launch = bare_launcher().file(".env.local", env_file(&vault));
+    let launch = bare_redenv_run().file(".env.local", env_file(&vault));
     let environment = launch.environment();
     // Other programs that read the file keep variables that exist.
     let expected = [
@@ -34,7 +34,7 @@ fn every_setting_may_stand_in_env_local_and_no_value_of_it_reaches_the_command()
     ];
     assert_eq!(environment, pairs(&expected));
 
-    let launch = bare_launcher().file(".env.local", env_file(&vault)).arg("--keep-token");
+    let launch = bare_redenv_run().file(".env.local", env_file(&vault)).arg("--keep-token");
     assert_eq!(launch.environment().into_keys().collect::<Vec<_>>(), ["STAGING", "WHERE"]);
 }
 
@@ -42,25 +42,25 @@ fn every_setting_may_stand_in_env_local_and_no_value_of_it_reaches_the_command()
 #[test]
 fn a_command_that_starts_redenv_run_again_works() {
     let vault = vault();
-    let launch = bare_launcher().file(".env.local", env_file(&vault));
+    let launch = bare_redenv_run().file(".env.local", env_file(&vault));
     let nested = [env!("CARGO_BIN_EXE_redenv-run"), "-e", "production", "--", "printenv", "WHERE", "STAGING"];
     let outcome = launch.program(nested).run();
     assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("production\n1\n", ""));
     // Other programs read no file of another name.
-    let named = bare_launcher().file("settings", env_file(&vault)).args(["--env-file", "settings"]);
+    let named = bare_redenv_run().file("settings", env_file(&vault)).args(["--env-file", "settings"]);
     assert_eq!(named.environment().get("REDENV_TOKEN_KEY"), None);
 }
 
 #[test]
 fn an_empty_variable_counts_as_unset_only_if_the_env_file_has_the_setting() {
     let vault = vault();
-    let empty = |launch: Launcher| {
+    let empty = |launch: Launch| {
         let names = ["REDENV_TOKEN_ID", "REDENV_TOKEN_KEY_FILE", "UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"];
         names.iter().fold(launch, |launch, name| launch.env(name, ""))
     };
-    let launch = empty(bare_launcher().file(".env.local", env_file(&vault)));
+    let launch = empty(bare_redenv_run().file(".env.local", env_file(&vault)));
     launch.program(["printenv", "WHERE"]).run().assert_ran("staging\n");
-    let outcome = empty(bare_launcher()).program(["true"]).run();
+    let outcome = empty(bare_redenv_run()).program(["true"]).run();
     let error = "redenv-run: error: REDENV_PROJECT is not set; REDENV_TOKEN_ID, REDENV_TOKEN_KEY_FILE, \
                  UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN are empty\n";
     assert!(outcome.stderr.starts_with(error), "{}", outcome.stderr);
@@ -90,7 +90,7 @@ fn another_env_file_may_be_named_and_none_be_read() {
 #[test]
 fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
     let vault = vault();
-    launcher(&vault).args(["--env-file", "missing"]).program(["true"]).run().assert_failed(
+    redenv_run(&vault).args(["--env-file", "missing"]).program(["true"]).run().assert_failed(
         125,
         &[
             "error: cannot read missing: no such file or directory",
@@ -103,7 +103,7 @@ fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
         "A=1\nB=2\nREDENV_TOKEN_KEY 'hunter2 is secret\n",
         "A=1\nB=2\nREDENV_TOKEN_KEY=hunter2 is secret\n",
     ] {
-        launcher(&vault).file(".env.local", content).program(["true"]).run().assert_failed(
+        redenv_run(&vault).file(".env.local", content).program(["true"]).run().assert_failed(
             125,
             &[
                 "error: .env.local is malformed: line 3 is not NAME=VALUE",
@@ -112,13 +112,13 @@ fn an_env_file_that_cannot_be_read_is_an_error_unless_it_is_the_default_one() {
         );
     }
     // Some tools create a directory of that name.
-    launcher(&vault).file(".env.local/x", "").program(["true"]).run().assert_ran("");
+    redenv_run(&vault).file(".env.local/x", "").program(["true"]).run().assert_ran("");
 }
 
 #[test]
 fn what_widens_trust_is_not_taken_from_an_env_file() {
     let vault = Vault::of(&Project::new("acme").secret("development", "NODE_OPTIONS", "--require=x"));
-    let launch = launcher(&vault).file(".env.local", "REDENV_ALLOW_RESERVED=NODE_OPTIONS\n");
+    let launch = redenv_run(&vault).file(".env.local", "REDENV_ALLOW_RESERVED=NODE_OPTIONS\n");
     launch.program(["true"]).run().assert_failed(
         125,
         &[
@@ -138,7 +138,7 @@ fn nothing_of_the_environment_gets_into_a_value() {
             "UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={value}\nREDENV_PROJECT={value}\nREDENV_TOKEN_ID={value}\n",
             evil.url()
         );
-        let launch = bare_launcher()
+        let launch = bare_redenv_run()
             .file(".env.local", lines)
             .env("REDENV_TOKEN_KEY", TOKEN_KEY)
             .env("GITHUB_TOKEN", "hunter2");
@@ -176,7 +176,7 @@ fn lines_of_other_programs_are_theirs_whatever_their_bytes() {
         asked(&vault, without(&vault, &["REDENV_PROJECT"]).file(".env.local", lines)),
         "local development"
     );
-    let launch = launcher(&vault).file(".env.local", b"A=1\nREDENV_TOKEN_SALT=\xff\n");
+    let launch = redenv_run(&vault).file(".env.local", b"A=1\nREDENV_TOKEN_SALT=\xff\n");
     launch.program(["true"]).run().assert_failed(
         125,
         &[
@@ -196,7 +196,7 @@ fn the_default_env_file_names_no_file_with_a_value() {
         vault.token()
     );
     let launch = || {
-        bare_launcher()
+        bare_redenv_run()
             .file("secret", "local")
             .env("REDENV_TOKEN_ID", TOKEN_ID)
             .env("REDENV_TOKEN_KEY", TOKEN_KEY)
@@ -248,7 +248,7 @@ fn the_default_env_file_allows_http_for_its_own_url_alone() {
     let own = without(&vault, &["UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"]).file(".env.local", pair);
     assert_eq!(asked(&vault, own), "acme development");
     let before = vault.connections();
-    let launch = || launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("0.0.0.0"));
+    let launch = || redenv_run(&vault).env("UPSTASH_REDIS_URL", vault.url_at("0.0.0.0"));
     launch().file(".env.local", "REDENV_ALLOW_HTTP=1\n").program(["true"]).run().assert_failed(
         125,
         &[
@@ -272,9 +272,9 @@ fn a_default_env_file_that_is_no_plain_file_is_refused_and_not_read() {
     // The limit protects this machine if redenv-run reads it nevertheless.
     let limit = "ulimit -v 2000000 2>/dev/null";
     let refused = ["error: cannot read .env.local: it is not a regular file", ANOTHER];
-    launcher(&vault).program(["true"]).after("mkfifo .env.local").run().assert_failed(125, &refused);
+    redenv_run(&vault).program(["true"]).after("mkfifo .env.local").run().assert_failed(125, &refused);
     for target in ["/dev/zero", "/dev/stdin"] {
-        let launch = launcher(&vault).stdin("REDENV_PROJECT=stdin\n").program(["true"]);
+        let launch = redenv_run(&vault).stdin("REDENV_PROJECT=stdin\n").program(["true"]);
         symlink(target, launch.directory().join(".env.local")).unwrap();
         launch.after(limit).run().assert_failed(125, &refused);
     }
@@ -295,7 +295,7 @@ fn an_env_file_has_at_most_one_mebibyte() {
         .program(["true"])
         .run()
         .assert_failed(125, &["error: cannot read .env.local: it is longer than 1 MiB", ANOTHER]);
-    launcher(&vault)
+    redenv_run(&vault)
         .args(["--env-file", "/dev/zero"])
         .program(["true"])
         .after("ulimit -v 2000000 2>/dev/null")
@@ -338,7 +338,7 @@ fn a_named_env_file_may_be_a_stream() {
 #[test]
 fn a_path_cannot_write_to_the_terminal() {
     let vault = vault();
-    let launch = launcher(&vault).file("a\u{1b}[31m", "REDENV_RAW=1\n").args(["--env-file", "a\u{1b}[31m"]);
+    let launch = redenv_run(&vault).file("a\u{1b}[31m", "REDENV_RAW=1\n").args(["--env-file", "a\u{1b}[31m"]);
     let outcome = launch.program(["true"]).run();
     let warning =
         "warning: REDENV_RAW in a\\u{1b}[31m is ignored: set it in the environment, or use the flag";

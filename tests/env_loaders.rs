@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::launcher::{Launcher, bare_launcher};
+use crate::support::launch::{Launch, bare_redenv_run};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
@@ -46,14 +46,14 @@ fn packages() -> PathBuf {
 }
 
 /// redenv-run's settings and a variable of the program's own, in `.env.local`.
-fn with_env_file(vault: &Vault) -> Launcher {
+fn with_env_file(vault: &Vault) -> Launch {
     let settings = format!(
         "REDENV_PROJECT=acme\nREDENV_TOKEN_ID={TOKEN_ID}\nREDENV_TOKEN_KEY={TOKEN_KEY}\n\
          UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nFROM_FILE=1\n",
         vault.url(),
         vault.token()
     );
-    bare_launcher().file(".env.local", settings).env("NODE_PATH", packages())
+    bare_redenv_run().file(".env.local", settings).env("NODE_PATH", packages())
 }
 
 /// The loader's command line. Bun's own package is named after the platform.
@@ -83,7 +83,7 @@ fn no_loader_hands_the_program_the_token_of_env_local() {
     let nothing = "REDENV_TOKEN_ID= REDENV_TOKEN_KEY= UPSTASH_REDIS_URL= UPSTASH_REDIS_TOKEN=\n";
     for (loader, words, script) in LOADERS {
         let words = program(words, script);
-        let run = |launch: Launcher| {
+        let run = |launch: Launch| {
             let outcome = launch.program(&words).run();
             assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""), "{loader}");
             outcome.stdout

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 #[cfg(target_os = "linux")]
-use crate::support::launcher::Outcome;
-use crate::support::launcher::{Launcher, launcher, pairs};
+use crate::support::launch::Outcome;
+use crate::support::launch::{Launch, pairs, redenv_run};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
@@ -41,22 +41,22 @@ fn inherited_variables_win_where_they_are_preserved() {
         (&["--pristine", "--preserve-env", "--only", "A"], &[("A", "vault")]),
         (&["--pristine", "--keep", "A", "--preserve-env", "--only", "A,B"], &[("A", "mine"), ("B", "vault")]),
     ] {
-        let launcher = launcher(&vault).env("A", "mine").env("B", "").args(options);
-        assert_eq!(launcher.environment(), pairs(expected), "{options:?}");
+        let launch = redenv_run(&vault).env("A", "mine").env("B", "").args(options);
+        assert_eq!(launch.environment(), pairs(expected), "{options:?}");
     }
 }
 
 #[test]
 fn a_required_secret_counts_as_the_command_sees_it() {
     let vault = vault_of(&[("A", "vault"), ("EMPTY", "")]);
-    let preserved = |value: &str, options: &[&str]| launcher(&vault).env("A", value).args(options);
+    let preserved = |value: &str, options: &[&str]| redenv_run(&vault).env("A", value).args(options);
     let required = ["--preserve-env", "--require", "A"];
     assert_eq!(preserved("mine", &required).environment(), pairs(&[("A", "mine"), ("EMPTY", "")]));
     let outcome = preserved("", &required).program(["env"]).run();
     let hint = "hint: --require takes names as the command sees them; `redenv-run check` lists them";
     outcome.assert_failed(125, &["error: required secrets: A empty", hint]);
     // An inherited variable is no secret.
-    let outcome = launcher(&vault).env("B", "mine").args(["--require", "B"]).program(["env"]).run();
+    let outcome = redenv_run(&vault).env("B", "mine").args(["--require", "B"]).program(["env"]).run();
     outcome.assert_failed(125, &["error: required secrets: B missing", hint]);
 }
 
@@ -80,7 +80,7 @@ fn every_variable_that_the_required_file_defines_must_have_a_value() {
         ("A=\n", &["--preserve-env"], Some("variables that .env.example defines: A empty")),
     ] {
         let given = || {
-            let launch = launcher(&vault).file(".env.example", file).env("MINE", "mine").env("BLANK", "");
+            let launch = redenv_run(&vault).file(".env.example", file).env("MINE", "mine").env("BLANK", "");
             let launch = if options == ["--preserve-env"] { launch.env("A", "") } else { launch };
             launch.args(options)
         };
@@ -115,10 +115,10 @@ fn a_required_file_that_defines_nothing_or_is_malformed_is_refused() {
             correct,
         ),
     ] {
-        let launch = launcher(&vault).file(".env.example", file).args(["--require-from", ".env.example"]);
+        let launch = redenv_run(&vault).file(".env.example", file).args(["--require-from", ".env.example"]);
         launch.program(["true"]).run().assert_failed(125, &[&format!("error: {error}"), hint]);
     }
-    let outcome = launcher(&vault).args(["--require-from", "none"]).program(["true"]).run();
+    let outcome = redenv_run(&vault).args(["--require-from", "none"]).program(["true"]).run();
     let error = "error: cannot read none (--require-from): no such file or directory";
     outcome.assert_failed(125, &[error, "hint: check the path, and that this user may read the file"]);
     assert_eq!(vault.connections(), 0);
@@ -127,14 +127,14 @@ fn a_required_file_that_defines_nothing_or_is_malformed_is_refused() {
 #[test]
 fn pristine_leaves_the_documented_handful_and_what_is_kept() {
     let vault = vault_of(&[("SECRET", "s"), ("HOME", "/vault")]);
-    let inherit = |mut launcher: Launcher| {
+    let inherit = |mut launch: Launch| {
         for name in ["USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "LC_ALL", "LC_X", "TMPDIR", "PWD"] {
-            launcher = launcher.env(name, "kept");
+            launch = launch.env(name, "kept");
         }
         for name in ["EDITOR", "SSH_AUTH_SOCK", "LANGUAGE", "lang", "LC", "HTTP_PROXY", "ONE", "TWO"] {
-            launcher = launcher.env(name, "gone");
+            launch = launch.env(name, "gone");
         }
-        launcher.env("HOME", "/home").env("SSL_CERT_FILE", "")
+        launch.env("HOME", "/home").env("SSL_CERT_FILE", "")
     };
     let handful = "HOME=/vault LANG=kept LC_ALL=kept LC_X=kept LOGNAME=kept PWD=kept SECRET=s SHELL=kept TERM=kept \
                    TMPDIR=kept TZ=kept USER=kept";
@@ -142,7 +142,7 @@ fn pristine_leaves_the_documented_handful_and_what_is_kept() {
         environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     };
     let pristine =
-        |options: &[&str]| shown(inherit(launcher(&vault)).arg("--pristine").args(options).environment());
+        |options: &[&str]| shown(inherit(redenv_run(&vault)).arg("--pristine").args(options).environment());
     assert_eq!(pristine(&[]), handful);
     let kept = handful.replace("PWD=kept", "ONE=gone PWD=kept").replace("TZ=kept", "TWO=gone TZ=kept");
     assert_eq!(pristine(&["--keep", "ONE,TWO,NOT_SET"]), kept);
@@ -151,7 +151,7 @@ fn pristine_leaves_the_documented_handful_and_what_is_kept() {
 
 #[test]
 fn keep_without_pristine_is_a_slip() {
-    let outcome = launcher(&vault_of(&[("A", "1")])).args(["--keep", "HOME"]).program(["env"]).run();
+    let outcome = redenv_run(&vault_of(&[("A", "1")])).args(["--keep", "HOME"]).program(["env"]).run();
     outcome.assert_failed(125, &["error: --keep needs --pristine"]);
 }
 
@@ -165,16 +165,16 @@ fn an_empty_list_of_names_is_a_slip() {
     ] {
         let error = format!("error: {flag} is empty");
         let hint = format!("hint: give {flag} a value, or leave it out");
-        launcher(&vault).arg(option).program(["env"]).run().assert_failed(125, &[&error, &hint]);
+        redenv_run(&vault).arg(option).program(["env"]).run().assert_failed(125, &[&error, &hint]);
     }
-    let outcome = launcher(&vault).args(["--pristine", "--keep", ""]).program(["env"]).run();
+    let outcome = redenv_run(&vault).args(["--pristine", "--keep", ""]).program(["env"]).run();
     outcome.assert_failed(125, &["error: --keep is empty", "hint: give --keep a value, or leave it out"]);
 }
 
 #[test]
 fn every_secret_of_a_reserved_name_is_named_at_once() {
     let vault = vault_of(&[("NODE_OPTIONS", "x"), ("LD_PRELOAD", "/evil.so"), ("FINE", "1")]);
-    launcher(&vault).program(["env"]).run().assert_failed(
+    redenv_run(&vault).program(["env"]).run().assert_failed(
         125,
         &[
             "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names) and \
@@ -184,26 +184,26 @@ fn every_secret_of_a_reserved_name_is_named_at_once() {
         ],
     );
     // Names are allowed one by one, not by pattern.
-    launcher(&vault).args(["--allow-reserved", "NODE_OPTIONS,LD_*"]).program(["env"]).run().assert_failed(
+    redenv_run(&vault).args(["--allow-reserved", "NODE_OPTIONS,LD_*"]).program(["env"]).run().assert_failed(
         125,
         &[
             "error: a secret may not be named LD_PRELOAD: the dynamic loader would load the libraries it names",
             "hint: leave it out with --exclude LD_PRELOAD, or allow it with --allow-reserved LD_PRELOAD",
         ],
     );
-    let allowed = launcher(&vault).args(["--only", "NODE_*", "--allow-reserved", "NODE_OPTIONS"]);
+    let allowed = redenv_run(&vault).args(["--only", "NODE_*", "--allow-reserved", "NODE_OPTIONS"]);
     assert_eq!(allowed.environment(), pairs(&[("NODE_OPTIONS", "x")]));
-    assert_eq!(launcher(&vault).args(["--exclude", "LD_*,NODE_*"]).environment(), pairs(&[("FINE", "1")]));
+    assert_eq!(redenv_run(&vault).args(["--exclude", "LD_*,NODE_*"]).environment(), pairs(&[("FINE", "1")]));
     // An inherited variable may stay.
     let preserved =
-        launcher(&vault).env("NODE_OPTIONS", "--mine").args(["--exclude", "LD_*", "--preserve-env"]);
+        redenv_run(&vault).env("NODE_OPTIONS", "--mine").args(["--exclude", "LD_*", "--preserve-env"]);
     assert_eq!(preserved.environment(), pairs(&[("FINE", "1"), ("NODE_OPTIONS", "--mine")]));
 }
 
 #[test]
 fn a_name_can_become_reserved_when_scope_strips_its_prefix() {
     let vault = vault_of(&[("APP_LD_PRELOAD", "x"), ("APP_A", "1")]);
-    launcher(&vault).args(["--scope", "APP_"]).program(["env"]).run().assert_failed(
+    redenv_run(&vault).args(["--scope", "APP_"]).program(["env"]).run().assert_failed(
         125,
         &[
             "error: a secret may not be named LD_PRELOAD: the dynamic loader would load the libraries it names",
@@ -211,7 +211,7 @@ fn a_name_can_become_reserved_when_scope_strips_its_prefix() {
         ],
     );
     // And the other way round: with the prefix it is a name like any other.
-    assert_eq!(launcher(&vault).environment(), pairs(&[("APP_A", "1"), ("APP_LD_PRELOAD", "x")]));
+    assert_eq!(redenv_run(&vault).environment(), pairs(&[("APP_A", "1"), ("APP_LD_PRELOAD", "x")]));
 }
 
 /// A value with which `NAME=VALUE` is of `length` bytes.
@@ -223,13 +223,13 @@ fn filling(name: &str, length: usize) -> String {
 fn the_longest_variable_is_as_long_as_the_kernel_allows() {
     let vault = vault_of(&[("LONG", &filling("LONG", 131_071)), ("OTHER", "1")]);
     let count = "echo ${#LONG}";
-    launcher(&vault).program(["sh", "-c", count]).run().assert_ran("131066\n");
+    redenv_run(&vault).program(["sh", "-c", count]).run().assert_ran("131066\n");
     let vault = vault_of(&[
         ("LONG", &filling("LONG", 131_072)),
         ("LONGER", &filling("LONGER", 200_000)),
         ("OTHER", "1"),
     ]);
-    launcher(&vault).program(["env"]).run().assert_failed(
+    redenv_run(&vault).program(["env"]).run().assert_failed(
         125,
         &[
             "error: variables over the system's limit of 131071 bytes for NAME=VALUE: LONGER (200000 bytes) \
@@ -237,9 +237,9 @@ fn the_longest_variable_is_as_long_as_the_kernel_allows() {
             "hint: pass the value as a file with --file NAME, or leave it out with --exclude NAME",
         ],
     );
-    assert_eq!(launcher(&vault).args(["--exclude", "LONG*"]).environment(), pairs(&[("OTHER", "1")]));
+    assert_eq!(redenv_run(&vault).args(["--exclude", "LONG*"]).environment(), pairs(&[("OTHER", "1")]));
     if cfg!(target_os = "linux") {
-        let files = launcher(&vault).args(["--file", "LONG,LONGER"]);
+        let files = redenv_run(&vault).args(["--file", "LONG,LONGER"]);
         let count = "wc -c <\"$LONG\"; wc -c <\"$LONGER\"";
         files.program(["sh", "-c", count]).run().assert_ran("131067\n199993\n");
     }
@@ -254,7 +254,7 @@ fn a_total_over_the_systems_limit_is_refused_before_the_exec() {
     let vault = vault_of(&secrets);
     // A quarter of the stack's limit, and at least 128 KiB, for arguments and environment together.
     let small = "ulimit -S -s 512";
-    let Outcome { status, stderr, .. } = launcher(&vault).program(["/bin/true"]).after(small).run();
+    let Outcome { status, stderr, .. } = redenv_run(&vault).program(["/bin/true"]).after(small).run();
     assert_eq!(status.code(), Some(125), "{stderr}");
     let (error, hint) = stderr.split_once('\n').unwrap();
     let rest = error
@@ -272,7 +272,7 @@ fn a_total_over_the_systems_limit_is_refused_before_the_exec() {
     for (setup, options) in
         [(small, &["--only", "A,D"][..]), (small, &["--file", "A,B,C,D"]), ("ulimit -S -s 1024", &[])]
     {
-        launcher(&vault).args(options).program(["/bin/true"]).after(setup).run().assert_ran("");
+        redenv_run(&vault).args(options).program(["/bin/true"]).after(setup).run().assert_ran("");
     }
 }
 
@@ -284,7 +284,7 @@ fn the_size_check_agrees_with_the_kernel_to_the_byte() {
     let run = |length: usize| {
         let vault = Vault::of(&project(length));
         let fixed = ["--pristine", "--timeout", "30"];
-        let launch = launcher(&vault).args(fixed).program(["/bin/true"]);
+        let launch = redenv_run(&vault).args(fixed).program(["/bin/true"]);
         let outcome = launch.after("ulimit -S -s 512; export PATH=/bin").run();
         (outcome.code(), outcome.stderr)
     };
@@ -311,8 +311,8 @@ fn the_size_check_agrees_with_the_kernel_to_the_byte() {
 #[test]
 fn verbose_names_what_happened_to_each_variable() {
     let vault = vault_of(&[("A", "value-a"), ("B", "value-b"), ("C", "value-c")]);
-    let launcher = launcher(&vault).env("A", "mine").env("B", "mine").args(["-v", "--preserve-env=B"]);
-    let outcome = launcher.program(["true"]).run();
+    let launch = redenv_run(&vault).env("A", "mine").env("B", "mine").args(["-v", "--preserve-env=B"]);
+    let outcome = launch.program(["true"]).run();
     assert_eq!(outcome.code(), Some(0), "{}", outcome.stderr);
     for line in [
         "redenv-run: injected A and C",

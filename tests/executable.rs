@@ -5,13 +5,13 @@ use std::os::unix::fs::{PermissionsExt, chown};
 
 use crate::exit_status::{assert_refused_unasked, write};
 use crate::support::isolated::isolated;
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::vault::Vault;
 
 #[test]
 fn directories_of_path_that_may_not_be_searched_are_named() {
     let vault = Vault::greeting();
-    let launch = launcher(&vault).file("closed/tool", "").file("shut/tool", "").file("open/other", "");
+    let launch = redenv_run(&vault).file("closed/tool", "").file("shut/tool", "").file("open/other", "");
     let at = |name: &str| launch.directory().join(name).display().to_string();
     let (closed, shut) = (at("closed"), at("shut"));
     let path = [&closed, &at("open"), &shut, "/usr/bin"].join(":");
@@ -26,7 +26,7 @@ fn directories_of_path_that_may_not_be_searched_are_named() {
 #[test]
 fn a_path_through_a_directory_that_may_not_be_searched_is_126() {
     let vault = Vault::greeting();
-    let launch = launcher(&vault).file("closed/tool", "");
+    let launch = redenv_run(&vault).file("closed/tool", "");
     let closed = launch.directory().join("closed");
     fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
     let tool = closed.join("tool").display().to_string();
@@ -37,7 +37,7 @@ fn a_path_through_a_directory_that_may_not_be_searched_is_126() {
 #[test]
 fn a_file_that_only_others_may_execute_is_126_without_a_chmod_hint() {
     let vault = Vault::greeting();
-    let (launch, path) = write(launcher(&vault), "tool", "#!/bin/sh\n", 0o077);
+    let (launch, path) = write(redenv_run(&vault), "tool", "#!/bin/sh\n", 0o077);
     if rustix::process::geteuid().is_root() {
         fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
         chown(&path, Some(65534), None).unwrap();
@@ -50,7 +50,7 @@ fn a_file_that_only_others_may_execute_is_126_without_a_chmod_hint() {
 #[test]
 fn nothing_is_executed_from_a_file_system_that_is_mounted_noexec() {
     let vault = Vault::greeting();
-    let launch = launcher(&vault).file("mnt/here", "").program(["mnt/tool"]);
+    let launch = redenv_run(&vault).file("mnt/here", "").program(["mnt/tool"]);
     let setup = "mount -t tmpfs -o noexec none mnt; cp /bin/true mnt/tool";
     assert_refused_unasked(
         isolated(launch, &["--mount"], setup),
@@ -86,7 +86,7 @@ fn what_the_kernel_refuses_is_126_and_never_read_by_a_shell() {
         b"MZ\x90\0\n".iter().chain(a_command).copied().collect(),
         a_command.to_vec(),
     ] {
-        let (launch, path) = write(launcher(&vault), "tool", &content, 0o755);
+        let (launch, path) = write(redenv_run(&vault), "tool", &content, 0o755);
         let arch = std::env::consts::ARCH;
         let error = format!(
             "error: {} can't be executed: it is neither a program for this machine ({arch}) nor a script",
@@ -103,7 +103,7 @@ fn a_program_with_a_registered_handler_is_executed() {
     let vault = Vault::greeting();
     let register = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc\n\
                     echo ':redenv-test:M::redenv-test\\x00::/bin/echo:' >/proc/sys/fs/binfmt_misc/register";
-    let (launch, path) = write(launcher(&vault), "tool", "redenv-test\0", 0o755);
+    let (launch, path) = write(redenv_run(&vault), "tool", "redenv-test\0", 0o755);
     let expected = format!("{} argument\n", path.display());
     // A user namespace has handlers of its own since Linux 6.7.
     let options = ["--user", "--map-root-user", "--mount"];
@@ -117,10 +117,10 @@ fn a_script_without_an_interpreter_line_needs_a_shell() {
     let vault = Vault::greeting();
     // A `#!` line without a path is a comment to the shell.
     for first in ["echo one\n", "#!\necho one\n", "#! \t\necho one\n", ": grüße; echo one\n"] {
-        let (launch, path) = write(launcher(&vault), "script", first, 0o755);
+        let (launch, path) = write(redenv_run(&vault), "script", first, 0o755);
         launch.program([&path]).run().assert_ran("one\n");
 
-        let (launch, path) = write(launcher(&vault), "script", first, 0o755);
+        let (launch, path) = write(redenv_run(&vault), "script", first, 0o755);
         let error =
             format!("error: {} is a script without `#!`, and there is no /bin/sh to run it", path.display());
         let launch = isolated(launch.program([&path]), &["--mount"], "mount -t tmpfs none /bin");
@@ -132,7 +132,7 @@ fn a_script_without_an_interpreter_line_needs_a_shell() {
 #[test]
 fn a_program_that_may_be_executed_but_not_read_is_executed() {
     let vault = Vault::greeting();
-    let (launch, path) = write(launcher(&vault), "tool", fs::read("/bin/true").unwrap(), 0o111);
+    let (launch, path) = write(redenv_run(&vault), "tool", fs::read("/bin/true").unwrap(), 0o111);
     launch.program([path]).bound_by_modes().run().assert_ran("");
 }
 
@@ -151,7 +151,7 @@ fn an_interpreter_that_is_missing_is_127_before_the_first_request() {
     ] {
         for (check, code) in [(None, 127), (Some("check"), 125)] {
             let script = format!("{line}\necho ran\n");
-            let (launch, path) = write(launcher(&vault).args(check), "script", script, 0o755);
+            let (launch, path) = write(redenv_run(&vault).args(check), "script", script, 0o755);
             let error =
                 format!("error: the interpreter {interpreter} that {} names was not found", path.display());
             let hint = format!("hint: {hint}");
@@ -170,7 +170,7 @@ fn an_interpreter_that_cannot_be_executed_is_126() {
         (&program_with(18, &[243, 0]), 0o755, &*foreign),
         (b"echo one\n", 0o755, &foreign),
     ] {
-        let (launch, _) = write(launcher(&vault), "interpreter", content, mode);
+        let (launch, _) = write(redenv_run(&vault), "interpreter", content, mode);
         let (launch, script) = write(launch, "script", "#!./interpreter\necho ran\n", 0o755);
         let outcome = launch.program([script]).run();
         let error = format!("redenv-run: error: ./interpreter can't be executed: {problem}\n");
@@ -178,7 +178,7 @@ fn an_interpreter_that_cannot_be_executed_is_126() {
         assert!(outcome.stderr.starts_with(&error), "{}", outcome.stderr);
     }
     // An interpreter may be a script itself.
-    let (launch, _) = write(launcher(&vault), "interpreter", "#!/bin/cat\n", 0o755);
+    let (launch, _) = write(redenv_run(&vault), "interpreter", "#!/bin/cat\n", 0o755);
     let (launch, script) = write(launch, "script", "#!./interpreter\n", 0o755);
     launch.program([script]).run().assert_ran("#!/bin/cat\n#!./interpreter\n");
 }

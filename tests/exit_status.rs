@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::launcher::{Launcher, bare_launcher, launcher};
+use crate::support::launch::{Launch, bare_redenv_run, redenv_run};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
 /// Writes a file with this mode into the working directory and returns its path.
-pub fn write(launcher: Launcher, name: &str, content: impl AsRef<[u8]>, mode: u32) -> (Launcher, PathBuf) {
-    let launcher = launcher.file(name, content);
-    let path = launcher.directory().join(name);
+pub fn write(launch: Launch, name: &str, content: impl AsRef<[u8]>, mode: u32) -> (Launch, PathBuf) {
+    let launch = launch.file(name, content);
+    let path = launch.directory().join(name);
     fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-    (launcher, path)
+    (launch, path)
 }
 
 #[test]
 fn the_exit_code_is_the_commands() {
     let vault = Vault::greeting();
     for status in [0, 1, 2, 42, 125, 126, 127, 128, 255] {
-        let outcome = launcher(&vault).program(["sh", "-c", &format!("exit {status}")]).run();
+        let outcome = redenv_run(&vault).program(["sh", "-c", &format!("exit {status}")]).run();
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(status), ""), "{status}");
     }
 }
@@ -32,7 +32,8 @@ fn the_exit_code_is_the_commands() {
 fn a_signal_that_ends_the_command_is_what_the_parent_sees() {
     let vault = Vault::greeting();
     for (name, number) in [("KILL", 9), ("TERM", 15), ("INT", 2), ("HUP", 1), ("SEGV", 11), ("PIPE", 13)] {
-        let outcome = launcher(&vault).program(["sh", "-c", &format!("ulimit -c 0; kill -{name} $$")]).run();
+        let outcome =
+            redenv_run(&vault).program(["sh", "-c", &format!("ulimit -c 0; kill -{name} $$")]).run();
         assert_eq!((outcome.code(), outcome.status.signal()), (None, Some(number)), "{name}");
         assert_eq!(outcome.stderr, "", "{name}");
     }
@@ -42,7 +43,7 @@ fn a_signal_that_ends_the_command_is_what_the_parent_sees() {
 fn a_signal_during_the_fetch_ends_redenv_run() {
     let vault = Vault::greeting();
     vault.set_delay(Duration::from_secs(30));
-    let mut launch = launcher(&vault).program(["echo", "started"]);
+    let mut launch = redenv_run(&vault).program(["echo", "started"]);
     let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped());
     let child = command.spawn().unwrap();
     vault.wait_for_requests(1);
@@ -53,8 +54,8 @@ fn a_signal_during_the_fetch_ends_redenv_run() {
 }
 
 /// Fails before the first request, although every setting is right.
-pub fn assert_refused_unasked(launcher: Launcher, vault: &Vault, status: i32, lines: &[&str]) {
-    launcher.run().assert_failed(status, lines);
+pub fn assert_refused_unasked(launch: Launch, vault: &Vault, status: i32, lines: &[&str]) {
+    launch.run().assert_failed(status, lines);
     assert_eq!(vault.connections(), 0);
 }
 
@@ -65,7 +66,7 @@ fn a_command_that_is_not_in_path_is_127() {
         let error = format!("error: {shown} was not found in PATH");
         let hint = "hint: redenv-run searches the PATH that it was started with; \
                     shell aliases and functions are not programs";
-        assert_refused_unasked(launcher(&vault).program([name]), &vault, 127, &[&error, hint]);
+        assert_refused_unasked(redenv_run(&vault).program([name]), &vault, 127, &[&error, hint]);
     }
 }
 
@@ -74,7 +75,7 @@ fn a_path_to_nothing_is_127() {
     let vault = Vault::greeting();
     for path in ["./nothing", "/no/such/program", "no/such/program"] {
         let error = format!("error: {path} was not found");
-        assert_refused_unasked(launcher(&vault).program([path]), &vault, 127, &[&error]);
+        assert_refused_unasked(redenv_run(&vault).program([path]), &vault, 127, &[&error]);
     }
 }
 
@@ -82,7 +83,7 @@ fn a_path_to_nothing_is_127() {
 fn without_path_only_the_systems_directories_are_looked_in() {
     let vault = Vault::greeting();
     assert_refused_unasked(
-        launcher(&vault).env_remove("PATH").program(["no-such-program-anywhere"]),
+        redenv_run(&vault).env_remove("PATH").program(["no-such-program-anywhere"]),
         &vault,
         127,
         &[
@@ -90,14 +91,14 @@ fn without_path_only_the_systems_directories_are_looked_in() {
             "hint: PATH is not set, so redenv-run searched only /bin and /usr/bin",
         ],
     );
-    launcher(&vault).env_remove("PATH").program(["echo", "found"]).run().assert_ran("found\n");
+    redenv_run(&vault).env_remove("PATH").program(["echo", "found"]).run().assert_ran("found\n");
 }
 
 #[test]
 fn a_directory_is_126() {
     let vault = Vault::greeting();
     for path in ["/usr", "./", "."] {
-        let refused = launcher(&vault).program([path]);
+        let refused = redenv_run(&vault).program([path]);
         if path == "." {
             // Without a slash it is a name to look up, as `execvp` and every shell would.
             assert_eq!(refused.run().code(), Some(127));
@@ -111,7 +112,7 @@ fn a_directory_is_126() {
 #[test]
 fn a_file_that_is_not_executable_is_126() {
     let vault = Vault::greeting();
-    let (launch, path) = write(launcher(&vault), "bin/tool", "#!/bin/sh\n", 0o644);
+    let (launch, path) = write(redenv_run(&vault), "bin/tool", "#!/bin/sh\n", 0o644);
     let path = path.display();
     let lines = [
         &*format!("error: {path} can't be executed: it is not executable"),
@@ -120,7 +121,7 @@ fn a_file_that_is_not_executable_is_126() {
     assert_refused_unasked(launch.program([path.to_string()]), &vault, 126, &lines);
 
     // The same file, found in PATH.
-    let (launch, path) = write(launcher(&vault), "bin/tool", "#!/bin/sh\n", 0o644);
+    let (launch, path) = write(redenv_run(&vault), "bin/tool", "#!/bin/sh\n", 0o644);
     let directory = path.parent().unwrap().to_owned();
     let lines = [
         &*format!("error: {} can't be executed: it is not executable", path.display()),
@@ -133,13 +134,13 @@ fn a_file_that_is_not_executable_is_126() {
 fn a_device_or_a_pipe_is_126() {
     let vault = Vault::greeting();
     let error = "error: /dev/null can't be executed: it is not a regular file";
-    assert_refused_unasked(launcher(&vault).program(["/dev/null"]), &vault, 126, &[error]);
+    assert_refused_unasked(redenv_run(&vault).program(["/dev/null"]), &vault, 126, &[error]);
 }
 
 #[test]
 fn the_first_executable_file_in_path_is_started() {
     let vault = Vault::greeting();
-    let launch = launcher(&vault).file("directory/tool/file", "");
+    let launch = redenv_run(&vault).file("directory/tool/file", "");
     let (launch, _) = write(launch, "plain/tool", "#!/bin/sh\necho plain\n", 0o644);
     let (launch, _) = write(launch, "good/tool", "#!/bin/sh\necho good\n", 0o755);
     let (launch, _) = write(launch, "later/tool", "#!/bin/sh\necho later\n", 0o755);
@@ -152,7 +153,7 @@ fn the_first_executable_file_in_path_is_started() {
 fn an_empty_entry_of_path_is_the_working_directory() {
     let vault = Vault::greeting();
     for path in [":/bin", "/nowhere:", "."] {
-        let (launch, _) = write(launcher(&vault), "tool", "#!/bin/sh\necho here\n", 0o755);
+        let (launch, _) = write(redenv_run(&vault), "tool", "#!/bin/sh\necho here\n", 0o755);
         launch.env("PATH", path).program(["tool"]).run().assert_ran("here\n");
     }
 }
@@ -161,7 +162,7 @@ fn an_empty_entry_of_path_is_the_working_directory() {
 #[cfg(target_os = "linux")]
 fn a_program_that_is_being_written_is_126() {
     let vault = Vault::greeting();
-    let (launch, path) = write(launcher(&vault), "tool", fs::read("/bin/true").unwrap(), 0o755);
+    let (launch, path) = write(redenv_run(&vault), "tool", fs::read("/bin/true").unwrap(), 0o755);
     let writing = fs::OpenOptions::new().append(true).open(&path).unwrap();
     let error = format!("error: {} can't be executed: text file busy", path.display());
     launch.program([path.to_str().unwrap()]).run().assert_failed(126, &[&error]);
@@ -176,7 +177,7 @@ fn a_program_whose_loader_is_missing_is_127() {
     let mut program = fs::read("/bin/true").unwrap();
     let loader = program.windows(4).position(|bytes| bytes == b"/ld-").expect("a dynamic /bin/true");
     program[loader..loader + 4].copy_from_slice(b"/xx-");
-    let (launch, path) = write(launcher(&vault), "tool", program, 0o755);
+    let (launch, path) = write(redenv_run(&vault), "tool", program, 0o755);
     launch.program([path.to_str().unwrap()]).run().assert_failed(
         127,
         &[
@@ -189,7 +190,7 @@ fn a_program_whose_loader_is_missing_is_127() {
 #[test]
 fn a_secret_path_does_not_choose_the_program() {
     let launch = |vault: &Vault| {
-        let (launch, _) = write(launcher(vault), "evil/echo", "#!/bin/sh\n/bin/echo evil\n", 0o755);
+        let (launch, _) = write(redenv_run(vault), "evil/echo", "#!/bin/sh\n/bin/echo evil\n", 0o755);
         launch
     };
     let vault = Vault::of(&Project::new("acme").secret("development", "PATH", "evil:/bin"));
@@ -209,10 +210,10 @@ fn a_secret_path_does_not_choose_the_program() {
 #[test]
 fn the_command_is_looked_up_after_the_settings_and_before_the_first_request() {
     // Both are wrong: the settings come first.
-    let outcome = bare_launcher().program(["no-such-program-anywhere"]).run();
+    let outcome = bare_redenv_run().program(["no-such-program-anywhere"]).run();
     assert_eq!(outcome.code(), Some(125));
     // Upstash can't be reached, and the launch doesn't try.
-    let outcome = launcher(&Vault::greeting())
+    let outcome = redenv_run(&Vault::greeting())
         .env("UPSTASH_REDIS_URL", "http://127.0.0.1:1")
         .program(["no-such-program-anywhere"])
         .run();
@@ -222,7 +223,7 @@ fn the_command_is_looked_up_after_the_settings_and_before_the_first_request() {
 #[test]
 fn a_relative_path_is_taken_from_the_working_directory() {
     let vault = Vault::greeting();
-    let (launch, path) = write(launcher(&vault), "bin/tool", "#!/bin/sh\necho $GREETING\n", 0o755);
+    let (launch, path) = write(redenv_run(&vault), "bin/tool", "#!/bin/sh\necho $GREETING\n", 0o755);
     assert!(Path::new(&path).is_absolute());
     launch.program(["bin/tool"]).run().assert_ran("hello\n");
 }

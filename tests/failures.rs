@@ -6,7 +6,7 @@ use std::fs;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::launcher::{Launcher, launcher, said};
+use crate::support::launch::{Launch, redenv_run, said};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_SALT};
 use crate::support::vault::{Response, Vault};
 
@@ -34,10 +34,10 @@ impl Failure {
     }
 
     /// The vault, and a launch from it that is about to fail.
-    pub fn set_up(&self) -> (Vault, Launcher) {
+    pub fn set_up(&self) -> (Vault, Launch) {
         let vault = Vault::of(&self.project);
         vault.respond_always(self.answer.clone());
-        let launch = launcher(&vault).env("REDENV_TIMEOUT", "50s").args(&self.arguments);
+        let launch = redenv_run(&vault).env("REDENV_TIMEOUT", "50s").args(&self.arguments);
         let launch = self.variable.iter().fold(launch, |launch, (name, value)| launch.env(name, value));
         (vault, launch)
     }
@@ -320,7 +320,7 @@ fn every_failure_has_its_own_error_and_is_not_tried_again() {
 fn an_upstash_that_nothing_listens_for_is_named() {
     // Nothing listens on the port that a vault had.
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
-    let (address, launch) = (vault.address(), launcher(&vault).args(["--timeout", "300ms"]));
+    let (address, launch) = (vault.address(), redenv_run(&vault).args(["--timeout", "300ms"]));
     drop(vault);
     let outcome = launch.program(["true"]).run();
     let lines: Vec<&str> = outcome.stderr.lines().collect();
@@ -338,7 +338,7 @@ fn an_upstash_that_nothing_listens_for_is_named() {
 fn a_system_without_threads_is_named_with_the_next_step() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
     let limited = || {
-        let launch = launcher(&vault).program(["true"]);
+        let launch = redenv_run(&vault).program(["true"]);
         fs::set_permissions(launch.directory(), fs::Permissions::from_mode(0o777)).unwrap();
         let nobody = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"];
         launch.through([&["prlimit", "--nproc=1:1"][..], &nobody].concat())
@@ -354,7 +354,7 @@ fn a_system_without_threads_is_named_with_the_next_step() {
 #[cfg(not(target_os = "linux"))]
 fn a_system_without_memory_files_is_named() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
-    launcher(&vault).args(["--file", "A"]).program(["true"]).run().assert_failed(
+    redenv_run(&vault).args(["--file", "A"]).program(["true"]).run().assert_failed(
         125,
         &[
             "error: --file: this system has no memory files",
@@ -367,13 +367,13 @@ fn a_system_without_memory_files_is_named() {
 fn skip_broken_is_no_way_around_a_bad_name_or_a_cycle() {
     let (rename, literal) = (format!("hint: {RENAME}"), format!("hint: {LITERAL}"));
     let bad = Project::new("acme").secret("development", "A=B", "1");
-    launcher(&Vault::of(&bad))
+    redenv_run(&Vault::of(&bad))
         .arg("--skip-broken")
         .program(["true"])
         .run()
         .assert_failed(125, &["error: no variable can be named like secret A=B (contains a `=`)", &rename]);
     let cycle = Project::new("acme").secret("development", "A", "${A}");
-    launcher(&Vault::of(&cycle))
+    redenv_run(&Vault::of(&cycle))
         .arg("--skip-broken")
         .program(["true"])
         .run()

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::launcher::{Launcher, Outcome, launcher};
+use crate::support::launch::{Launch, Outcome, redenv_run};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_SALT};
 use crate::support::vault::{Response, Vault};
 
@@ -73,12 +73,12 @@ impl Place {
         fs::set_permissions(self.file(), Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn launcher(&self) -> Launcher {
-        launcher(&self.vault).env("REDENV_FALLBACK", self.file())
+    fn redenv_run(&self) -> Launch {
+        redenv_run(&self.vault).env("REDENV_FALLBACK", self.file())
     }
 
-    fn greet(&self) -> Launcher {
-        self.launcher().program(["sh", "-c", "echo $GREETING $NAME"])
+    fn greet(&self) -> Launch {
+        self.redenv_run().program(["sh", "-c", "echo $GREETING $NAME"])
     }
 
     /// From now on Upstash asks to wait longer than the deadline: the quickest outage.
@@ -111,13 +111,13 @@ impl Place {
 
     /// The command did not start, because neither Upstash nor the file could be used.
     #[track_caller]
-    fn assert_unusable(&self, launch: Launcher, why: &str) {
+    fn assert_unusable(&self, launch: Launch, why: &str) {
         self.assert_unusable_for(&self.vault, launch, why);
     }
 
     /// The same for an outage of another vault.
     #[track_caller]
-    fn assert_unusable_for(&self, down: &Vault, launch: Launcher, why: &str) {
+    fn assert_unusable_for(&self, down: &Vault, launch: Launch, why: &str) {
         let file = self.file().display().to_string();
         let error = format!("error: {}; and the fallback file {file} can't be used: {why}", outage(down));
         let hint = match why {
@@ -139,7 +139,7 @@ impl Place {
 
     /// The command started with fetched secrets, with a warning why the file is out of date.
     #[track_caller]
-    fn assert_started_without_writing(&self, launch: Launcher, why: &str) {
+    fn assert_started_without_writing(&self, launch: Launch, why: &str) {
         let outcome = launch.run();
         let file = self.file().display().to_string();
         let warning = format!("redenv-run: warning: the fallback file {file} is out of date: {why}\n");
@@ -176,13 +176,13 @@ fn a_launch_in_an_outage_starts_from_the_file_with_a_warning() {
     let place = Place::filled();
     place.go_down();
     place.assert_started_from_file(&place.greet().run(), "hello world\n");
-    let quiet = place.launcher().arg("-q").program(["sh", "-c", "echo $GREETING"]);
+    let quiet = place.redenv_run().arg("-q").program(["sh", "-c", "echo $GREETING"]);
     quiet.run().assert_ran("hello\n");
 }
 
 #[test]
 fn every_kind_of_outage_starts_from_the_file() {
-    let started = |place: &Place, launch: Launcher, why: &str| {
+    let started = |place: &Place, launch: Launch, why: &str| {
         let outcome = launch.run();
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(0), "hello world\n"), "{outcome:?}");
         let beginning = format!("redenv-run: warning: {why}");

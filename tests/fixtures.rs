@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::support::backends::{Stored, both_backends};
 use crate::support::fixtures;
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 
 /// The command's environment without the inherited `PATH`.
-fn secrets(launcher: Launcher) -> BTreeMap<String, String> {
-    launcher.environment()
+fn secrets(launch: Launch) -> BTreeMap<String, String> {
+    launch.environment()
 }
 
 #[test]
 fn every_valid_token_gives_every_secret_byte_for_byte() {
     for token in ["ci", "web", "ephemeral"] {
         for Stored { name, vault, _redis } in both_backends(token) {
-            let seen = secrets(launcher(&vault));
+            let seen = secrets(redenv_run(&vault));
             assert_eq!(seen, fixtures::expected("development"), "{token}, {name}");
         }
     }
@@ -24,7 +24,7 @@ fn every_valid_token_gives_every_secret_byte_for_byte() {
 #[test]
 fn a_read_only_upstash_token_is_enough() {
     for Stored { name, vault, _redis } in both_backends("ci") {
-        let seen = secrets(launcher(&vault).env("UPSTASH_REDIS_TOKEN", "read-only"));
+        let seen = secrets(redenv_run(&vault).env("UPSTASH_REDIS_TOKEN", "read-only"));
         assert_eq!(seen, fixtures::expected("development"), "{name}");
     }
 }
@@ -33,7 +33,7 @@ fn a_read_only_upstash_token_is_enough() {
 fn a_known_or_a_wrong_salt_changes_no_value() {
     let [Stored { vault, .. }, _] = both_backends("ci");
     for salt in [fixtures::credentials("ci").salt.as_str(), "00000000000000000000000000000000"] {
-        let seen = secrets(launcher(&vault).env("REDENV_TOKEN_SALT", salt));
+        let seen = secrets(redenv_run(&vault).env("REDENV_TOKEN_SALT", salt));
         assert_eq!(seen, fixtures::expected("development"), "{salt}");
     }
 }
@@ -41,7 +41,7 @@ fn a_known_or_a_wrong_salt_changes_no_value() {
 #[test]
 fn an_escaped_reference_makes_no_cycle() {
     for Stored { name, vault, _redis } in both_backends("ci") {
-        let seen = secrets(launcher(&vault).args(["-e", "cyclic-escaped"]));
+        let seen = secrets(redenv_run(&vault).args(["-e", "cyclic-escaped"]));
         assert_eq!(seen, fixtures::expected("cyclic-escaped"), "{name}");
     }
 }
@@ -49,7 +49,7 @@ fn an_escaped_reference_makes_no_cycle() {
 #[test]
 fn a_cycle_is_named() {
     for Stored { vault, _redis, .. } in both_backends("ci") {
-        launcher(&vault).args(["-e", "cyclic"]).program(["env"]).run().assert_failed(
+        redenv_run(&vault).args(["-e", "cyclic"]).program(["env"]).run().assert_failed(
             125,
             &[
                 "error: the references form a cycle: CA -> CB -> CC -> CA",
@@ -68,7 +68,7 @@ fn every_secret_that_cannot_be_decrypted_is_named() {
             "error: cannot use secrets CORRUPTED ({DAMAGED}), CORRUPTED_OLD_OK ({DAMAGED}), \
              EMPTY_ARRAY (its history has no version) and NOT_ARRAY (its history is not an array)"
         );
-        launcher(&vault).args(["-e", "production"]).program(["env"]).run().assert_failed(
+        redenv_run(&vault).args(["-e", "production"]).program(["env"]).run().assert_failed(
             125,
             &[
                 &error,
@@ -82,7 +82,7 @@ fn every_secret_that_cannot_be_decrypted_is_named() {
 fn skip_broken_starts_without_them_and_warns_of_each() {
     for Stored { name, vault, _redis } in both_backends("web") {
         let outcome =
-            launcher(&vault).args(["-e", "production", "--skip-broken"]).program(["env", "-0"]).run();
+            redenv_run(&vault).args(["-e", "production", "--skip-broken"]).program(["env", "-0"]).run();
         assert_eq!(
             outcome.stderr,
             format!(
@@ -93,7 +93,7 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
             ),
             "{name}"
         );
-        let quiet = launcher(&vault).args(["-e", "production", "--skip-broken", "-q"]);
+        let quiet = redenv_run(&vault).args(["-e", "production", "--skip-broken", "-q"]);
         assert_eq!(secrets(quiet), fixtures::expected("production"), "{name}");
     }
 }
@@ -101,7 +101,7 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
 #[test]
 fn a_revoked_token_is_refused() {
     for Stored { vault, _redis, .. } in both_backends("revoked") {
-        launcher(&vault).program(["env"]).run().assert_failed(
+        redenv_run(&vault).program(["env"]).run().assert_failed(
             125,
             &[
                 "error: project acme-api has no service token stk_4F6Ms3og1JuyU0SM: it was revoked, or it belongs to another project",

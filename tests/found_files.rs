@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 
 use crate::settings::{asked, vault, without};
-use crate::support::launcher::{Launcher, said};
+use crate::support::launch::{Launch, said};
 use crate::support::vault::Vault;
 
 const NOBODY: u32 = 65534;
@@ -17,7 +17,7 @@ fn is_root() -> bool {
 }
 
 /// A launch from `directory` below its working directory, in which every entry belongs to `owner`.
-fn launch(vault: &Vault, files: &[(&str, &str)], directory: &str, owner: u32) -> Launcher {
+fn launch(vault: &Vault, files: &[(&str, &str)], directory: &str, owner: u32) -> Launch {
     let mut launch = without(vault, &["REDENV_PROJECT"]);
     for (name, content) in files {
         launch = launch.file(name, content);
@@ -40,14 +40,14 @@ fn own_all(path: &Path, owner: u32) {
 }
 
 /// A file's owner and mode, or a directory's.
-fn set(launch: &Launcher, name: &str, owner: u32, mode: u32) {
+fn set(launch: &Launch, name: &str, owner: u32, mode: u32) {
     let path = launch.directory().join(name);
     chown(&path, Some(owner), Some(owner)).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// Run as this user.
-fn by(user: u32, launch: Launcher) -> Launcher {
+fn by(user: u32, launch: Launch) -> Launch {
     let id = user.to_string();
     launch.through(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"])
 }

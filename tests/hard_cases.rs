@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::isolated::isolated;
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::Project;
 use crate::support::vault::{Certificate, Vault};
 
@@ -25,7 +25,7 @@ fn four_descriptors_and_20_mb_of_address_space_are_enough() {
     let project = Project::new("acme").secret("development", "GREETING", "hello");
     let vault = Vault::builder().project(&project).tls(Certificate::Valid).start();
     for limit in ["ulimit -n 4", "ulimit -v 20000", "ulimit -n 4; ulimit -v 20000"] {
-        launcher(&vault).program(["printenv", "GREETING"]).after(limit).run().assert_ran("hello\n");
+        redenv_run(&vault).program(["printenv", "GREETING"]).after(limit).run().assert_ran("hello\n");
     }
 }
 
@@ -41,7 +41,7 @@ fn closed_standard_streams_are_no_obstacle() {
         let script =
             "streams=$(for stream in 0 1 2; do readlink /proc/$$/fd/$stream; done); echo \"$streams\" >streams
              echo $GREETING >told";
-        let mut launch = launcher(&vault).program(["sh", "-c", script]).after(&setup);
+        let mut launch = redenv_run(&vault).program(["sh", "-c", script]).after(&setup);
         assert!(end(start(&mut launch)).success(), "{setup}");
         let read = |name: &str| fs::read_to_string(launch.directory().join(name)).unwrap();
         assert_eq!(read("told"), "hello\n", "{setup}");
@@ -50,7 +50,7 @@ fn closed_standard_streams_are_no_obstacle() {
             assert!(target.starts_with(expected), "{setup}: stream {stream} is {target}");
         }
         // An error that nobody can see is still an error.
-        let mut failing = launcher(&vault).env_remove("REDENV_TOKEN_ID").program(["true"]).after(&setup);
+        let mut failing = redenv_run(&vault).env_remove("REDENV_TOKEN_ID").program(["true"]).after(&setup);
         assert_eq!(end(start(&mut failing)).code(), Some(125), "{setup}");
     }
 }
@@ -62,7 +62,7 @@ fn a_stop_longer_than_the_deadline_ends_in_a_timeout_or_a_launch() {
         vault.set_delay(delay);
         let asked = vault.requests().len();
         let mut launch =
-            launcher(&vault).args(["--timeout", "1s"]).program(["sh", "-c", &format!("exit {OWN}")]);
+            redenv_run(&vault).args(["--timeout", "1s"]).program(["sh", "-c", &format!("exit {OWN}")]);
         let child = start(&mut launch);
         vault.wait_for_requests(asked + 1);
         kill_process(pid(child.id()), Signal::STOP).unwrap();
@@ -89,7 +89,7 @@ struct Shots {
 #[track_caller]
 fn assert_each_ends(
     count: usize,
-    launch: impl Fn() -> Launcher + Sync,
+    launch: impl Fn() -> Launch + Sync,
     target: impl Fn(&mut Child) -> Option<Pid> + Sync,
     is_ended: impl Fn(ExitStatus, Signal) -> bool + Sync,
 ) {
@@ -136,7 +136,7 @@ fn assert_each_ends(
 #[test]
 fn a_signal_at_any_moment_ends_the_launch() {
     let vault = Vault::greeting();
-    let launch = || launcher(&vault).program(["sh", "-c", &format!("exit {OWN}")]);
+    let launch = || redenv_run(&vault).program(["sh", "-c", &format!("exit {OWN}")]);
     let is_ended = |status: ExitStatus, signal: Signal| status.signal() == Some(signal.as_raw());
     assert_each_ends(150, launch, |child| Some(pid(child.id())), is_ended);
 }
@@ -145,7 +145,7 @@ fn a_signal_at_any_moment_ends_the_launch() {
 fn a_signal_at_any_moment_ends_the_launch_as_process_1() {
     let vault = Vault::greeting();
     let launch = || {
-        let launch = launcher(&vault).program(["sh", "-c", &format!("exit {OWN}")]);
+        let launch = redenv_run(&vault).program(["sh", "-c", &format!("exit {OWN}")]);
         isolated(launch, &["--pid", "--fork", "--kill-child"], ":")
     };
     let is_ended = |status: ExitStatus, signal: Signal| status.code() == Some(128 + signal.as_raw());
@@ -166,7 +166,7 @@ fn pid(number: u32) -> Pid {
     Pid::from_raw(i32::try_from(number).unwrap()).unwrap()
 }
 
-fn start(launch: &mut Launcher) -> Child {
+fn start(launch: &mut Launch) -> Child {
     let command = launch.command().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }

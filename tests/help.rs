@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::launcher::{bare_launcher, launcher};
+use crate::support::launch::{bare_redenv_run, redenv_run};
 use crate::support::manual;
 use crate::support::project::Project;
 use crate::support::vault::Vault;
@@ -18,7 +18,7 @@ const COMMANDS: [&[&str]; 7] = [
 ];
 
 fn help(command: &[&str]) -> String {
-    let outcome = bare_launcher().args(command).arg("--help").run();
+    let outcome = bare_redenv_run().args(command).arg("--help").run();
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""), "{command:?}");
     outcome.stdout
 }
@@ -157,7 +157,7 @@ fn the_man_pages_have_the_flags_of_the_help_with_the_same_words() {
 
 #[test]
 fn the_help_fits_a_page_of_80_columns() {
-    let shown = bare_launcher().arg("--help").on_terminal().finish();
+    let shown = bare_redenv_run().arg("--help").on_terminal().finish();
     assert_eq!(shown.code, 0);
     let page = shown.screen;
     // What is on a line of its own has nothing of another on it.
@@ -182,7 +182,7 @@ fn uncoloured(text: &str) -> String {
 fn both_flags_print_the_same_page_with_examples() {
     for command in COMMANDS.iter().chain(&[&["token"][..]]) {
         let page = help(command);
-        assert_eq!(page, bare_launcher().args(*command).arg("-h").run().stdout, "{command:?}");
+        assert_eq!(page, bare_redenv_run().args(*command).arg("-h").run().stdout, "{command:?}");
         let examples = page.split_once("\nExample").unwrap_or_else(|| panic!("no example in {page}")).1;
         assert!(examples.contains("redenv-run "), "{command:?}");
         assert!(page.contains(&["Usage: redenv-run", &command.join(" ")].join(" ").trim_end().to_owned()));
@@ -199,7 +199,7 @@ fn the_examples_are_valid_command_lines() {
         for line in examples.lines() {
             let words = line.trim_start().strip_prefix("redenv-run ").unwrap();
             let words = words.split(' ').take_while(|word| *word != "--");
-            let outcome = bare_launcher().args(words).program(["true"]).run();
+            let outcome = bare_redenv_run().args(words).program(["true"]).run();
             let missing = "REDENV_TOKEN_ID, REDENV_TOKEN_KEY, ";
             assert!(outcome.stderr.contains(missing), "{line}: {}", outcome.stderr);
         }
@@ -210,7 +210,7 @@ fn the_examples_are_valid_command_lines() {
 fn no_page_shows_a_value_of_the_environment() {
     let vault = Vault::of(&Project::new("acme"));
     for command in COMMANDS {
-        let with = launcher(&vault).env("REDENV_ONLY", "hunter2").args(command).arg("--help").run();
+        let with = redenv_run(&vault).env("REDENV_ONLY", "hunter2").args(command).arg("--help").run();
         assert_eq!(with.stdout, help(command), "{command:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::launcher::{Outcome, launcher};
+use crate::support::launch::{Outcome, redenv_run};
 use crate::support::project::{Project, TOKEN_ID};
 use crate::support::vault::{Response, Vault};
 
@@ -13,7 +13,7 @@ fn project() -> Project {
 }
 
 fn run(vault: &Vault) -> Outcome {
-    launcher(vault).env("REDENV_TIMEOUT", "50s").program(["sh", "-c", "echo $GREETING"]).run()
+    redenv_run(vault).env("REDENV_TIMEOUT", "50s").program(["sh", "-c", "echo $GREETING"]).run()
 }
 
 /// A reply with this metadata and one environment.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 #[cfg(target_os = "linux")]
 use std::os::unix::ffi::OsStrExt;
 
-use crate::support::launcher::{launcher, pairs};
+use crate::support::launch::{pairs, redenv_run};
 use crate::support::project::Project;
 #[cfg(target_os = "linux")]
 use crate::support::python;
@@ -27,7 +27,7 @@ ctypes.CDLL(None).execve(arguments[0], strings(arguments), strings(entries))
 /// The entries of the command's environment when redenv-run starts with exactly `entries` and its settings.
 #[cfg(target_os = "linux")]
 fn entries_after(vault: &Vault, entries: &[&[u8]]) -> Vec<Vec<u8>> {
-    let mut launch = launcher(vault).program(["/bin/cat", "/proc/self/environ"]);
+    let mut launch = redenv_run(vault).program(["/bin/cat", "/proc/self/environ"]);
     let settings: Vec<Vec<u8>> = launch
         .command()
         .get_envs()
@@ -113,7 +113,7 @@ const OWN: &[(&str, &str)] = &[
 #[test]
 fn redenv_runs_own_variables_are_removed() {
     let vault = Vault::greeting();
-    let mut launch = launcher(&vault).env("REDENV_UNKNOWN", "kept").env("UPSTASH_REDIS_PORT", "kept");
+    let mut launch = redenv_run(&vault).env("REDENV_UNKNOWN", "kept").env("UPSTASH_REDIS_PORT", "kept");
     for (name, value) in OWN {
         launch = launch.env(name, value);
     }
@@ -127,7 +127,7 @@ fn redenv_runs_own_variables_are_removed() {
 fn keep_token_passes_them_on() {
     let vault = Vault::greeting();
     for by in [&["--keep-token"][..], &[]] {
-        let mut launch = launcher(&vault).args(by);
+        let mut launch = redenv_run(&vault).args(by);
         for (name, value) in OWN {
             launch = launch.env(name, value);
         }
@@ -154,5 +154,5 @@ fn a_secret_with_the_name_of_an_own_variable_is_injected() {
         .secret("development", "REDENV_PROJECT", "its own");
     let expected =
         [("REDENV_PROJECT", "its own"), ("UPSTASH_REDIS_URL", "https://the-programs-own.upstash.io")];
-    assert_eq!(launcher(&Vault::of(&project)).environment(), pairs(&expected));
+    assert_eq!(redenv_run(&Vault::of(&project)).environment(), pairs(&expected));
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::support::backends::{Stored, both_backends};
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::python::sdk;
 use crate::support::vault::Vault;
 
 fn secrets(vault: &Vault) -> BTreeMap<String, String> {
-    launcher(vault).environment()
+    redenv_run(vault).environment()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::{Project, TOKEN_SALT};
 use crate::support::server::Server;
 use crate::support::vault::Vault;
@@ -24,7 +24,7 @@ fn slow_vault() -> Vault {
 /// How long a launch waited for the key after the reply, in milliseconds by `-v`. The shortest of five
 /// launches, as the machine may be busy.
 #[track_caller]
-fn derivation(launch: impl Fn() -> Launcher) -> f64 {
+fn derivation(launch: impl Fn() -> Launch) -> f64 {
     let stage = || {
         let launch = launch().env("REDENV_VERBOSE", "1").env("REDENV_TIMEOUT", "50s");
         let outcome = launch.program(["sh", "-c", "echo $GREETING"]).run();
@@ -40,27 +40,27 @@ fn the_derivation_hides_behind_the_request() {
     let vault = slow_vault();
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("fallback");
-    let unknown = derivation(|| launcher(&vault));
+    let unknown = derivation(|| redenv_run(&vault));
     assert!(unknown > 5.0, "310,000 iterations take their time: {unknown} ms");
 
-    let told = derivation(|| launcher(&vault).env("REDENV_TOKEN_SALT", TOKEN_SALT));
+    let told = derivation(|| redenv_run(&vault).env("REDENV_TOKEN_SALT", TOKEN_SALT));
     assert!(told < unknown / 4.0, "{told} ms instead of {unknown} ms");
     let upper = TOKEN_SALT.to_uppercase();
-    let told = derivation(|| launcher(&vault).env("REDENV_TOKEN_SALT", &upper));
+    let told = derivation(|| redenv_run(&vault).env("REDENV_TOKEN_SALT", &upper));
     assert!(told < unknown / 4.0, "{told} ms instead of {unknown} ms");
 
-    let remembered = derivation(|| launcher(&vault).env("REDENV_FALLBACK", &file));
+    let remembered = derivation(|| redenv_run(&vault).env("REDENV_FALLBACK", &file));
     assert!(remembered < unknown / 4.0, "{remembered} ms instead of {unknown} ms");
 }
 
 #[test]
 fn a_wrong_salt_costs_time_and_nothing_else() {
     let vault = slow_vault();
-    let unknown = derivation(|| launcher(&vault));
+    let unknown = derivation(|| redenv_run(&vault));
     let wrong = "ffffffffffffffffffffffffffffffff";
-    let again = derivation(|| launcher(&vault).env("REDENV_TOKEN_SALT", wrong));
+    let again = derivation(|| redenv_run(&vault).env("REDENV_TOKEN_SALT", wrong));
     assert!(again > unknown / 4.0, "it is derived again with the right salt: {again} ms");
-    let launch = launcher(&vault).env("REDENV_TOKEN_SALT", wrong).program(["sh", "-c", "echo $GREETING"]);
+    let launch = redenv_run(&vault).env("REDENV_TOKEN_SALT", wrong).program(["sh", "-c", "echo $GREETING"]);
     launch.run().assert_ran("hello\n");
 }
 
@@ -101,7 +101,7 @@ fn a_long_answer_without_a_length_arrives_whole() {
             near.write_all(&answer[head + 2..]).unwrap();
             near.shutdown(Shutdown::Both).unwrap();
         });
-        let launch = launcher(&vault).env("UPSTASH_REDIS_URL", server.url());
+        let launch = redenv_run(&vault).env("UPSTASH_REDIS_URL", server.url());
         launch.program(["sh", "-c", "echo $GREETING"]).run().assert_ran("hello\n");
     }
 }

@@ -8,14 +8,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::process::Stdio;
 
-use crate::support::launcher::{launcher, pairs};
+use crate::support::launch::{pairs, redenv_run};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
 #[test]
 fn the_command_is_the_same_process() {
     let vault = Vault::greeting();
-    let mut launch = launcher(&vault).program(["sh", "-c", "echo $$ $PPID"]);
+    let mut launch = redenv_run(&vault).program(["sh", "-c", "echo $$ $PPID"]);
     let child = launch.command().stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let expected = format!("{} {}\n", child.id(), std::process::id());
     let output = child.wait_with_output().unwrap();
@@ -25,7 +25,7 @@ fn the_command_is_the_same_process() {
 #[test]
 fn a_launch_is_one_request_on_one_connection() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1").secret("staging", "A", "2"));
-    launcher(&vault)
+    redenv_run(&vault)
         .args(["-e", "development,staging"])
         .program(["sh", "-c", "echo $A"])
         .run()
@@ -67,7 +67,7 @@ fn arguments_arrive_byte_for_byte() {
     ];
     let program = [&b"sh"[..], b"-c", br#"printf '%s\0' "$@""#, b"sh"];
     let words = program.into_iter().chain(arguments.iter().copied()).map(OsStr::from_bytes);
-    let output = launcher(&Vault::greeting()).program(words).run_raw();
+    let output = redenv_run(&Vault::greeting()).program(words).run_raw();
     let expected: Vec<u8> = arguments.iter().flat_map(|word| [word, &b"\0"[..]].concat()).collect();
     assert_eq!(output.stdout.escape_ascii().to_string(), expected.escape_ascii().to_string());
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
@@ -78,12 +78,12 @@ fn arguments_arrive_byte_for_byte() {
 fn argv_0_is_what_was_typed() {
     let vault = Vault::greeting();
     for typed in ["cat", "/bin/cat", "/bin/../bin/./cat"] {
-        let outcome = launcher(&vault).program([typed, "/proc/self/cmdline"]).run();
+        let outcome = redenv_run(&vault).program([typed, "/proc/self/cmdline"]).run();
         outcome.assert_ran(&format!("{typed}\0/proc/self/cmdline\0"));
     }
     // A name found in PATH, and a name that is not UTF-8.
     for name in [&b"alias"[..], b"al\xffias"] {
-        let launch = launcher(&vault);
+        let launch = redenv_run(&vault);
         let name = OsStr::from_bytes(name);
         std::os::unix::fs::symlink("/bin/cat", launch.directory().join(name)).unwrap();
         let mut path = launch.directory().as_os_str().to_owned();
@@ -125,7 +125,7 @@ fn with_and_without(setup: &str, probe: &[&str]) -> (String, String) {
             .unwrap();
         own_signals(str::from_utf8(&output.stdout).unwrap())
     };
-    let mut launch = launcher(&vault);
+    let mut launch = redenv_run(&vault);
     launch.command().current_dir("/");
     let with = launch.program(probe).after(setup).run();
     assert_eq!((with.code(), with.stderr.as_str()), (Some(0), ""));
@@ -165,20 +165,20 @@ fn the_command_inherits_what_a_process_inherits() {
 fn sigpipe_is_back_to_its_default() {
     let vault = Vault::greeting();
     // Otherwise `yes` would complain about a broken pipe.
-    launcher(&vault).program(["sh", "-c", "yes | head -n 1"]).run().assert_ran("y\n");
+    redenv_run(&vault).program(["sh", "-c", "yes | head -n 1"]).run().assert_ran("y\n");
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn sigpipe_is_back_to_its_default_also_where_it_was_ignored() {
-    let outcome = launcher(&Vault::greeting()).program(SIGNALS).after("trap '' PIPE").run();
+    let outcome = redenv_run(&Vault::greeting()).program(SIGNALS).after("trap '' PIPE").run();
     assert_eq!(own_signals(&outcome.stdout), "SigBlk 0\nSigIgn 0\nSigCgt 0\n");
 }
 
 #[test]
 fn stdin_reaches_the_command_untouched() {
     let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
-    let output = launcher(&Vault::greeting()).stdin(bytes.clone()).program(["cat"]).run_raw();
+    let output = redenv_run(&Vault::greeting()).stdin(bytes.clone()).program(["cat"]).run_raw();
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stdout == bytes, "{} bytes of {}", output.stdout.len(), bytes.len());
 }
@@ -189,7 +189,7 @@ fn a_launch_needs_no_home_and_no_directory_to_write_to() {
     // Not even root can create a file there.
     let closed = if cfg!(target_os = "linux") { "/proc" } else { "/" };
     for setup in [&*format!("unset HOME; cd {closed}"), "mkdir gone; cd gone; rmdir ../gone"] {
-        let launch = launcher(&vault).program(["printenv", "GREETING"]);
+        let launch = redenv_run(&vault).program(["printenv", "GREETING"]);
         launch.after(setup).run().assert_ran("hello\n");
     }
 }
@@ -197,7 +197,7 @@ fn a_launch_needs_no_home_and_no_directory_to_write_to() {
 #[test]
 fn a_script_without_an_interpreter_line_is_run_by_the_shell() {
     let vault = Vault::greeting();
-    let launch = launcher(&vault).file("script", "echo \"$GREETING\" \"$@\"\n");
+    let launch = redenv_run(&vault).file("script", "echo \"$GREETING\" \"$@\"\n");
     let path = launch.directory().join("script");
     fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     launch.program([path.to_str().unwrap(), "a b", "c"]).run().assert_ran("hello a b c\n");
@@ -206,7 +206,7 @@ fn a_script_without_an_interpreter_line_is_run_by_the_shell() {
 #[test]
 fn a_script_with_an_interpreter_line_gets_its_own_path() {
     let vault = Vault::greeting();
-    let launch = launcher(&vault).file("bin/script", "#!/bin/sh\necho \"$0\" \"$GREETING\"\n");
+    let launch = redenv_run(&vault).file("bin/script", "#!/bin/sh\necho \"$0\" \"$GREETING\"\n");
     let directory = launch.directory().join("bin");
     let path = directory.join("script");
     fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
@@ -224,7 +224,7 @@ fn a_value_that_is_long_or_refers_far_arrives_whole() {
     }
     project = project.secret("development", "LINK_1000", "end");
     let script = "echo ${#LONG} $LINK_0 $LINK_500";
-    launcher(&Vault::of(&project)).program(["sh", "-c", script]).run().assert_ran("131066 end end\n");
+    redenv_run(&Vault::of(&project)).program(["sh", "-c", script]).run().assert_ran("131066 end end\n");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn fields_of_redenv_itself_are_not_injected() {
         .secret("development", "A", "1")
         .raw_field("development", "__created_by", "someone")
         .raw_field("development", "__", "[]");
-    assert_eq!(launcher(&Vault::of(&project)).environment(), pairs(&[("A", "1")]));
+    assert_eq!(redenv_run(&Vault::of(&project)).environment(), pairs(&[("A", "1")]));
 }
 
 #[test]
@@ -245,10 +245,10 @@ fn an_ephemeral_token_works_until_it_expires() {
         Vault::of(&project.raw_meta(field, &entry))
     };
     for valid in ["", r#""expiresAt":"2099-01-01T00:00:00.000Z","#, r#""expiresAt":4070908800000,"#] {
-        launcher(&token(valid)).program(["sh", "-c", "echo $A"]).run().assert_ran("1\n");
+        redenv_run(&token(valid)).program(["sh", "-c", "echo $A"]).run().assert_ran("1\n");
     }
     for expired in [r#""expiresAt":"2020-01-01T00:00:00.000Z","#, r#""expiresAt":1577836800000,"#] {
-        launcher(&token(expired)).program(["env"]).run().assert_failed(
+        redenv_run(&token(expired)).program(["env"]).run().assert_failed(
             125,
             &[
                 "error: the short-lived token stk_a1B2c3D4e5F6g7H8 has expired",
@@ -262,9 +262,9 @@ fn an_ephemeral_token_works_until_it_expires() {
 fn an_argument_of_the_command_is_never_taken_for_a_flag() {
     // Before `--`, a word that isn't UTF-8 is refused; after it, the command gets it.
     let odd = OsString::from_vec(vec![b'-', b'-', 0xff]);
-    let outcome = launcher(&Vault::greeting()).arg(&odd).program(["true"]).run();
+    let outcome = redenv_run(&Vault::greeting()).arg(&odd).program(["true"]).run();
     assert_eq!(outcome.code(), Some(125), "{}", outcome.stderr);
     let output =
-        launcher(&Vault::greeting()).program(["printf".as_ref(), "%s".as_ref(), odd.as_os_str()]).run_raw();
+        redenv_run(&Vault::greeting()).program(["printf".as_ref(), "%s".as_ref(), odd.as_os_str()]).run_raw();
     assert_eq!(output.stdout, odd.as_bytes());
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::failures::{CANARY, failures};
 #[cfg(target_os = "linux")]
-use crate::support::launcher::Launcher;
-use crate::support::launcher::{Outcome, launcher};
+use crate::support::launch::Launch;
+use crate::support::launch::{Outcome, redenv_run};
 use crate::support::project::{Project, TOKEN_KEY};
 use crate::support::vault::{Certificate, Vault};
 
@@ -45,7 +45,7 @@ fn no_failure_to_start_the_command_shows_its_arguments_or_a_secret() {
     let vault = Vault::of(&Project::new("acme").secret("development", "CANARY", CANARY));
     for program in ["no-such-program-anywhere", "/", "/dev/null", "./script"] {
         for verbosity in [None, Some("-v"), Some("-q")] {
-            let launch = launcher(&vault).file("script", "#!/no/such/interpreter\n");
+            let launch = redenv_run(&vault).file("script", "#!/no/such/interpreter\n");
             let script = launch.directory().join("script");
             fs::set_permissions(script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
             let outcome = launch.args(verbosity).program([program, ARGUMENT]).run();
@@ -81,7 +81,7 @@ fn no_setting_that_is_refused_is_shown() {
         ("ALL_PROXY", format!("http://user:{CANARY}@[bad:1")),
     ] {
         for verbosity in [None, Some("-v"), Some("-q")] {
-            let launch = launcher(&vault).env("REDENV_TIMEOUT", "1s").args(verbosity);
+            let launch = redenv_run(&vault).env("REDENV_TIMEOUT", "1s").args(verbosity);
             // A proxy is only used for https.
             let is_proxy = name.ends_with("_PROXY");
             let launch =
@@ -108,7 +108,7 @@ fn no_slip_on_the_command_line_shows_the_commands_arguments() {
         &["-v", "-q", "--", "true", ARGUMENT],
         &["--", "no-such-program-anywhere", ARGUMENT],
     ] {
-        let outcome = launcher(&vault).args(arguments).run();
+        let outcome = redenv_run(&vault).args(arguments).run();
         assert!(matches!(outcome.code(), Some(125 | 127)), "{arguments:?}: {}", outcome.stderr);
         assert_silent(&arguments.join(" "), &outcome, &vault);
     }
@@ -123,7 +123,7 @@ fn a_launch_that_works_prints_only_names_at_any_verbosity() {
     let vault = Vault::builder().project(&project).tls(Certificate::Valid).start();
     for (verbosity, names) in [("-v", true), ("-q", false)] {
         let launch =
-            launcher(&vault).args([verbosity, "--skip-broken"]).env("CANARY", "canary-4f8a1c-before");
+            redenv_run(&vault).args([verbosity, "--skip-broken"]).env("CANARY", "canary-4f8a1c-before");
         let outcome = launch.program(["true", ARGUMENT]).run();
         assert_eq!(outcome.code(), Some(0), "{}", outcome.stderr);
         assert_silent(verbosity, &outcome, &vault);
@@ -137,7 +137,7 @@ fn a_launch_that_works_prints_only_names_at_any_verbosity() {
 fn a_list_of_processes_shows_only_what_was_typed() {
     let vault = Vault::of(&Project::new("acme").secret("development", "CANARY", CANARY));
     vault.set_delay(Duration::from_secs(30));
-    let mut launch = launcher(&vault).args(["-e", "development"]).program(["true", "typed"]);
+    let mut launch = redenv_run(&vault).args(["-e", "development"]).program(["true", "typed"]);
     let mut child = launch.command().stdin(Stdio::null()).spawn().unwrap();
     vault.wait_for_requests(1);
     let cmdline = fs::read_to_string(format!("/proc/{}/cmdline", child.id())).unwrap();
@@ -149,13 +149,13 @@ fn a_list_of_processes_shows_only_what_was_typed() {
 
     // So do the command's.
     vault.set_delay(Duration::ZERO);
-    launcher(&vault).program(["cat", "/proc/self/cmdline"]).run().assert_ran("cat\0/proc/self/cmdline\0");
+    redenv_run(&vault).program(["cat", "/proc/self/cmdline"]).run().assert_ran("cat\0/proc/self/cmdline\0");
 }
 
 /// The system calls of a launch up to its exec, one per line, as strace writes them.
 #[cfg(target_os = "linux")]
-fn trace(launcher: Launcher) -> Vec<String> {
-    let launch = launcher.program(["true"]);
+fn trace(launch: Launch) -> Vec<String> {
+    let launch = launch.program(["true"]);
     // The launch's own directory is removed with it.
     let directory = tempfile::TempDir::new().unwrap();
     let log = directory.path().join("trace");
@@ -185,7 +185,7 @@ fn trace(launcher: Launcher) -> Vec<String> {
 #[cfg(target_os = "linux")]
 fn a_launch_forbids_dumps_of_itself_before_it_has_anything_to_hide() {
     let vault = Vault::of(&Project::new("acme").secret("development", "CANARY", CANARY));
-    let calls = trace(launcher(&vault));
+    let calls = trace(redenv_run(&vault));
     let first = |text: &str| calls.iter().position(|call| call.contains(text));
     let forbidden = first(" prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE) = 0");
     assert!(forbidden.is_some() && forbidden < first(" connect("), "{calls:#?}");
@@ -198,7 +198,7 @@ fn a_launch_writes_no_file_and_starts_no_process() {
         .project(&Project::new("acme").secret("development", "CANARY", CANARY))
         .tls(Certificate::Valid)
         .start();
-    let launch = launcher(&vault).env("REDENV_TOKEN_SALT", "000102030405060708090a0b0c0d0e0f");
+    let launch = redenv_run(&vault).env("REDENV_TOKEN_SALT", "000102030405060708090a0b0c0d0e0f");
     let calls = trace(launch);
     let of = |name: &str| -> Vec<&String> {
         calls.iter().filter(|call| call.contains(&format!(" {name}("))).collect()

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::support::fixtures;
-use crate::support::launcher::bare_launcher;
+use crate::support::launch::bare_redenv_run;
 use crate::support::redis_server::RedisServer;
 use crate::support::vault::Vault;
 
@@ -72,8 +72,8 @@ fn a_token_is_made_used_and_revoked_with_what_it_prints() {
         (&["--secrets", "3"], "SECRET_00001", "value 1 of secret 1, of a usual length"),
     ] {
         let vault = serve(arguments);
-        let launcher = bare_launcher().file("settings", &vault.settings).env("NAME", name);
-        let outcome = launcher.through(["sh", "-c", LIFE_OF_A_TOKEN]).run();
+        let launch = bare_redenv_run().file("settings", &vault.settings).env("NAME", name);
+        let outcome = launch.through(["sh", "-c", LIFE_OF_A_TOKEN]).run();
         let expected = format!("{value}\n1\n1\nexit status 125\n");
         assert_eq!((outcome.code(), outcome.stdout), (Some(0), expected), "{}", outcome.stderr);
         assert!(outcome.stderr.contains("it was revoked"), "{}", outcome.stderr);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::project::Project;
 use crate::support::vault::{Response, Vault};
 
@@ -32,7 +32,7 @@ fn two_hundred_launches_start_although_upstash_allows_fifty_requests_a_second() 
     let begin = Instant::now();
     let mut times: Vec<Duration> = thread::scope(|all| {
         let launch = || {
-            let launch = launcher(&vault).args(["--timeout", "120s"]);
+            let launch = redenv_run(&vault).args(["--timeout", "120s"]);
             let launch = launch.program(["sh", "-c", "echo $GREETING"]);
             // Two hundred derivations at once must not make the other tests miss their deadlines.
             launch.through(["nice", "-n", "10"]).run().assert_ran("hello\n");

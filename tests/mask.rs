@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
@@ -36,8 +36,8 @@ fn vault_of(secrets: &[(&str, &str)]) -> Vault {
     Vault::of(&secrets.iter().fold(Project::new("acme"), add))
 }
 
-fn mask(vault: &Vault, options: &[&str]) -> Launcher {
-    launcher(vault).arg("mask").args(options)
+fn mask(vault: &Vault, options: &[&str]) -> Launch {
+    redenv_run(vault).arg("mask").args(options)
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn a_file_is_refused() {
     let vault = vault_of(&[("SECRET", "value-of-secret")]);
     let directory = tempfile::TempDir::new().unwrap();
     let path = directory.path().join("out");
-    let mut launcher = mask(&vault, &[]);
-    let command: &mut Command = launcher.command();
+    let mut launch = mask(&vault, &[]);
+    let command: &mut Command = launch.command();
     let child = command.stdout(std::fs::File::create(&path).unwrap()).stderr(Stdio::piped());
     let output = child.output().unwrap();
     assert_eq!(
@@ -177,9 +177,9 @@ fn dev_null_and_a_closed_stdout_are_refused() {
 #[cfg(target_os = "linux")]
 fn a_failed_write_is_an_error() {
     let vault = vault_of(&[("SECRET", "value-of-secret")]);
-    let mut launcher = mask(&vault, &[]);
+    let mut launch = mask(&vault, &[]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = launcher.command().stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let output = launch.command().stdout(full).stderr(Stdio::piped()).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(125), "{stderr}");
     assert_eq!(

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::vault::Vault;
 
 /// `prctl(PR_GET_DUMPABLE)`, and the limit on core files.
@@ -17,15 +17,15 @@ print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMI
 /// A redenv-run that waits for an answer.
 struct Waiting {
     vault: Vault,
-    launch: Launcher,
+    launch: Launch,
     child: Child,
 }
 
 impl Waiting {
-    fn new(setup: impl FnOnce(Launcher) -> Launcher) -> Self {
+    fn new(setup: impl FnOnce(Launch) -> Launch) -> Self {
         let vault = Vault::greeting();
         vault.set_delay(Duration::from_secs(30));
-        let mut launch = setup(launcher(&vault).program(["echo", "started"]));
+        let mut launch = setup(redenv_run(&vault).program(["echo", "started"]));
         let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         vault.wait_for_requests(1);
@@ -47,7 +47,7 @@ impl Drop for Waiting {
 
 #[test]
 fn no_process_of_the_same_user_can_look_into_redenv_run() {
-    let waiting = Waiting::new(Launcher::by_nobody);
+    let waiting = Waiting::new(Launch::by_nobody);
     let look = |file: &str| {
         let path = format!("/proc/{}/{file}", waiting.child.id());
         let cat = ["--reuid=65534", "--regid=65534", "--clear-groups", "head", "-c1", &path];
@@ -69,13 +69,13 @@ fn a_program_that_is_not_guarded_can_be_looked_into() {
     // The counterpart of the test above: without the guard the same look succeeds.
     let script = "head -c1 /proc/$$/environ >/dev/null && echo seen";
     let vault = Vault::greeting();
-    launcher(&vault).program(["sh", "-c", script]).by_nobody().run().assert_ran("seen\n");
+    redenv_run(&vault).program(["sh", "-c", script]).by_nobody().run().assert_ran("seen\n");
 }
 
 #[test]
 fn the_command_is_dumpable_again_with_unchanged_limits() {
     let vault = Vault::greeting();
-    let look = |setup: &str| launcher(&vault).program(["python3", "-c", LOOK]).after(setup).run();
+    let look = |setup: &str| redenv_run(&vault).program(["python3", "-c", LOOK]).after(setup).run();
     look("ulimit -c 0").assert_ran("1 0 0\n");
     look("ulimit -S -c 2; ulimit -H -c 4").assert_ran("1 1024 2048\n");
 }
@@ -102,7 +102,7 @@ fn no_core_file_is_left_by_a_crash_during_the_fetch() {
 fn a_crash_of_an_unguarded_program_would_leave_a_core() {
     // The counterpart of the test above: the command, with the same limit, leaves a core file.
     let vault = Vault::greeting();
-    let mut launch = launcher(&vault).program(["sh", "-c", "kill -ABRT $$"]).after("ulimit -c unlimited");
+    let mut launch = redenv_run(&vault).program(["sh", "-c", "kill -ABRT $$"]).after("ulimit -c unlimited");
     let status = launch.command().status().unwrap();
     assert_eq!((status.signal(), status.core_dumped()), (Some(6), true));
 }

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use crate::support::isolated::isolated;
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::Project;
 use crate::support::python;
 use crate::support::vault::Vault;
@@ -20,18 +20,18 @@ fn vault() -> Vault {
 }
 
 /// The secret `KEY` as a file, to a Python program that has its path in `path`.
-fn to_python(vault: &Vault, script: &str) -> Launcher {
+fn to_python(vault: &Vault, script: &str) -> Launch {
     let script = format!("import os, sys\npath = os.environ['KEY']\n{script}");
     let python = python::interpreter();
     let python = python.to_str().unwrap();
-    launcher(vault).args(["--file", "KEY"]).program([python, "-I", "-X", "utf8", "-c", &script])
+    redenv_run(vault).args(["--file", "KEY"]).program([python, "-I", "-X", "utf8", "-c", &script])
 }
 
 #[test]
 fn the_command_and_its_children_read_the_value_from_the_path() {
     let vault = vault();
-    let cat = |command: &str| launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", command]).run();
-    launcher(&vault)
+    let cat = |command: &str| redenv_run(&vault).args(["--file", "KEY"]).program(["sh", "-c", command]).run();
+    redenv_run(&vault)
         .args(["--file", "KEY"])
         .program(["sh", "-c", "exec cat \"$KEY\""])
         .run()
@@ -45,14 +45,14 @@ fn the_command_and_its_children_read_the_value_from_the_path() {
     let closing = "import os, subprocess
 print(subprocess.run(['cat', os.environ['KEY']], close_fds=True, capture_output=True).stdout.decode(), end='')";
     let python =
-        launcher(&vault).args(["--file", "KEY"]).program([python.to_str().unwrap(), "-I", "-c", closing]);
+        redenv_run(&vault).args(["--file", "KEY"]).program([python.to_str().unwrap(), "-I", "-c", closing]);
     python.run().assert_ran(VALUE);
 }
 
 #[test]
 fn the_path_is_of_the_process_and_the_others_stay_values() {
     let script = "echo \"$KEY|$$|$OTHER\"";
-    let outcome = launcher(&vault()).args(["--file", "KEY"]).program(["sh", "-c", script]).run();
+    let outcome = redenv_run(&vault()).args(["--file", "KEY"]).program(["sh", "-c", script]).run();
     let (path, rest) = outcome.stdout.split_once('|').unwrap();
     let (pid, other) = rest.split_once('|').unwrap();
     assert!(path.starts_with(&format!("/proc/{pid}/fd/")), "{path} of {pid}");
@@ -117,8 +117,8 @@ print(open(path).read() == sys.argv[1])";
 fn the_value_is_in_no_variable_and_nothing_is_written_to_a_disk() {
     let trace = tempfile::NamedTempFile::new().unwrap();
     let vault = vault();
-    let mut launcher = launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", "env; cat \"$KEY\""]);
-    let command = launcher.command();
+    let mut launch = redenv_run(&vault).args(["--file", "KEY"]).program(["sh", "-c", "env; cat \"$KEY\""]);
+    let command = launch.command();
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", "trace=%file,write,memfd_create", "-o"]).arg(trace.path());
     strace.arg(command.get_program()).args(command.get_args()).env_clear();
@@ -149,8 +149,9 @@ fn the_value_is_in_no_variable_and_nothing_is_written_to_a_disk() {
 #[test]
 fn names_are_those_that_the_command_sees() {
     let vault = vault();
-    let run =
-        |options: &[&str], command: &str| launcher(&vault).args(options).program(["sh", "-c", command]).run();
+    let run = |options: &[&str], command: &str| {
+        redenv_run(&vault).args(options).program(["sh", "-c", command]).run()
+    };
     run(&["--scope", "APP_", "--file", "KEY"], "cat \"$KEY\"").assert_ran("scoped");
     run(&["--scope", "APP_", "--file", "APP_KEY"], "cat").assert_failed(
         125,
@@ -174,7 +175,7 @@ fn names_are_those_that_the_command_sees() {
 #[test]
 fn a_preserved_variable_is_not_replaced_by_a_path() {
     let vault = vault();
-    let preserved = launcher(&vault).env("KEY", "/etc/mine").args(["--preserve-env", "--file", "KEY"]);
+    let preserved = redenv_run(&vault).env("KEY", "/etc/mine").args(["--preserve-env", "--file", "KEY"]);
     let script = "echo \"$KEY\"; ls -l /proc/self/fd | grep -c memfd: || true";
     preserved.program(["sh", "-c", script]).run().assert_ran("/etc/mine\n0\n");
 }
@@ -182,9 +183,9 @@ fn a_preserved_variable_is_not_replaced_by_a_path() {
 #[test]
 fn a_required_secret_may_be_a_file_but_not_an_empty_one() {
     let vault = vault();
-    let outcome = launcher(&vault).args(["--file", "KEY", "--require", "KEY"]).program(["true"]).run();
+    let outcome = redenv_run(&vault).args(["--file", "KEY", "--require", "KEY"]).program(["true"]).run();
     outcome.assert_ran("");
-    launcher(&vault).args(["--file", "EMPTY", "--require", "EMPTY"]).program(["true"]).run().assert_failed(
+    redenv_run(&vault).args(["--file", "EMPTY", "--require", "EMPTY"]).program(["true"]).run().assert_failed(
         125,
         &[
             "error: required secrets: EMPTY empty",
@@ -210,7 +211,7 @@ printf message | openssl dgst -sha256 -sign \"$TLS_KEY\" -out signature
 openssl x509 -in \"$TLS_CERT\" -pubkey -noout -out public
 printf message | openssl dgst -sha256 -verify public -signature signature";
     let vault = vault_with_a_key();
-    let launch = launcher(&vault).args(["--file", "TLS_KEY,TLS_CERT"]);
+    let launch = redenv_run(&vault).args(["--file", "TLS_KEY,TLS_CERT"]);
     launch.program(["sh", "-c", script]).run().assert_ran("Verified OK\n");
 }
 
@@ -232,13 +233,13 @@ with client.wrap_socket(near, server_hostname='localhost') as connection:
 thread.join()";
     let python = python::interpreter();
     let vault = vault_with_a_key();
-    let launch = launcher(&vault).args(["--file", "TLS_KEY,TLS_CERT"]);
+    let launch = redenv_run(&vault).args(["--file", "TLS_KEY,TLS_CERT"]);
     launch.program([python.to_str().unwrap(), "-I", "-c", script]).run().assert_ran("served\n");
 }
 
 /// A launch in namespaces of its own, with an empty directory on `/proc`.
-fn without_proc(mut launcher: Launcher) -> Output {
-    let command = launcher.command();
+fn without_proc(mut launch: Launch) -> Output {
+    let command = launch.command();
     let mut unshare = Command::new("unshare");
     let script = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
     unshare.args(["--map-root-user", "--mount", "sh", "-c", script]);
@@ -250,7 +251,7 @@ fn without_proc(mut launcher: Launcher) -> Output {
 #[test]
 fn without_proc_only_file_fails_with_a_hint() {
     let vault = vault();
-    let output = without_proc(launcher(&vault).args(["--file", "KEY"]).program(["true"]));
+    let output = without_proc(redenv_run(&vault).args(["--file", "KEY"]).program(["true"]));
     assert_eq!(
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (
@@ -259,14 +260,14 @@ fn without_proc_only_file_fails_with_a_hint() {
              redenv-run: hint: mount /proc, or pass the value in the environment\n"
         )
     );
-    let output = without_proc(launcher(&vault).program(["printenv", "OTHER"]));
+    let output = without_proc(redenv_run(&vault).program(["printenv", "OTHER"]));
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"plain\n"[..]), "{output:?}");
 }
 
 #[test]
 fn it_works_where_memory_files_may_not_be_executable() {
     let vault = vault();
-    let launch = || launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", "cat \"$KEY\""]);
+    let launch = || redenv_run(&vault).args(["--file", "KEY"]).program(["sh", "-c", "cat \"$KEY\""]);
     // Only kernels since 6.3 can forbid it.
     let setup = "if [ -e /proc/sys/vm/memfd_noexec ]; then echo 2 >/proc/sys/vm/memfd_noexec; fi";
     isolated(launch(), &["--pid", "--fork", "--mount-proc"], setup).run().assert_ran(VALUE);
@@ -278,6 +279,6 @@ fn it_works_where_memory_files_may_not_be_executable() {
 #[test]
 fn few_descriptors_are_enough() {
     let vault = vault();
-    let launch = launcher(&vault).args(["--file", "KEY"]).program(["sh", "-c", "cat \"$KEY\""]);
+    let launch = redenv_run(&vault).args(["--file", "KEY"]).program(["sh", "-c", "cat \"$KEY\""]);
     launch.after("ulimit -n 20").run().assert_ran(VALUE);
 }

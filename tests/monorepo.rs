@@ -4,19 +4,19 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::settings::{asked, vault, without};
-use crate::support::launcher::{Launcher, bare_launcher, said};
+use crate::support::launch::{Launch, bare_redenv_run, said};
 use crate::support::project::{TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
 /// A launch from this directory below its working directory.
-fn from(mut launch: Launcher, directory: &str) -> Launcher {
+fn from(mut launch: Launch, directory: &str) -> Launch {
     let directory = launch.directory().join(directory);
     fs::create_dir_all(&directory).unwrap();
     launch.command().current_dir(directory);
     launch
 }
 
-fn bare(vault: &Vault) -> Launcher {
+fn bare(vault: &Vault) -> Launch {
     without(vault, &["REDENV_PROJECT"])
 }
 
@@ -28,7 +28,7 @@ fn a_package_finds_both_files_of_the_repository() {
         vault.url(),
         vault.token()
     );
-    let launch = bare_launcher()
+    let launch = bare_redenv_run()
         .file(".git/HEAD", "")
         .file(".env.local", env_file)
         .file("redenv.config.json", r#"{"name": "acme", "environment": "staging"}"#)

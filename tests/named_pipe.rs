@@ -1,6 +1,6 @@
 //! redenv-run waits for a setting in a pipe until the deadline, and no longer.
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::{Project, TOKEN_KEY};
 use crate::support::vault::{Certificate, Vault};
 
@@ -8,16 +8,16 @@ fn vault() -> Vault {
     Vault::of(&Project::new("acme").secret("development", "A", "1"))
 }
 
-fn launch(vault: &Vault) -> Launcher {
-    launcher(vault).program(["sh", "-c", "echo $A"])
+fn launch(vault: &Vault) -> Launch {
+    redenv_run(vault).program(["sh", "-c", "echo $A"])
 }
 
-fn key_from_a_pipe(vault: &Vault) -> Launcher {
+fn key_from_a_pipe(vault: &Vault) -> Launch {
     launch(vault).env_remove("REDENV_TOKEN_KEY").env("REDENV_TOKEN_KEY_FILE", "pipe")
 }
 
 #[track_caller]
-fn assert_overdue(launch: Launcher, what: &str) {
+fn assert_overdue(launch: Launch, what: &str) {
     let error = format!("error: cannot read {what}: it did not end within 300ms");
     let hint = "hint: a pipe ends when everything that writes to it has closed it; --timeout (REDENV_TIMEOUT) gives more time";
     launch.run().assert_failed(125, &[&error, hint]);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::launch::{SIGNALS, own_signals};
 use crate::support::isolated::isolated;
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::server::Server;
 use crate::support::vault::{Response, Vault};
 
@@ -21,8 +21,8 @@ const ENDING: [(&str, i32); 4] = [("TERM", 143), ("INT", 130), ("HUP", 129), ("Q
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A launch with a deadline far away that prints its steps.
-fn patient(vault: &Vault) -> Launcher {
-    launcher(vault).env("REDENV_TIMEOUT", "1h").env("REDENV_VERBOSE", "1").program(["echo", "started"])
+fn patient(vault: &Vault) -> Launch {
+    redenv_run(vault).env("REDENV_TIMEOUT", "1h").env("REDENV_VERBOSE", "1").program(["echo", "started"])
 }
 
 /// Drops every packet to 192.0.2.0/24, and uses a name server there.
@@ -48,7 +48,7 @@ fn process_1(unshare: &Child) -> String {
 /// Asserts that every signal ends it with 128+n, and at least one time in three at once: the machine may
 /// be busy.
 #[track_caller]
-fn assert_ended_at_once(launch: impl Fn() -> Launcher, options: &[&str], setup: &str, ready: impl Fn(&str)) {
+fn assert_ended_at_once(launch: impl Fn() -> Launch, options: &[&str], setup: &str, ready: impl Fn(&str)) {
     let options = [&PROCESS_1, options].concat();
     for (signal, code) in ENDING {
         let end = || {
@@ -70,7 +70,7 @@ fn assert_ended_at_once(launch: impl Fn() -> Launcher, options: &[&str], setup: 
     }
 }
 
-fn start(launch: &mut Launcher) -> Child {
+fn start(launch: &mut Launch) -> Child {
     let command = launch.command().stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -199,7 +199,7 @@ fn a_signal_ends_it_during_the_derivation() {
 #[test]
 fn the_command_is_process_1_afterwards() {
     let vault = Vault::greeting();
-    let launch = launcher(&vault).program(["sh", "-c", "echo $$ $GREETING"]);
+    let launch = redenv_run(&vault).program(["sh", "-c", "echo $$ $GREETING"]);
     isolated(launch, &PROCESS_1, ":").run().assert_ran("1 hello\n");
 }
 
@@ -207,7 +207,7 @@ fn the_command_is_process_1_afterwards() {
 fn the_command_gets_default_signals_or_the_ignored_ones() {
     let vault = Vault::greeting();
     for (setup, ignored) in [(":", "0"), ("trap '' TERM HUP QUIT", "4005")] {
-        let outcome = isolated(launcher(&vault).program(SIGNALS), &PROCESS_1, setup).run();
+        let outcome = isolated(redenv_run(&vault).program(SIGNALS), &PROCESS_1, setup).run();
         let expected = format!("SigBlk 0\nSigIgn {ignored}\nSigCgt 0\n");
         assert_eq!((own_signals(&outcome.stdout), outcome.stderr.as_str()), (expected, ""));
     }
@@ -217,7 +217,7 @@ fn the_command_gets_default_signals_or_the_ignored_ones() {
 fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
     let vault = Vault::greeting();
     vault.set_delay(Duration::from_millis(300));
-    let mut launch = isolated(launcher(&vault).program(["echo", "started"]), &PROCESS_1, "trap '' TERM");
+    let mut launch = isolated(redenv_run(&vault).program(["echo", "started"]), &PROCESS_1, "trap '' TERM");
     let child = start(&mut launch);
     vault.wait_for_requests(1);
     kill("TERM", &process_1(&child));

@@ -1,7 +1,7 @@
 //! The project file: where redenv-run looks for it, and what it reads.
 
 use crate::settings::{TYPESCRIPT, asked, vault, without};
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 
 #[test]
 fn a_project_file_of_every_kind_is_read() {
@@ -83,7 +83,7 @@ fn an_environment_that_is_no_literal_is_an_error_unless_it_is_given_otherwise() 
         ("redenv.config.js", "const environment = pick(); export default { name: 'file', environment }", ""),
         ("redenv.config.json", r#"{"name": "file", "environment": ["production"]}"#, ""),
     ] {
-        let launch = || launcher(&vault).file(name, content);
+        let launch = || redenv_run(&vault).file(name, content);
         let refused = launch();
         let path = refused.directory().canonicalize().unwrap().join(name);
         refused.program(["true"]).run().assert_failed(
@@ -100,7 +100,7 @@ fn an_environment_that_is_no_literal_is_an_error_unless_it_is_given_otherwise() 
         assert_eq!(asked(&vault, launch().env("REDENV_ENVIRONMENT", "staging")), "acme staging", "{content}");
     }
     // Without `environment` in the file, the default is used.
-    let silent = launcher(&vault).file("redenv.config.ts", "export default { name: 'file', plugins: [] }");
+    let silent = redenv_run(&vault).file("redenv.config.ts", "export default { name: 'file', plugins: [] }");
     assert_eq!(asked(&vault, silent), "acme development");
 }
 
@@ -125,7 +125,7 @@ fn a_project_file_that_is_no_plain_file_is_refused_and_not_read() {
     use std::os::unix::fs::symlink;
     let vault = vault();
     let bare = || without(&vault, &["REDENV_PROJECT"]).program(["true"]);
-    let error = |launch: &Launcher, why: &str| {
+    let error = |launch: &Launch, why: &str| {
         let path = launch.directory().canonicalize().unwrap().join("redenv.config.ts");
         format!("error: cannot read {}: {why}", path.display())
     };
@@ -162,7 +162,7 @@ fn a_directory_that_cannot_be_searched_has_no_project_file() {
         launch
     };
     // The command restores the modes: otherwise the directory could not be removed.
-    let run = |launch: Launcher, setup: &str| {
+    let run = |launch: Launch, setup: &str| {
         let script = "chmod -R 700 .. && echo $WHERE";
         launch.program(["sh", "-c", script]).bound_by_modes().after(setup).run()
     };

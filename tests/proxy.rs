@@ -1,6 +1,6 @@
 //! Through a proxy where one is set, and never past it.
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::Project;
 use crate::support::proxy::Proxy;
 use crate::support::server::Server;
@@ -14,12 +14,12 @@ fn vault() -> Vault {
     Vault::builder().project(&project).tls(Certificate::Valid).name(HOST).start()
 }
 
-fn greet(vault: &Vault) -> Launcher {
-    launcher(vault).program(["sh", "-c", "echo $GREETING"])
+fn greet(vault: &Vault) -> Launch {
+    redenv_run(vault).program(["sh", "-c", "echo $GREETING"])
 }
 
 /// Through a name that takes a proxy to reach.
-fn far(vault: &Vault) -> Launcher {
+fn far(vault: &Vault) -> Launch {
     greet(vault).env("UPSTASH_REDIS_URL", vault.url_at(HOST))
 }
 

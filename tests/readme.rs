@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::support::example;
-use crate::support::launcher::script;
+use crate::support::launch::script;
 use crate::support::project::{MASTER_PASSWORD, Project};
 use crate::support::vault::Vault;
 

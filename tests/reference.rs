@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::project::Project;
 use crate::support::reference_page::page;
 use crate::support::vault::Vault;
@@ -36,7 +36,7 @@ fn members(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 #[test]
 fn the_reference_page_names_each_member_of_the_json_of_check() {
     let project = Project::new("acme").secret("development", "A", "1").raw_field("development", "B", "[]");
-    let outcome = launcher(&Vault::of(&project)).args(["check", "--skip-broken", "--format", "json"]).run();
+    let outcome = redenv_run(&Vault::of(&project)).args(["check", "--skip-broken", "--format", "json"]).run();
     let mut found = BTreeSet::new();
     members(&serde_json::from_str(&outcome.stdout).unwrap(), "", &mut found);
     let page = page();

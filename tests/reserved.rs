@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::project::Project;
 use crate::support::sources::reserved as table;
 use crate::support::vault::Vault;
@@ -351,21 +351,21 @@ fn redenv_run_refuses_each_name_and_says_which_program_would_run_it() {
         .collect();
     let add = |project: Project, name: &String| project.secret("development", name, "x");
     let vault = Vault::of(&names.iter().fold(Project::new("acme"), add));
-    let outcome = launcher(&vault).program(["true"]).run();
+    let outcome = redenv_run(&vault).program(["true"]).run();
     assert_eq!(outcome.code(), Some(125), "{}", outcome.stderr);
     for name in &names {
         let row = table::find(name).unwrap();
         let reason = format!(" {name} ({} would {})", row.program, row.effect);
         assert!(outcome.stderr.contains(&reason), "{reason:?} is not in {}", outcome.stderr);
     }
-    launcher(&vault).args(["--only", "GIT_SSH_COMMAND"]).program(["true"]).run().assert_failed(
+    redenv_run(&vault).args(["--only", "GIT_SSH_COMMAND"]).program(["true"]).run().assert_failed(
         125,
         &[
             "error: a secret may not be named GIT_SSH_COMMAND: git would run its value",
             "hint: leave it out with --exclude GIT_SSH_COMMAND, or allow it with --allow-reserved GIT_SSH_COMMAND",
         ],
     );
-    launcher(&vault)
+    redenv_run(&vault)
         .args(["--only", "GIT_SSH_COMMAND", "--allow-reserved", "GIT_SSH_COMMAND"])
         .program(["printenv", "GIT_SSH_COMMAND"])
         .run()

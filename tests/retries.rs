@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 #[cfg(target_os = "linux")]
 use crate::support::isolated::isolated;
-use crate::support::launcher::{Launcher, Outcome, launcher};
+use crate::support::launch::{Launch, Outcome, redenv_run};
 use crate::support::project::Project;
 use crate::support::server::Server;
 use crate::support::vault::{Response, Vault};
@@ -23,9 +23,9 @@ fn project() -> Project {
 }
 
 /// A verbose launch with time enough for any machine.
-fn patient(vault: &Vault) -> Launcher {
-    let launcher = launcher(vault).env("REDENV_TIMEOUT", "50s").env("REDENV_VERBOSE", "1");
-    launcher.program(["sh", "-c", "echo $GREETING"])
+fn patient(vault: &Vault) -> Launch {
+    let launch = redenv_run(vault).env("REDENV_TIMEOUT", "50s").env("REDENV_VERBOSE", "1");
+    launch.program(["sh", "-c", "echo $GREETING"])
 }
 
 /// The failed attempts that `-v` reports, without the wait.
@@ -187,7 +187,7 @@ fn waits_are_random_under_a_ceiling_that_doubles() {
 fn an_unknown_host_gets_three_attempts() {
     // Without a name server the C library says itself that it does not know the name.
     let vault = Vault::of(&project());
-    let launch = launcher(&vault).env("UPSTASH_REDIS_URL", "https://vault.invalid").program(["true"]);
+    let launch = redenv_run(&vault).env("UPSTASH_REDIS_URL", "https://vault.invalid").program(["true"]);
     let launch = launch.file("nsswitch.conf", "hosts: files\n");
     let outcome = isolated(launch, &["--mount"], "mount --bind nsswitch.conf /etc/nsswitch.conf").run();
     outcome.assert_failed(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::launcher::{Outcome, launcher, pairs};
+use crate::support::launch::{Outcome, pairs, redenv_run};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
@@ -26,7 +26,7 @@ fn seen(vault: &Vault, options: &[&str]) -> BTreeMap<String, String> {
 }
 
 fn run(vault: &Vault, options: &[&str]) -> Outcome {
-    launcher(vault).args(options).program(["env", "-0"]).run()
+    redenv_run(vault).args(options).program(["env", "-0"]).run()
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn skip_broken_starts_without_them_and_warns_of_each() {
     let quiet = run(&vault, &["-q", "--skip-broken"]).environment();
     assert!(!quiet.keys().any(|name| name.starts_with("BAD_")), "{quiet:?}");
     // An inherited variable of its name stays.
-    let launch = launcher(&vault).env("BAD_NUL", "mine").args(["-q", "--skip-broken"]);
+    let launch = redenv_run(&vault).env("BAD_NUL", "mine").args(["-q", "--skip-broken"]);
     launch.program(["printenv", "BAD_NUL"]).run().assert_ran("mine\n");
     // A skipped secret can't be required.
     let outcome = run(&vault, &["-q", "--skip-broken", "--require", "BAD_KEY"]);
@@ -290,11 +290,12 @@ fn a_name_that_no_variable_can_have_is_refused_unless_it_is_left_out() {
 fn an_excluded_secret_is_not_injected_and_an_inherited_variable_of_its_name_stays() {
     let vault = vault();
     for options in [&["--exclude", "API_KEY"], &["--only", "DB_*"]] {
-        let outcome = launcher(&vault).env("API_KEY", "mine").args(options).program(["printenv", "API_KEY"]);
+        let outcome =
+            redenv_run(&vault).env("API_KEY", "mine").args(options).program(["printenv", "API_KEY"]);
         outcome.run().assert_ran("mine\n");
     }
     // A reference means the vault's secret, not the inherited variable.
-    let outcome = launcher(&vault).env("API_KEY", "mine").args(["--exclude", "API_KEY"]);
+    let outcome = redenv_run(&vault).env("API_KEY", "mine").args(["--exclude", "API_KEY"]);
     outcome.program(["printenv", "API_URL"]).run().assert_ran("https://api.example/key\n");
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use crate::support::launcher::{Launcher, bare_launcher, launcher, said};
+use crate::support::launch::{Launch, bare_redenv_run, redenv_run, said};
 use crate::support::project::{Project, TOKEN_ID, TOKEN_KEY};
 use crate::support::vault::Vault;
 
@@ -20,15 +20,15 @@ pub fn vault() -> Vault {
 }
 
 /// A launch with every setting except these.
-pub fn without(vault: &Vault, names: &[&str]) -> Launcher {
-    names.iter().fold(launcher(vault), |launcher, name| launcher.env_remove(name))
+pub fn without(vault: &Vault, names: &[&str]) -> Launch {
+    names.iter().fold(redenv_run(vault), |launch, name| launch.env_remove(name))
 }
 
 /// The project and the environments that the only request of this launch reads.
 #[track_caller]
-pub fn asked(vault: &Vault, launcher: Launcher) -> String {
+pub fn asked(vault: &Vault, launch: Launch) -> String {
     let before = vault.requests().len();
-    let outcome = launcher.program(["true"]).run();
+    let outcome = launch.program(["true"]).run();
     let requests = vault.requests().split_off(before);
     assert_eq!(requests.len(), 1, "{}", outcome.stderr);
     let commands: Vec<Vec<String>> = serde_json::from_str(&requests[0].body).unwrap();
@@ -85,29 +85,29 @@ fn project_and_environment_are_looked_up_each_for_itself() {
     assert_eq!(asked(&vault, bare().args(["-e", "flag-env"])), "file flag-env");
     assert_eq!(asked(&vault, bare().args(["-p", "flag"])), "flag file-env");
     assert_eq!(asked(&vault, bare().file(".env.local", "REDENV_PROJECT=local")), "local file-env");
-    assert_eq!(asked(&vault, launcher(&vault)), "acme development");
+    assert_eq!(asked(&vault, redenv_run(&vault)), "acme development");
 }
 
 #[test]
 fn environments_are_layered_and_a_later_one_wins() {
     let vault = vault();
     for (launch, expected) in [
-        (launcher(&vault), "development"),
-        (launcher(&vault).env("REDENV_ENVIRONMENT", "staging"), "staging"),
-        (launcher(&vault).env("REDENV_ENVIRONMENT", "staging,development"), "staging+development"),
-        (launcher(&vault).env("REDENV_ENVIRONMENT", "staging, development"), "staging+development"),
-        (launcher(&vault).args(["-e", "staging", "-e", "production"]), "staging+production"),
-        (launcher(&vault).args(["--env=staging,production"]), "staging+production"),
+        (redenv_run(&vault), "development"),
+        (redenv_run(&vault).env("REDENV_ENVIRONMENT", "staging"), "staging"),
+        (redenv_run(&vault).env("REDENV_ENVIRONMENT", "staging,development"), "staging+development"),
+        (redenv_run(&vault).env("REDENV_ENVIRONMENT", "staging, development"), "staging+development"),
+        (redenv_run(&vault).args(["-e", "staging", "-e", "production"]), "staging+production"),
+        (redenv_run(&vault).args(["--env=staging,production"]), "staging+production"),
         (
-            launcher(&vault).args(["-e", "staging,production", "-e", "development"]),
+            redenv_run(&vault).args(["-e", "staging,production", "-e", "development"]),
             "staging+production+development",
         ),
         // Named twice, the last place counts.
-        (launcher(&vault).args(["-e", "production", "-e", "staging,production"]), "staging+production"),
+        (redenv_run(&vault).args(["-e", "production", "-e", "staging,production"]), "staging+production"),
     ] {
         assert_eq!(asked(&vault, launch), format!("acme {expected}"));
     }
-    let environment = launcher(&vault).args(["-e", "production,staging"]).environment();
+    let environment = redenv_run(&vault).args(["-e", "production,staging"]).environment();
     assert_eq!(environment["WHERE"], "staging");
     assert_eq!((environment["PRODUCTION"].as_str(), environment["STAGING"].as_str()), ("1", "1"));
     assert_eq!(environment.get("DEVELOPMENT"), None);
@@ -116,7 +116,7 @@ fn environments_are_layered_and_a_later_one_wins() {
 #[test]
 fn a_colon_in_a_name_becomes_a_dash_as_the_clients_write_it() {
     let vault = vault();
-    let launch = launcher(&vault).args(["-p", "ac:me", "-e", "a:b"]);
+    let launch = redenv_run(&vault).args(["-p", "ac:me", "-e", "a:b"]);
     assert_eq!(asked(&vault, launch), "ac-me a-b");
 }
 
@@ -128,7 +128,7 @@ fn each_setting_may_be_in_a_file_less_one_newline() {
     let vault = vault();
     let values = [TOKEN_ID, TOKEN_KEY, &vault.url(), vault.token(), "acme"];
     for (begin, end) in [("", ""), ("", "\n"), ("", "\r\n"), ("\u{feff}", "\r\n")] {
-        let launch = FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| {
+        let launch = FILES.iter().zip(values).fold(bare_redenv_run(), |launch, (name, value)| {
             launch.file(name, format!("{begin}{value}{end}")).env(&format!("{name}_FILE"), name)
         });
         launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
@@ -136,7 +136,7 @@ fn each_setting_may_be_in_a_file_less_one_newline() {
     // In an env file, too, if the user names it.
     let lines = FILES.map(|name| format!("{name}_FILE={name}\n")).concat();
     let launch =
-        FILES.iter().zip(values).fold(bare_launcher(), |launch, (name, value)| launch.file(name, value));
+        FILES.iter().zip(values).fold(bare_redenv_run(), |launch, (name, value)| launch.file(name, value));
     let launch = launch.file("mine", lines).args(["--env-file", "mine"]);
     launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
 }
@@ -145,7 +145,7 @@ fn each_setting_may_be_in_a_file_less_one_newline() {
 fn a_variable_and_its_file_at_once_are_an_error() {
     let vault = vault();
     for name in FILES {
-        let launch = launcher(&vault).file("value", "x").env(&format!("{name}_FILE"), "value");
+        let launch = redenv_run(&vault).file("value", "x").env(&format!("{name}_FILE"), "value");
         launch.program(["true"]).run().assert_failed(
             125,
             &[
@@ -192,7 +192,7 @@ fn the_names_of_upstashs_own_clients_are_known() {
     };
     assert_eq!(asked(&vault, rest()), "acme development");
     // Redenv's own names win.
-    let both = launcher(&vault)
+    let both = redenv_run(&vault)
         .env("UPSTASH_REDIS_REST_URL", "http://127.0.0.1:1")
         .env("UPSTASH_REDIS_REST_TOKEN", "x");
     assert_eq!(asked(&vault, both), "acme development");
@@ -233,13 +233,13 @@ fn url_and_token_have_to_come_from_the_same_place() {
         );
     // With a pair in each place, the environment's wins.
     let pair = format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\n", evil.url(), evil.token());
-    assert_eq!(asked(&vault, launcher(&vault).file(".env.local", pair)), "acme development");
+    assert_eq!(asked(&vault, redenv_run(&vault).file(".env.local", pair)), "acme development");
     assert_eq!(evil.connections(), 0);
 }
 
 #[test]
 fn everything_that_is_missing_is_named_at_once() {
-    bare_launcher().program(["true"]).run().assert_failed(
+    bare_redenv_run().program(["true"]).run().assert_failed(
         125,
         &[
             "error: REDENV_TOKEN_ID, REDENV_TOKEN_KEY, UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set",
@@ -247,7 +247,7 @@ fn everything_that_is_missing_is_named_at_once() {
         ],
     );
     // The hint belongs to the wrong setting.
-    bare_launcher()
+    bare_redenv_run()
         .env("REDENV_TOKEN_ID", "\"stk_1\"")
         .env("UPSTASH_REDIS_URL", "https://x.upstash.io")
         .program(["true"])
@@ -265,7 +265,7 @@ fn everything_that_is_missing_is_named_at_once() {
 fn a_setting_that_is_not_utf8_is_named() {
     let vault = vault();
     let value = std::ffi::OsStr::from_bytes(b"redenv_sk_\xff");
-    launcher(&vault)
+    redenv_run(&vault)
         .env("REDENV_TOKEN_KEY", value)
         .program(["true"])
         .run()
@@ -278,7 +278,7 @@ fn an_empty_optional_setting_is_as_good_as_none() {
     let launch =
         ["REDENV_TOKEN_SALT", "REDENV_TIMEOUT", "REDENV_ALLOW_HTTP", "REDENV_ONLY", "REDENV_VERBOSE"]
             .iter()
-            .fold(launcher(&vault), |launch, name| launch.env(name, ""));
+            .fold(redenv_run(&vault), |launch, name| launch.env(name, ""));
     launch.program(["printenv", "WHERE"]).run().assert_ran("development\n");
 }
 
@@ -286,7 +286,7 @@ fn an_empty_optional_setting_is_as_good_as_none() {
 fn http_leaves_this_machine_only_when_it_is_allowed() {
     let vault = vault();
     // The wildcard address is this machine, but no loopback address.
-    let launch = || launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("0.0.0.0"));
+    let launch = || redenv_run(&vault).env("UPSTASH_REDIS_URL", vault.url_at("0.0.0.0"));
     launch().program(["true"]).run().assert_failed(
         125,
         &[
@@ -302,7 +302,7 @@ fn http_leaves_this_machine_only_when_it_is_allowed() {
 #[test]
 fn a_url_may_end_in_a_slash() {
     let vault = vault();
-    let launch = launcher(&vault).env("UPSTASH_REDIS_URL", format!("{}/", vault.url()));
+    let launch = redenv_run(&vault).env("UPSTASH_REDIS_URL", format!("{}/", vault.url()));
     assert_eq!(asked(&vault, launch), "acme development");
 }
 

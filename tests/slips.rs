@@ -1,7 +1,7 @@
 //! Usual mistakes in settings: each gets its own error and the likely correction.
 
 use crate::settings::{vault, without};
-use crate::support::launcher::{launcher, said};
+use crate::support::launch::{redenv_run, said};
 use crate::support::project::{TOKEN_ID, TOKEN_KEY};
 
 const COPY: &str = "copy the REST URL from the database's page in the console: https://<name>.upstash.io";
@@ -151,7 +151,7 @@ const SLIPS: &[(&str, &str, &str, &str)] = &[
 fn every_recognisable_slip_gets_its_own_hint() {
     let vault = vault();
     for (name, value, error, hint) in SLIPS {
-        let outcome = launcher(&vault).env(name, value).program(["true"]).run();
+        let outcome = redenv_run(&vault).env(name, value).program(["true"]).run();
         let expected = format!("redenv-run: error: {error}\nredenv-run: hint: {hint}\n");
         assert_eq!((outcome.code(), outcome.stderr), (Some(125), expected), "{name}={value}");
     }
@@ -168,8 +168,8 @@ fn a_mistyped_setting_is_not_passed_over_in_silence() {
     ] {
         let question = format!("is not read: did you mean {meant}?");
         for launch in [
-            launcher(&vault).env(slip, "production"),
-            launcher(&vault).file(".env.local", format!("{slip}=production\n")),
+            redenv_run(&vault).env(slip, "production"),
+            redenv_run(&vault).file(".env.local", format!("{slip}=production\n")),
         ] {
             let place = if launch.directory().join(".env.local").exists() { " in .env.local" } else { "" };
             let outcome = launch.program(["printenv", "WHERE"]).run();
@@ -200,7 +200,7 @@ fn a_mistyped_setting_is_not_passed_over_in_silence() {
                 format!("warning: {slip}{place} is not read: did you mean REDENV_TOKEN_KEY{suffix}?");
             [warning, "error: REDENV_TOKEN_KEY is not set".into(), NEXT.into()]
         };
-        let launch = || launcher(&vault).env_remove("REDENV_TOKEN_KEY").program(["true"]);
+        let launch = || redenv_run(&vault).env_remove("REDENV_TOKEN_KEY").program(["true"]);
         let lines = missing("");
         launch().env(slip, value).run().assert_failed(125, &lines.each_ref().map(String::as_str));
         let launch = launch().file(".env.local", format!("{slip}={value}\n"));
@@ -208,7 +208,7 @@ fn a_mistyped_setting_is_not_passed_over_in_silence() {
         launch.run().assert_failed(125, &lines.each_ref().map(String::as_str));
     }
     // If the similar setting is there too, the variable is the user's own.
-    let launch = launcher(&vault).env("REDENV_ENVIROMENT", "mine").env("REDENV_ENVIRONMENT", "production");
+    let launch = redenv_run(&vault).env("REDENV_ENVIROMENT", "mine").env("REDENV_ENVIRONMENT", "production");
     let launch = launch.program(["printenv", "WHERE", "REDENV_ENVIROMENT"]);
     launch.run().assert_ran("production\nmine\n");
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write;
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::Project;
 use crate::support::server::Server;
 use crate::support::vault::{Certificate, Vault};
@@ -17,11 +17,11 @@ fn vault(certificate: Certificate) -> Vault {
 }
 
 /// A launch that trusts only the bundled authorities.
-fn trusting(vault: &Vault) -> Launcher {
-    launcher(vault).env_remove("REDENV_CA_FILE")
+fn trusting(vault: &Vault) -> Launch {
+    redenv_run(vault).env_remove("REDENV_CA_FILE")
 }
 
-fn greet(launch: Launcher) -> Launcher {
+fn greet(launch: Launch) -> Launch {
     launch.program(["sh", "-c", "echo $GREETING"])
 }
 
@@ -66,12 +66,12 @@ fn an_invalid_certificate_ends_the_launch_at_once() {
         [(Certificate::Expired, "it has expired"), (Certificate::WrongName, "it is for another name")]
     {
         let vault = vault(certificate);
-        assert_not_accepted(launcher(&vault), &vault, why);
+        assert_not_accepted(redenv_run(&vault), &vault, why);
     }
 }
 
 #[track_caller]
-fn assert_not_accepted(launch: Launcher, vault: &Vault, why: &str) {
+fn assert_not_accepted(launch: Launch, vault: &Vault, why: &str) {
     let error = format!("error: localhost has a certificate that redenv-run does not accept: {why}");
     greet(launch).run().assert_failed(125, &[&error, CHECK]);
     assert_eq!((vault.requests().len(), vault.connections()), (0, 1), "no token was sent");
@@ -80,7 +80,7 @@ fn assert_not_accepted(launch: Launcher, vault: &Vault, why: &str) {
 #[test]
 fn a_certificate_may_be_for_an_ip_address() {
     let vault = vault(Certificate::Valid);
-    let launch = launcher(&vault).env("UPSTASH_REDIS_URL", vault.url_at("127.0.0.1"));
+    let launch = redenv_run(&vault).env("UPSTASH_REDIS_URL", vault.url_at("127.0.0.1"));
     greet(launch).run().assert_ran("hello\n");
 }
 
@@ -91,7 +91,7 @@ fn a_server_without_tls_gets_no_request() {
         drop(std::io::copy(&mut stream, &mut std::io::sink()));
     });
     let url = format!("https://{}", server.address());
-    greet(launcher(&vault(Certificate::Valid)).env("UPSTASH_REDIS_URL", url)).run().assert_failed(
+    greet(redenv_run(&vault(Certificate::Valid)).env("UPSTASH_REDIS_URL", url)).run().assert_failed(
         125,
         &[
             "error: 127.0.0.1 failed to set up TLS: it did not answer in TLS",
@@ -110,7 +110,7 @@ fn a_server_that_refuses_tls_is_not_asked_again() {
     });
     let vault = vault(Certificate::Valid);
     let url = format!("https://{}", server.address());
-    greet(launcher(&vault).env("UPSTASH_REDIS_URL", url)).run().assert_failed(
+    greet(redenv_run(&vault).env("UPSTASH_REDIS_URL", url)).run().assert_failed(
         125,
         &[
             "error: 127.0.0.1 failed to set up TLS: it sent the alert HandshakeFailure",

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::support::fixtures;
-use crate::support::launcher::{Launcher, Outcome, launcher};
+use crate::support::launch::{Launch, Outcome, redenv_run};
 use crate::support::project::Credentials;
 use crate::support::redis_server::RedisServer;
 use crate::support::vault::{Builder, Vault};
@@ -35,12 +35,12 @@ fn vault_with(builder: Builder) -> (Vault, RedisServer) {
 }
 
 /// `redenv-run token ...`, which needs no service token.
-fn token(vault: &Vault, arguments: &[&str]) -> Launcher {
-    let launcher = launcher(vault).env_remove("REDENV_TOKEN_ID").env_remove("REDENV_TOKEN_KEY");
-    launcher.env("TZ", "UTC0").arg("token").args(arguments)
+fn token(vault: &Vault, arguments: &[&str]) -> Launch {
+    let launch = redenv_run(vault).env_remove("REDENV_TOKEN_ID").env_remove("REDENV_TOKEN_KEY");
+    launch.env("TZ", "UTC0").arg("token").args(arguments)
 }
 
-fn create(vault: &Vault, arguments: &[&str]) -> Launcher {
+fn create(vault: &Vault, arguments: &[&str]) -> Launch {
     token(vault, &["create", "--password-stdin"])
         .args(arguments)
         .stdin(format!("{}\n", fixtures::master_password()))
@@ -68,7 +68,7 @@ fn credentials(token: &Value) -> Credentials {
 }
 
 fn launch(vault: &Vault, credentials: &Credentials) -> Outcome {
-    launcher(vault)
+    redenv_run(vault)
         .env("REDENV_TOKEN_ID", &credentials.token_id)
         .env("REDENV_TOKEN_KEY", &credentials.token_key)
         .program(["printenv", "PLAIN"])

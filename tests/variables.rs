@@ -1,6 +1,6 @@
 //! Every option has a variable, and the command gets none of them.
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::Project;
 use crate::support::vault::Vault;
 
@@ -52,9 +52,9 @@ fn vault() -> Vault {
     Vault::of(&project)
 }
 
-fn run(launcher: Launcher, script: &str) -> String {
-    let launcher = launcher.env("MINE", "mine").env("API_FLAG", "inherited");
-    let outcome = launcher.program(["/bin/sh", "-c", script]).run();
+fn run(launch: Launch, script: &str) -> String {
+    let launch = launch.env("MINE", "mine").env("API_FLAG", "inherited");
+    let outcome = launch.program(["/bin/sh", "-c", script]).run();
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (Some(0), ""));
     outcome.stdout.trim_end_matches('\n').to_owned()
 }
@@ -63,15 +63,15 @@ fn run(launcher: Launcher, script: &str) -> String {
 fn every_variable_has_the_effect_of_its_option() {
     let vault = vault();
     for (options, [variable, value], script, [with, without]) in CASES {
-        assert_eq!(run(launcher(&vault).args(*options), script), *with, "{options:?}");
-        assert_eq!(run(launcher(&vault).env(variable, value), script), *with, "{variable}={value}");
-        assert_eq!(run(launcher(&vault), script), *without, "without {variable}");
+        assert_eq!(run(redenv_run(&vault).args(*options), script), *with, "{options:?}");
+        assert_eq!(run(redenv_run(&vault).env(variable, value), script), *with, "{variable}={value}");
+        assert_eq!(run(redenv_run(&vault), script), *without, "without {variable}");
         // The value in a file has the same effect. An empty variable counts as unset.
-        let file = launcher(&vault).file("value", format!("{value}\n"));
+        let file = redenv_run(&vault).file("value", format!("{value}\n"));
         let file = file.env(&format!("{variable}_FILE"), "value");
         assert_eq!(run(file, script), *with, "{variable}_FILE");
         if *variable != "REDENV_ENVIRONMENT" {
-            assert_eq!(run(launcher(&vault).env(variable, ""), script), *without, "an empty {variable}");
+            assert_eq!(run(redenv_run(&vault).env(variable, ""), script), *without, "an empty {variable}");
         }
     }
 }
@@ -85,11 +85,11 @@ fn variables_that_decide_whether_command_starts_do_as_their_options() {
         "[]",
     );
     let vault = Vault::of(&project);
-    let starts = |launcher: Launcher| launcher.program(["true"]).run().code() == Some(0);
-    let both = || launcher(&vault).args(["--allow-reserved", "NODE_OPTIONS", "--skip-broken"]);
+    let starts = |launch: Launch| launch.program(["true"]).run().code() == Some(0);
+    let both = || redenv_run(&vault).args(["--allow-reserved", "NODE_OPTIONS", "--skip-broken"]);
     let either = |without: &str| {
         let options = ["--allow-reserved=NODE_OPTIONS", "--skip-broken"];
-        launcher(&vault).args(options.iter().filter(|option| !option.starts_with(without)))
+        redenv_run(&vault).args(options.iter().filter(|option| !option.starts_with(without)))
     };
     assert!(starts(both()));
     assert!(!starts(either("--allow-reserved")));
@@ -105,41 +105,41 @@ fn variables_that_decide_whether_command_starts_do_as_their_options() {
 #[test]
 fn keep_and_pristine_work_together_as_variables() {
     let vault = vault();
-    let launcher = launcher(&vault).env("REDENV_PRISTINE", "1").env("REDENV_KEEP", "MINE,ELSE");
-    assert_eq!(run(launcher, "echo \"$MINE\""), "mine");
+    let launch = redenv_run(&vault).env("REDENV_PRISTINE", "1").env("REDENV_KEEP", "MINE,ELSE");
+    assert_eq!(run(launch, "echo \"$MINE\""), "mine");
 }
 
 #[test]
 fn an_option_replaces_its_variable_and_does_not_add_to_it() {
     let vault = vault();
-    let only = launcher(&vault).env("REDENV_ONLY", "NONE_SUCH").args(["--only", "API_URL"]);
+    let only = redenv_run(&vault).env("REDENV_ONLY", "NONE_SUCH").args(["--only", "API_URL"]);
     assert_eq!(run(only, SHOW), " https://new  mine");
-    let scope = launcher(&vault).env("REDENV_SCOPE", "NONE_SUCH").args(["--scope", "API_"]);
+    let scope = redenv_run(&vault).env("REDENV_SCOPE", "NONE_SUCH").args(["--scope", "API_"]);
     assert_eq!(run(scope, SHOW), "  new mine");
-    let pin = launcher(&vault).env("REDENV_PIN", "API_KEY=99").args(["--pin", "API_KEY=1"]);
+    let pin = redenv_run(&vault).env("REDENV_PIN", "API_KEY=99").args(["--pin", "API_KEY=1"]);
     assert_eq!(run(pin, "echo \"$API_KEY\""), "old");
 }
 
 #[test]
 fn verbosity_may_be_a_variable() {
     let vault = vault();
-    let said = |launcher: Launcher| launcher.program(["true"]).run().stderr;
-    assert_eq!(said(launcher(&vault)), "");
-    assert!(said(launcher(&vault).env("REDENV_VERBOSE", "1")).starts_with("redenv-run: project acme, "));
-    assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "0")), "");
+    let said = |launch: Launch| launch.program(["true"]).run().stderr;
+    assert_eq!(said(redenv_run(&vault)), "");
+    assert!(said(redenv_run(&vault).env("REDENV_VERBOSE", "1")).starts_with("redenv-run: project acme, "));
+    assert_eq!(said(redenv_run(&vault).env("REDENV_VERBOSE", "0")), "");
     // They are read before anything can be reported, so not from a file and without an error.
-    assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "maybe")), "");
-    assert_eq!(said(launcher(&vault).file("value", "1").env("REDENV_VERBOSE_FILE", "value")), "");
+    assert_eq!(said(redenv_run(&vault).env("REDENV_VERBOSE", "maybe")), "");
+    assert_eq!(said(redenv_run(&vault).file("value", "1").env("REDENV_VERBOSE_FILE", "value")), "");
     // An option beats both.
-    assert_eq!(said(launcher(&vault).env("REDENV_VERBOSE", "1").arg("-q")), "");
+    assert_eq!(said(redenv_run(&vault).env("REDENV_VERBOSE", "1").arg("-q")), "");
     assert!(
-        said(launcher(&vault).env("REDENV_QUIET", "1").arg("-v")).starts_with("redenv-run: project acme, ")
+        said(redenv_run(&vault).env("REDENV_QUIET", "1").arg("-v")).starts_with("redenv-run: project acme, ")
     );
     let project = Project::new("acme").raw_field("development", "BROKEN", "[]");
     let vault = Vault::of(&project);
-    let warned = said(launcher(&vault).arg("--skip-broken"));
+    let warned = said(redenv_run(&vault).arg("--skip-broken"));
     assert_eq!(warned, "redenv-run: warning: skipped BROKEN: its history has no version\n");
-    assert_eq!(said(launcher(&vault).arg("--skip-broken").env("REDENV_QUIET", "1")), "");
+    assert_eq!(said(redenv_run(&vault).arg("--skip-broken").env("REDENV_QUIET", "1")), "");
 }
 
 #[test]
@@ -148,11 +148,11 @@ fn a_value_that_is_neither_yes_nor_no_is_a_slip() {
     for variable in
         ["REDENV_RAW", "REDENV_SKIP_BROKEN", "REDENV_PRISTINE", "REDENV_KEEP_TOKEN", "REDENV_ALLOW_HTTP"]
     {
-        let outcome = launcher(&vault).env(variable, "maybe").program(["true"]).run();
+        let outcome = redenv_run(&vault).env(variable, "maybe").program(["true"]).run();
         let error = format!("error: {variable} is neither 1 nor 0");
         outcome.assert_failed(125, &[&error, "hint: set it to 1 or 0"]);
         for (value, status) in [("0", 0), ("no", 0), ("FALSE", 0), ("off", 0), ("", 0), ("ON", 0)] {
-            let outcome = launcher(&vault).env(variable, value).program(["true"]).run();
+            let outcome = redenv_run(&vault).env(variable, value).program(["true"]).run();
             assert_eq!(outcome.code(), Some(status), "{variable}={value}: {}", outcome.stderr);
         }
     }
@@ -186,8 +186,8 @@ fn what_an_env_file_may_not_set_is_ignored_with_a_warning() {
         "REDENV_QUIET",
         "REDENV_ONLY_FILE",
     ] {
-        let launcher = launcher(&vault).file(".env.local", format!("{variable}=none-such\n"));
-        let outcome = launcher.program(["printenv", "API_KEY"]).run();
+        let launch = redenv_run(&vault).file(".env.local", format!("{variable}=none-such\n"));
+        let outcome = launch.program(["printenv", "API_KEY"]).run();
         let warning = format!(
             "redenv-run: warning: {variable} in .env.local is ignored: set it in the environment, or use the flag\n"
         );
@@ -202,7 +202,7 @@ fn what_an_env_file_may_not_set_is_ignored_with_a_warning() {
 #[test]
 fn the_command_gets_none_of_them() {
     let vault = vault();
-    let mut launch = launcher(&vault).file("salt", "000102030405060708090a0b0c0d0e0f\n").file("empty", "");
+    let mut launch = redenv_run(&vault).file("salt", "000102030405060708090a0b0c0d0e0f\n").file("empty", "");
     for (variable, value) in [
         ("REDENV_TOKEN_SALT_FILE", "salt"),
         ("REDENV_ENVIRONMENT", "development"),
@@ -241,10 +241,10 @@ fn the_command_gets_none_of_them() {
 #[test]
 fn the_path_of_a_file_may_itself_be_in_a_file() {
     let vault = vault();
-    let launch = launcher(&vault).file("where", "kept\n").env("REDENV_FALLBACK_FILE", "where");
+    let launch = redenv_run(&vault).file("where", "kept\n").env("REDENV_FALLBACK_FILE", "where");
     let script = "test -s kept && echo \"$REDENV_FALLBACK_FILE\"";
     assert_eq!(run(launch, script), "");
-    let both = launcher(&vault).file("where", "kept\n").env("REDENV_FALLBACK_FILE", "where");
+    let both = redenv_run(&vault).file("where", "kept\n").env("REDENV_FALLBACK_FILE", "where");
     both.env("REDENV_FALLBACK", "kept").program(["true"]).run().assert_failed(
         125,
         &[

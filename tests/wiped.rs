@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::project::{MASTER_PASSWORD, Project, TOKEN_KEY, TOKEN_SALT};
 use crate::support::redis_server::RedisServer;
 use crate::support::vault::{Response, Vault};
@@ -55,11 +55,11 @@ struct Ended {
     strace: Child,
     pid: u32,
     /// Owns the working directory.
-    _launcher: Launcher,
+    _launcher: Launch,
 }
 
 impl Ended {
-    fn at(last: Last, launch: Launcher) -> Self {
+    fn at(last: Last, launch: Launch) -> Self {
         let wrapper = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", last.held_back(), "--"];
         let mut launch = launch.through(wrapper);
         let command = launch.command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -68,7 +68,7 @@ impl Ended {
         let pid = loop {
             assert!(begin.elapsed() < Duration::from_secs(30), "it never came to its end");
             thread::sleep(Duration::from_millis(5));
-            if let Some(pid) = launcher_of(&strace).filter(|pid| is_in(*pid, last)) {
+            if let Some(pid) = process_of(&strace).filter(|pid| is_in(*pid, last)) {
                 break pid;
             }
         };
@@ -94,7 +94,7 @@ impl Drop for Ended {
 }
 
 /// The process that strace started.
-fn launcher_of(strace: &Child) -> Option<u32> {
+fn process_of(strace: &Child) -> Option<u32> {
     let children = format!("/proc/{0}/task/{0}/children", strace.id());
     fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
 }
@@ -142,7 +142,7 @@ fn project() -> Project {
 }
 
 /// Makes the file `script` in the working directory executable.
-fn executable(launch: Launcher) -> Launcher {
+fn executable(launch: Launch) -> Launch {
     let script = launch.directory().join("script");
     fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
     launch
@@ -162,7 +162,7 @@ fn secrets(vault: &Vault, project: &Project) -> Vec<(&'static str, String)> {
 fn no_failure_leaves_a_secret() {
     let project = project();
     let vault = Vault::of(&project);
-    let at = |environment: &'static str| launcher(&vault).args(["-e", environment]);
+    let at = |environment: &'static str| redenv_run(&vault).args(["-e", environment]);
     let unauthorized = Response::new(401).body(r#"{"error":"Unauthorized"}"#);
     let script = "#!/nowhere/at/all\n";
     for (what, answer, launch) in [
@@ -199,7 +199,7 @@ fn a_failure_during_the_derivation_leaves_no_secret() {
     let project = project();
     let vault = Vault::of(&project);
     let leaves_nothing = |_| {
-        let launch = launcher(&vault).args(["-e", "nowhere"]).env("REDENV_TOKEN_SALT", TOKEN_SALT);
+        let launch = redenv_run(&vault).args(["-e", "nowhere"]).env("REDENV_TOKEN_SALT", TOKEN_SALT);
         Ended::at(Last::Exit, launch.program(["true"])).holds(&secrets(&vault, &project)).is_empty()
     };
     assert!((0..3).any(leaves_nothing));
@@ -210,7 +210,7 @@ fn check_and_mask_leave_no_secret() {
     let project = project();
     let vault = Vault::of(&project);
     for command in ["check", "mask"] {
-        let ended = Ended::at(Last::Exit, launcher(&vault).arg(command));
+        let ended = Ended::at(Last::Exit, redenv_run(&vault).arg(command));
         assert_eq!(ended.holds(&secrets(&vault, &project)), [] as [&str; 0], "{command}");
     }
 }
@@ -221,7 +221,7 @@ fn settings_in_files_leave_no_secret() {
     let vault = Vault::of(&project);
     let token = vault.token();
     let file = format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN='{token}'\n", vault.url());
-    let launch = launcher(&vault)
+    let launch = redenv_run(&vault)
         .env_remove("UPSTASH_REDIS_URL")
         .env_remove("UPSTASH_REDIS_TOKEN")
         .env_remove("REDENV_TOKEN_KEY")
@@ -236,7 +236,7 @@ fn settings_in_files_leave_no_secret() {
 fn the_exec_takes_only_the_values_along() {
     let project = project();
     let vault = Vault::of(&project);
-    for launch in [launcher(&vault), launcher(&vault).env("REDENV_TOKEN_SALT", TOKEN_SALT)] {
+    for launch in [redenv_run(&vault), redenv_run(&vault).env("REDENV_TOKEN_SALT", TOKEN_SALT)] {
         let ended = Ended::at(Last::Exec, launch.program(["true"]));
         // That a value is found shows that the look is a thorough one.
         assert_eq!(ended.holds(&secrets(&vault, &project)), ["a value"]);
@@ -248,7 +248,7 @@ fn a_new_token_leaves_no_secret() {
     let project = project();
     let redis = RedisServer::start();
     let vault = Vault::builder().project(&project).redis(&redis.url()).start();
-    let launch = launcher(&vault)
+    let launch = redenv_run(&vault)
         .env("REDENV_MASTER_PASSWORD_FILE", "password")
         .file("password", format!("{MASTER_PASSWORD}\n"))
         .args(["token", "create", "--name", "new", "--format", "json"]);

@@ -58,7 +58,7 @@ fn only_the_owner_can_read_the_file_whatever_the_umask() {
 fn pins_selection_and_layers_work_from_the_file() {
     let place = Place::new();
     let launch =
-        |arguments: &[&str]| place.launcher().args(arguments).program(["sh", "-c", "echo $GREETING $NAME"]);
+        |arguments: &[&str]| place.redenv_run().args(arguments).program(["sh", "-c", "echo $GREETING $NAME"]);
     let both = ["-e", "development", "-e", "production"];
     launch(&both).run().assert_ran("good evening world\n");
     place.go_down();
@@ -71,7 +71,7 @@ fn pins_selection_and_layers_work_from_the_file() {
     let place = Place::filled();
     place.go_down();
     for pin in ["GREETING=1", "GREETING=~1"] {
-        let launch = place.launcher().args(["--pin", pin]).program(["sh", "-c", "echo $GREETING $NAME"]);
+        let launch = place.redenv_run().args(["--pin", pin]).program(["sh", "-c", "echo $GREETING $NAME"]);
         place.assert_started_from_file(&launch.run(), "hi world\n");
     }
 }
@@ -88,7 +88,7 @@ fn an_environment_without_secrets_still_exists() {
 fn check_works_from_the_file() {
     let place = Place::filled();
     place.go_down();
-    let outcome = place.launcher().arg("check").run();
+    let outcome = place.redenv_run().arg("check").run();
     assert_eq!(outcome.code(), Some(0), "{}", outcome.stderr);
     assert!(outcome.stdout.contains("GREETING") && outcome.stderr.contains("; starting from "));
 }

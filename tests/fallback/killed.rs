@@ -5,11 +5,11 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::{Place, project};
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 use crate::support::vault::{Response, Vault};
 
 /// The launch under strace, which kills it at the beginning of its first `call`.
-fn killed_at(call: &str, launch: Launcher) -> Launcher {
+fn killed_at(call: &str, launch: Launch) -> Launch {
     let inject = format!("inject={call}:signal=KILL:when=1");
     launch.through([
         "strace",
@@ -72,7 +72,7 @@ fn a_hundred_launches_at_once_with_kills_among_them_leave_one_usable_file() {
     let down = Vault::of(&project());
     down.respond_always(Some(Response::new(503).header("Retry-After", "1000")));
     let read = || {
-        let launch = launcher(&down).env("REDENV_FALLBACK", place.file());
+        let launch = redenv_run(&down).env("REDENV_FALLBACK", place.file());
         let launch = launch.args(["--offline", "--timeout", "60s"]);
         launch.program(["sh", "-c", "echo $GREETING $NAME"]).run().assert_ran("hello world\n");
     };

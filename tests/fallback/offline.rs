@@ -6,16 +6,16 @@ use std::net::TcpListener;
 use serde_json::Value;
 
 use super::{Place, made, now, parts};
-use crate::support::launcher::{Launcher, launcher};
+use crate::support::launch::{Launch, redenv_run};
 
 /// A launch with these options that prints the secrets.
-fn greet(place: &Place, upstash: &TcpListener, options: &[&str]) -> Launcher {
+fn greet(place: &Place, upstash: &TcpListener, options: &[&str]) -> Launch {
     let launch =
-        place.launcher().env("UPSTASH_REDIS_URL", format!("http://{}", upstash.local_addr().unwrap()));
+        place.redenv_run().env("UPSTASH_REDIS_URL", format!("http://{}", upstash.local_addr().unwrap()));
     launch.args(options).program(["sh", "-c", "echo $GREETING $NAME"])
 }
 
-fn offline(place: &Place, upstash: &TcpListener) -> Launcher {
+fn offline(place: &Place, upstash: &TcpListener) -> Launch {
     greet(place, upstash, &["--offline"])
 }
 
@@ -48,7 +48,7 @@ fn a_launch_starts_from_the_file_and_connects_to_nothing() {
 fn check_and_mask_work_offline_too() {
     let (place, upstash) = (Place::filled(), upstash());
     let command = |name| {
-        let launch = launcher(&place.vault).env("REDENV_FALLBACK", place.file());
+        let launch = redenv_run(&place.vault).env("REDENV_FALLBACK", place.file());
         launch.env("UPSTASH_REDIS_URL", format!("http://{}", upstash.local_addr().unwrap())).arg(name)
     };
     let outcome = command("check").args(["--offline", "--format", "json"]).run();
@@ -94,13 +94,13 @@ fn a_file_that_cannot_be_used_is_an_error_with_the_next_step() {
 #[test]
 fn offline_needs_a_fallback_file() {
     let place = Place::new();
-    let launch = || launcher(&place.vault);
+    let launch = || redenv_run(&place.vault);
     for launch in [launch().args(["--offline"]), launch().env("REDENV_OFFLINE", "yes")] {
         launch.program(["true"]).run().assert_failed(125, &["error: --offline needs --fallback"]);
     }
     launch().env("REDENV_OFFLINE", "0").program(["true"]).run().assert_ran("");
     // Token commands have no use for the file: the variable changes nothing for them.
-    let list = launcher(&place.vault).args(["token", "list"]).env("REDENV_OFFLINE", "1").run();
+    let list = redenv_run(&place.vault).args(["token", "list"]).env("REDENV_OFFLINE", "1").run();
     assert_eq!(list.code(), Some(0), "{}", list.stderr);
     assert_eq!(place.vault.requests().len(), 2);
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{NOBODY, Place, project};
 use crate::support::isolated::isolated;
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::vault::Response;
 
 #[test]
@@ -124,7 +124,7 @@ fn anything_but_a_regular_file_is_left_alone_and_never_blocks() {
 #[test]
 fn a_launch_starts_although_the_directory_cannot_be_written() {
     let mut place = Place::new();
-    let greet = |place: &Place| launcher(&place.vault).program(["sh", "-c", "echo $GREETING $NAME"]);
+    let greet = |place: &Place| redenv_run(&place.vault).program(["sh", "-c", "echo $GREETING $NAME"]);
     let launch = greet(&place).env("REDENV_FALLBACK", "nowhere/fallback").run();
     assert_eq!(
         (launch.code(), launch.stdout.as_str(), launch.stderr.as_str()),
@@ -155,7 +155,7 @@ fn a_launch_on_a_full_disk_starts_and_leaves_nothing_behind() {
     let place = Place::of(project);
     let disk = "cd \"${REDENV_FALLBACK%/*}\"; mount -t tmpfs -o size=8k none .; cd .";
     let script = "echo $GREETING $NAME; ls -A \"$DISK\"";
-    let launch = place.launcher().env("DISK", place.directory.path()).program(["sh", "-c", script]);
+    let launch = place.redenv_run().env("DISK", place.directory.path()).program(["sh", "-c", script]);
     let launch = isolated(launch, &["--mount"], disk);
     place.assert_started_without_writing(launch, "cannot write it: no space left on device");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{PEK, Place, made, now, parts, project};
-use crate::support::launcher::{launcher, said};
+use crate::support::launch::{redenv_run, said};
 use crate::support::project::{Project, TOKEN_ID};
 use crate::support::vault::{Response, Vault};
 
@@ -150,7 +150,7 @@ fn a_file_of_another_project_stays_and_one_of_another_environment_is_replaced() 
     let place = Place::filled();
     let other = Vault::of(&Project::new("other").secret("development", "GREETING", "hello"));
     let launch = || {
-        let launch = launcher(&other).env("REDENV_FALLBACK", place.file());
+        let launch = redenv_run(&other).env("REDENV_FALLBACK", place.file());
         launch.env("NAME", "world").program(["sh", "-c", "echo $GREETING $NAME"])
     };
     let before = place.read();
@@ -159,7 +159,7 @@ fn a_file_of_another_project_stays_and_one_of_another_environment_is_replaced() 
     place.assert_unusable_for(&other, launch(), "it belongs to project acme");
     assert_eq!(place.read(), before);
 
-    let production = || place.launcher().args(["-e", "production"]).program(["sh", "-c", "echo $GREETING"]);
+    let production = || place.redenv_run().args(["-e", "production"]).program(["sh", "-c", "echo $GREETING"]);
     place.go_down();
     place.assert_unusable(production(), "it belongs to environment development");
     place.come_back();

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use super::launcher::Launcher;
+use super::launch::Launch;
 
 /// Starts it through `unshare` with these options, from a shell that runs `setup` first; each line must
 /// succeed. Without root it needs user namespaces.
-pub fn isolated(launch: Launcher, options: &[&str], setup: &str) -> Launcher {
+pub fn isolated(launch: Launch, options: &[&str], setup: &str) -> Launch {
     let mut wrapper = [&["unshare"], options].concat();
     if !works(&wrapper) {
         wrapper.extend(["--user", "--map-root-user"]);

@@ -7,7 +7,7 @@ pub mod dist;
 pub mod example;
 pub mod fixtures;
 pub mod isolated;
-pub mod launcher;
+pub mod launch;
 pub mod manual;
 #[cfg(target_os = "linux")]
 pub mod name_server;

@@ -5,14 +5,14 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use super::launcher::{Launcher, Outcome};
+use super::launch::{Launch, Outcome};
 
 /// A pseudo-terminal of 80 columns with redenv-run on it. Python's `pty` holds it.
 pub struct Terminal {
     driver: Child,
     answers: BufReader<std::process::ChildStdout>,
     /// Keeps the working directory.
-    _launcher: Launcher,
+    _launcher: Launch,
 }
 
 /// The exit code and everything that the terminal showed.
@@ -63,13 +63,13 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 "#;
 
-impl Launcher {
+impl Launch {
     /// Starts it on a terminal of its own.
     pub fn on_terminal(self) -> Terminal {
-        let mut launcher = self.through(["python3", "-I", "-X", "utf8", "-c", DRIVER]);
-        let mut driver = launcher.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut launch = self.through(["python3", "-I", "-X", "utf8", "-c", DRIVER]);
+        let mut driver = launch.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let answers = BufReader::new(driver.stdout.take().unwrap());
-        Terminal { driver, answers, _launcher: launcher }
+        Terminal { driver, answers, _launcher: launch }
     }
 
     /// Runs it in a session that has no terminal, wherever the tests themselves run.

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use super::launcher::bare_launcher;
+use super::launch::bare_redenv_run;
 
 /// A home directory with the completions of all shells and the program `frobnicate`. The working
 /// directory has the file `noexec`.
@@ -63,7 +63,7 @@ impl Home {
             fs::write(&path, "").unwrap();
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let page = bare_launcher().args(["completions", "--help"]).run().stdout;
+        let page = bare_redenv_run().args(["completions", "--help"]).run().stdout;
         let examples = page.split_once("\nExamples:\n").unwrap().1;
         let output = home.command("sh").args(["-ec", examples]).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -104,10 +104,10 @@ impl Home {
     }
 
     fn command(&self, program: &str) -> Command {
-        let launcher = Path::new(env!("CARGO_BIN_EXE_redenv-run")).parent().unwrap().to_owned();
+        let launch = Path::new(env!("CARGO_BIN_EXE_redenv-run")).parent().unwrap().to_owned();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path: Vec<PathBuf> =
-            [self.path().join("bin"), launcher].into_iter().chain(std::env::split_paths(&path)).collect();
+            [self.path().join("bin"), launch].into_iter().chain(std::env::split_paths(&path)).collect();
         let mut command = Command::new(program);
         command.env_clear().env("PATH", std::env::join_paths(path).unwrap());
         command.env("HOME", self.path()).env("TERM", "vt100").current_dir(self.path().join("work"));

@@ -133,11 +133,11 @@ fn a_failure_after_a_lost_answer_is_reported_as_a_token_that_may_exist() {
 #[cfg(target_os = "linux")]
 fn a_key_that_cannot_be_printed_is_reported_as_lost() {
     let (vault, _redis) = vault();
-    let mut launcher = token(&vault, &["create", "-n", "x"]);
-    launcher =
-        launcher.file("password", fixtures::master_password()).env("REDENV_MASTER_PASSWORD_FILE", "password");
+    let mut launch = token(&vault, &["create", "-n", "x"]);
+    launch =
+        launch.file("password", fixtures::master_password()).env("REDENV_MASTER_PASSWORD_FILE", "password");
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let output = launcher.command().stdout(full).output().unwrap();
+    let output = launch.command().stdout(full).output().unwrap();
     let added = ids(&vault).into_iter().find(|id| id != CI && id != WEB).unwrap();
     let expected = format!(
         "redenv-run: error: token {added} was created, but its key cannot be written to stdout: no space left on device\n\

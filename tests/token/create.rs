@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{META, create, created, credentials, ids, launch, service_tokens, text, token, vault};
 use crate::support::fixtures;
-use crate::support::launcher::{bare_launcher, launcher};
+use crate::support::launch::{bare_redenv_run, redenv_run};
 use crate::support::project;
 use crate::support::project::Project;
 use crate::support::python::python;
@@ -91,7 +91,7 @@ fn a_project_without_tokens_gets_its_first_one() {
         .stdin(project::MASTER_PASSWORD)
         .run();
     let new = credentials(&serde_json::from_str(&outcome.stdout).unwrap());
-    let launched = launcher(&vault)
+    let launched = redenv_run(&vault)
         .env("REDENV_TOKEN_ID", &new.token_id)
         .env("REDENV_TOKEN_KEY", &new.token_key)
         .program(["printenv", "A"])
@@ -154,7 +154,7 @@ fn the_env_format_is_a_complete_env_file_but_for_the_read_only_token() {
     assert!(!outcome.stdout.contains(vault.token()), "the token that can write is left out");
 
     // In a new shell, the file lacks one setting. With that line filled in, or added, it is enough.
-    let launch = |file: &str| bare_launcher().file(".env.local", file).program(["printenv", "PLAIN"]).run();
+    let launch = |file: &str| bare_redenv_run().file(".env.local", file).program(["printenv", "PLAIN"]).run();
     launch(&outcome.stdout).assert_failed(
         125,
         &[
@@ -180,7 +180,7 @@ fn a_launch_and_a_shell_read_the_env_format_alike() {
             .stdin(project::MASTER_PASSWORD)
             .run();
         assert_eq!(outcome.stderr, "", "{name}");
-        let launch = bare_launcher().file("token.env", &outcome.stdout);
+        let launch = bare_redenv_run().file("token.env", &outcome.stdout);
         let shell = Command::new("sh")
             .args(["-c", ". ./token.env && printf %s \"$REDENV_PROJECT\""])
             .current_dir(launch.directory())

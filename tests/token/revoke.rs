@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{CI, EPHEMERAL, META, WEB, created, credentials, ids, launch, service_tokens, token, vault};
 use crate::support::fixtures;
-use crate::support::launcher::launcher;
+use crate::support::launch::redenv_run;
 use crate::support::project;
 use crate::support::project::Project;
 use crate::support::vault::Vault;
@@ -38,9 +38,9 @@ fn the_fallback_file_of_a_revoked_token_is_deleted() {
     let directory = tempfile::TempDir::new().unwrap();
     let file = directory.path().join("fallback");
     let start = || {
-        let launcher = launcher(&vault).env("REDENV_TOKEN_ID", &new.token_id);
-        let launcher = launcher.env("REDENV_TOKEN_KEY", &new.token_key).env("REDENV_FALLBACK", &file);
-        launcher.program(["printenv", "PLAIN"]).run()
+        let launch = redenv_run(&vault).env("REDENV_TOKEN_ID", &new.token_id);
+        let launch = launch.env("REDENV_TOKEN_KEY", &new.token_key).env("REDENV_FALLBACK", &file);
+        launch.program(["printenv", "PLAIN"]).run()
     };
     assert_eq!(start().stdout, "hello world\n");
     assert!(file.exists());

@@ -1,7 +1,7 @@
 //! Settings of the token commands, and errors for those that are missing or wrong.
 
 use super::{CI, META, assert_failed, create, service_tokens, token, vault};
-use crate::support::launcher::{Launcher, bare_launcher};
+use crate::support::launch::{Launch, bare_redenv_run};
 use crate::support::project;
 use crate::support::project::Project;
 use crate::support::vault::{Response, Vault};
@@ -24,7 +24,7 @@ fn without_a_terminal_the_hint_names_another_way() {
 
 #[test]
 fn all_missing_settings_are_reported_together() {
-    let outcome = bare_launcher().args(["token", "list"]).run();
+    let outcome = bare_redenv_run().args(["token", "list"]).run();
     let message =
         "redenv-run: error: UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set\n";
     assert!(outcome.code() == Some(125) && outcome.stderr.starts_with(message), "{}", outcome.stderr);
@@ -34,21 +34,21 @@ fn all_missing_settings_are_reported_together() {
 fn env_files_and_project_files_work_for_token_commands() {
     let vault = Vault::of(&Project::new("acme"));
     let settings = format!("UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\n", vault.url(), vault.token());
-    let list = |launcher: Launcher| {
-        let outcome = launcher.args(["token", "list"]).run();
+    let list = |launch: Launch| {
+        let outcome = launch.args(["token", "list"]).run();
         (outcome.code(), outcome.stdout.contains(project::TOKEN_ID))
     };
     assert_eq!(
-        list(bare_launcher().file(".env.local", &settings).env("REDENV_PROJECT", "acme")),
+        list(bare_redenv_run().file(".env.local", &settings).env("REDENV_PROJECT", "acme")),
         (Some(0), true)
     );
     let config = r#"export default defineConfig({"name": "acme", "environment": "production"})"#;
     assert_eq!(
-        list(bare_launcher().file(".env.local", &settings).file("redenv.config.ts", config)),
+        list(bare_redenv_run().file(".env.local", &settings).file("redenv.config.ts", config)),
         (Some(0), true)
     );
     // Token commands need no environment, so a wrong one is no error.
-    let empty = bare_launcher().file(".env.local", &settings).env("REDENV_PROJECT", "acme");
+    let empty = bare_redenv_run().file(".env.local", &settings).env("REDENV_PROJECT", "acme");
     assert_eq!(list(empty.env("REDENV_ENVIRONMENT", "")), (Some(0), true));
 }
 
@@ -67,7 +67,7 @@ fn an_unknown_project_is_reported_before_the_prompt() {
 fn a_read_only_token_lists_and_changes_nothing() {
     let (vault, _redis) = vault();
     let before = service_tokens(&vault);
-    let read_only = |launcher: Launcher| launcher.env("UPSTASH_REDIS_TOKEN", "read-only").run();
+    let read_only = |launch: Launch| launch.env("UPSTASH_REDIS_TOKEN", "read-only").run();
     let refused = "redenv-run: error: 127.0.0.1 rejected the change: the Upstash token is read-only; nothing was written\n\
          redenv-run: hint: set UPSTASH_REDIS_TOKEN to the standard token from the database's page; only a launch can use the read-only one\n";
     assert_failed(&read_only(create(&vault, &["-n", "x"])), refused);
@@ -141,6 +141,6 @@ fn a_token_command_line_that_is_incomplete_is_refused_with_the_next_step() {
                 .into(),
         ),
     ] {
-        assert_failed(&bare_launcher().arg("token").args(arguments).run(), &stderr);
+        assert_failed(&bare_redenv_run().arg("token").args(arguments).run(), &stderr);
     }
 }

@@ -14,7 +14,7 @@ use super::vault::Vault;
 
 /// A redenv-run to be started in an empty directory. Its environment is `PATH` and the variables
 /// that the test sets.
-pub struct Launcher {
+pub struct Launch {
     command: Command,
     directory: TempDir,
     stdin: Vec<u8>,
@@ -86,30 +86,30 @@ pub fn said(lines: &[&str]) -> String {
 }
 
 /// redenv-run with every setting that `vault` needs.
-pub fn launcher(vault: &Vault) -> Launcher {
-    let mut launcher =
-        bare_launcher().env("UPSTASH_REDIS_URL", vault.url()).env("UPSTASH_REDIS_TOKEN", vault.token());
+pub fn redenv_run(vault: &Vault) -> Launch {
+    let mut launch =
+        bare_redenv_run().env("UPSTASH_REDIS_URL", vault.url()).env("UPSTASH_REDIS_TOKEN", vault.token());
     if let Some(credentials) = vault.credentials() {
-        launcher = launcher
+        launch = launch
             .env("REDENV_PROJECT", &credentials.project)
             .env("REDENV_TOKEN_ID", &credentials.token_id)
             .env("REDENV_TOKEN_KEY", &credentials.token_key);
     }
     if vault.url().starts_with("https:") {
-        launcher = launcher.env("REDENV_CA_FILE", vault.ca_file());
+        launch = launch.env("REDENV_CA_FILE", vault.ca_file());
     }
-    launcher
+    launch
 }
 
 /// redenv-run without any setting.
-pub fn bare_launcher() -> Launcher {
+pub fn bare_redenv_run() -> Launch {
     let directory = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_redenv-run"));
     command.env_clear().current_dir(directory.path());
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
-    Launcher { command, directory, stdin: Vec::new() }
+    Launch { command, directory, stdin: Vec::new() }
 }
 
 /// A script of `scripts/`, with the tested redenv-run and the settings of `vault`: it builds nothing.
@@ -117,14 +117,14 @@ pub fn script(name: &str, vault: &Vault) -> Command {
     let credentials = vault.credentials().unwrap();
     let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name));
     script.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-    script.env("LAUNCHER", env!("CARGO_BIN_EXE_redenv-run"));
+    script.env("BINARY", env!("CARGO_BIN_EXE_redenv-run"));
     script.env("UPSTASH_REDIS_URL", vault.url()).env("UPSTASH_REDIS_TOKEN", vault.token());
     script.env("REDENV_PROJECT", &credentials.project).env("REDENV_TOKEN_ID", &credentials.token_id);
     script.env("REDENV_TOKEN_KEY", &credentials.token_key).env("REDENV_TOKEN_SALT", &credentials.salt);
     script
 }
 
-impl Launcher {
+impl Launch {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
@@ -222,7 +222,7 @@ impl Launcher {
         }
     }
 
-    /// As [`Launcher::run`], for output that need not be UTF-8.
+    /// As [`Launch::run`], for output that need not be UTF-8.
     pub fn run_raw(self) -> Output {
         let mut command = assert_cmd::Command::from_std(self.command);
         command.timeout(Duration::from_secs(60)).write_stdin(self.stdin).output().unwrap()
