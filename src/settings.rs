@@ -43,7 +43,7 @@ pub(crate) struct Settings {
     pub(crate) project: Name,
     pub(crate) environments: Vec<Name>,
     pub(crate) token: ServiceToken,
-    pub(crate) store: Store,
+    pub(crate) database: Database,
     pub(crate) selection: Selection,
     pub(crate) pins: BTreeMap<String, Pin>,
     pub(crate) policy: Policy,
@@ -63,7 +63,7 @@ pub(crate) struct ServiceToken {
 
 /// The database and the way to it.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub(crate) struct Database {
     pub(crate) address: Address,
     pub(crate) token: SecretText,
     pub(crate) network: Network,
@@ -83,7 +83,7 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut resolver = Resolver::new(flags, process, start, report)?;
         let token = resolver.service_token();
-        let store = resolver.store();
+        let database = resolver.database();
         let project = resolver.project();
         let environments = resolver.environments();
         let selection = resolver.selection();
@@ -92,12 +92,12 @@ impl Settings {
         let fallback = resolver.fallback();
         let files = resolver.list(Setting::File).into_iter().collect();
         let Resolver { problems, origins, .. } = resolver;
-        match (token, store, project, problems.is_empty()) {
-            (Some(token), Some(store), Some(project), true) => Ok(Self {
+        match (token, database, project, problems.is_empty()) {
+            (Some(token), Some(database), Some(project), true) => Ok(Self {
                 project,
                 environments,
                 token,
-                store,
+                database,
                 selection,
                 pins,
                 policy,
@@ -120,7 +120,7 @@ impl Settings {
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) project: Name,
-    pub(crate) store: Store,
+    pub(crate) database: Database,
 }
 
 impl Access {
@@ -135,10 +135,10 @@ impl Access {
         report: Report,
     ) -> Result<Self, SettingsError> {
         let mut resolver = Resolver::new(flags, process, start, report)?;
-        let store = resolver.store();
+        let database = resolver.database();
         let project = resolver.project();
-        match (store, project, resolver.problems.is_empty()) {
-            (Some(store), Some(project), true) => Ok(Self { project, store }),
+        match (database, project, resolver.problems.is_empty()) {
+            (Some(database), Some(project), true) => Ok(Self { project, database }),
             _ => Err(SettingsError(resolver.problems)),
         }
     }

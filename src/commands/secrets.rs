@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::start::Start;
 use crate::deadline::Deadline;
-use crate::settings::{Settings, Store};
+use crate::settings::{Database, Settings};
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
 use crate::ui::stages::Stages;
@@ -70,9 +70,9 @@ pub(super) fn obtain(
     stages: &mut Stages,
 ) -> Result<Obtained, Box<dyn Failure>> {
     let (at, report) = (start.at, start.report);
-    let Settings { project, environments, token, store, .. } = settings;
-    let request = Request { host: store.address.host(), project, environments, token_id: &token.id };
-    let deadline = Deadline::new(at, store.timeout);
+    let Settings { project, environments, token, database, .. } = settings;
+    let request = Request { host: database.address.host(), project, environments, token_id: &token.id };
+    let deadline = Deadline::new(at, database.timeout);
     let fallback = settings.fallback.as_ref().map(|settings| Fallback::open(settings, &request));
 
     // If the salt is known already, the derivation takes place during the request.
@@ -96,7 +96,7 @@ fn online(decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<
         Some(fallback) if fallback.is_usable() => Patience::FewAttempts,
         _ => Patience::UntilDeadline,
     };
-    let fetched = fetch(&settings.store, request, deadline, patience, report);
+    let fetched = fetch(&settings.database, request, deadline, patience, report);
     decryption.stages.end("fetch");
     match (fetched, fallback) {
         (Ok(reply), fallback) => decryption.of_reply(&reply, fallback),
@@ -112,13 +112,13 @@ fn online(decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<
 
 /// The raw reply of Upstash.
 fn fetch(
-    store: &Store,
+    database: &Database,
     request: &Request<'_>,
     deadline: Deadline,
     patience: Patience,
     report: Report,
 ) -> Result<Vec<u8>, upstash::Error> {
-    let client = Upstash::new(&store.address, &store.token, &store.network)?;
+    let client = Upstash::new(&database.address, &database.token, &database.network)?;
     let on_retry = &mut |retry: upstash::Retry<'_>| report.detail(|| retry.to_string());
     client.pipeline(&request.commands(), deadline, patience, on_retry)
 }

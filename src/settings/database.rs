@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::resolver::Resolver;
 use super::sources::{Found, Source};
 use super::table::Setting;
-use super::{ServiceToken, Store};
+use super::{Database, ServiceToken};
 use crate::upstash::address::{BadAddress, PlainHttp, Scheme};
 use crate::upstash::{Address, CertificateFile, Network, Proxy};
 use crate::vault::crypto::Salt;
@@ -38,7 +38,7 @@ impl Resolver<'_> {
         Some(ServiceToken { id: id.value.expose().to_owned(), key: Arc::new(key.value), salt })
     }
 
-    pub(super) fn store(&mut self) -> Option<Store> {
+    pub(super) fn database(&mut self) -> Option<Database> {
         let allowed = self.switch(Setting::AllowHttp);
         let timeout = self.duration(Setting::Timeout);
         let (url, token) = self.url_and_token()?;
@@ -56,7 +56,7 @@ impl Resolver<'_> {
             }
         };
         let network = self.network(&address);
-        Some(Store { address, token: token.value, network, timeout })
+        Some(Database { address, token: token.value, network, timeout })
     }
 
     /// Whether only a file that nobody named allows `http`. Such a file may belong to a stranger, and must

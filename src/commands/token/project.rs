@@ -59,10 +59,10 @@ impl Project {
     /// Resolves the settings, and prints their warnings. Nothing is connected yet.
     pub(super) fn new(start: &Start) -> Result<Self, Box<dyn Failure>> {
         let access = Access::resolve(&start.flags, &start.environment, start.at, start.report)?;
-        let Access { project: name, store, .. } = access;
-        let client = Upstash::new(&store.address, &store.token, &store.network)?;
-        let url = store.address.base().to_owned();
-        Ok(Self { name, url, client, timeout: store.timeout, report: start.report })
+        let Access { project: name, database, .. } = access;
+        let client = Upstash::new(&database.address, &database.token, &database.network)?;
+        let url = database.address.base().to_owned();
+        Ok(Self { name, url, client, timeout: database.timeout, report: start.report })
     }
 
     /// Reads the project's fields.
