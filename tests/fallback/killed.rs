@@ -1,8 +1,11 @@
 //! A launch that is killed while it writes the fallback file leaves the old file, or the new one, and no other.
 
-use std::fs::{self, FileTimes};
+use std::fs;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use rustix::fs::{FlockOperation, flock};
 
 use super::{Place, project};
 use crate::support::launch::{Launch, redenv_run};
@@ -55,12 +58,12 @@ fn a_leftover_of_a_killed_launch_is_removed_by_a_later_one() {
     assert_eq!(killed_at("/^rename", place.greet()).run().stdout, "");
     let leftover = files(&place)[0].clone();
     assert!(leftover.starts_with(".fallback."), "{leftover}");
-    // It could belong to a launch that is running now.
+    // A launch that is still running holds a lock on its temporary file.
+    let running = fs::File::open(place.directory.path().join(&leftover)).unwrap();
+    flock(&running, FlockOperation::LockExclusive).unwrap();
     place.greet().run().assert_ran("hello world\n");
     assert_eq!(files(&place), [leftover.as_str(), "fallback"]);
-    let old = FileTimes::new().set_modified(SystemTime::now() - Duration::from_secs(2 * 3600));
-    let path = place.directory.path().join(&leftover);
-    fs::File::options().write(true).open(path).unwrap().set_times(old).unwrap();
+    drop(running);
     place.greet().run().assert_ran("hello world\n");
     assert_eq!(files(&place), ["fallback"]);
 }
@@ -95,5 +98,7 @@ fn a_hundred_launches_at_once_with_kills_among_them_leave_one_usable_file() {
         }
     });
     read();
+    // A launch that was killed just before the rename left a file for the next one to remove.
+    place.greet().run().assert_ran("hello world\n");
     assert_eq!(files(&place), ["fallback"]);
 }

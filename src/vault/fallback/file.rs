@@ -1,13 +1,14 @@
 //! Replaces a file as a whole: at any moment, `path` is the old file or the new one.
+//!
+//! A temporary file is locked as long as its launch lives, so the next launch can tell a leftover.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::Path;
 
-/// A temporary file this old belongs to a launch that was killed.
-const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
+use rustix::fs::{FlockOperation, OFlags, flock};
+
 /// The end of a temporary file's name.
 const SUFFIX: &str = ".tmp";
 
@@ -26,10 +27,10 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     };
     remove_leftovers(directory, &prefix);
     let temporary = directory.join(format!("{prefix}{:016x}{SUFFIX}", fastrand::u64(..)));
+    // Not every system and file system has unnamed files.
     let written = write_unnamed(directory, &temporary, content)
-        // Not every system and file system has unnamed files.
         .or_else(|_| write_named(&temporary, content))
-        .and_then(|()| fs::rename(&temporary, path));
+        .and_then(|_locked| fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one that matters.
         let _ = fs::remove_file(&temporary);
@@ -39,29 +40,33 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Gives the file its name after it is written, so a launch that is killed before leaves nothing behind.
 #[cfg(target_os = "linux")]
-fn write_unnamed(directory: &Path, temporary: &PathBuf, content: &[u8]) -> io::Result<()> {
+fn write_unnamed(directory: &Path, temporary: &Path, content: &[u8]) -> io::Result<File> {
     use std::os::fd::AsRawFd;
 
-    use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+    use rustix::fs::{AtFlags, CWD, linkat};
 
     let flags = OFlags::TMPFILE.bits().cast_signed();
     let file = OpenOptions::new().write(true).custom_flags(flags).mode(0o600).open(directory)?;
     write(&file, content)?;
     let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(linkat(CWD, unnamed, CWD, temporary, AtFlags::SYMLINK_FOLLOW)?)
+    linkat(CWD, unnamed, CWD, temporary, AtFlags::SYMLINK_FOLLOW)?;
+    Ok(file)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn write_unnamed(_: &Path, _: &PathBuf, _: &[u8]) -> io::Result<()> {
+fn write_unnamed(_: &Path, _: &Path, _: &[u8]) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-fn write_named(temporary: &Path, content: &[u8]) -> io::Result<()> {
+fn write_named(temporary: &Path, content: &[u8]) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-    write(&file, content)
+    write(&file, content)?;
+    Ok(file)
 }
 
 fn write(mut file: &File, content: &[u8]) -> io::Result<()> {
+    // A file system without locks still gets its file.
+    let _ = flock(file, FlockOperation::NonBlockingLockExclusive);
     // The umask may have removed bits from the mode.
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(content)?;
@@ -71,16 +76,15 @@ fn write(mut file: &File, content: &[u8]) -> io::Result<()> {
 /// Removes the temporary files of launches that were killed. A failure is not worth a message.
 fn remove_leftovers(directory: &Path, prefix: &str) {
     let me = rustix::process::geteuid().as_raw();
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let is_temporary =
             name.to_str().is_some_and(|name| name.starts_with(prefix) && name.ends_with(SUFFIX));
-        let is_old = |modified: SystemTime| modified.elapsed().is_ok_and(|age| age > LEFTOVER_AGE);
         if is_temporary
-            && let Ok(metadata) = entry.metadata()
-            && metadata.is_file()
-            && metadata.uid() == me
-            && metadata.modified().is_ok_and(is_old)
+            && let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(entry.path())
+            && file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.uid() == me)
+            && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
         {
             let _ = fs::remove_file(entry.path());
         }
