@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use crate::commands::{CheckFormat, Command, CreateOptions, ListFormat, Shell, TokenFormat};
+use crate::commands::{Command, CreateOptions, Format, Shell, TokenFormat};
 use crate::settings::{Flags, table};
 use definition as args;
 pub(crate) use usage::UsageError;
@@ -27,13 +27,6 @@ pub(crate) enum Parsed {
 /// # Errors
 /// [`UsageError`] for a command line that can't be followed.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed, UsageError> {
-    if let Ok(matches) = args::launch().try_get_matches_from(arguments) {
-        let mut words = words(&matches).into_iter();
-        if let Some(program) = words.next() {
-            let command = Command::Launch { program, arguments: words.collect() };
-            return Ok(Parsed::Run(flags(&matches), command));
-        }
-    }
     match args::redenv_run().try_get_matches_from(arguments) {
         Ok(matches) => {
             let (matches, command) = command(&matches)?;
@@ -46,13 +39,18 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed, UsageError> {
 
 /// The command that was chosen, and the matches that hold its flags.
 fn command(matches: &ArgMatches) -> Result<(&ArgMatches, Command), UsageError> {
-    let Some((name, matches)) = matches.subcommand() else { return Err(UsageError::NoCommand) };
+    let Some((name, matches)) = matches.subcommand() else {
+        let mut words = words(matches).into_iter();
+        let program = words.next().ok_or(UsageError::NoCommand)?;
+        return Ok((matches, Command::Launch { program, arguments: words.collect() }));
+    };
     let command = match name {
-        "check" => Command::Check { format: check_format(matches), command: words(matches) },
+        "check" => Command::Check { format: format(matches), command: words(matches) },
         "mask" => Command::Mask,
-        "completions" => {
-            Command::Completions { shell: shell(matches), definition: args::without_command().into() }
-        }
+        "completions" => Command::Completions {
+            shell: matches.get_one(args::SHELL).copied().unwrap_or(Shell::Bash),
+            definition: args::without_command().into(),
+        },
         _ => return token_command(matches),
     };
     Ok((matches, command))
@@ -71,10 +69,7 @@ fn token_command(matches: &ArgMatches) -> Result<(&ArgMatches, Command), UsageEr
             },
             password_stdin: matches.get_flag(args::PASSWORD_STDIN),
         }),
-        "list" => Command::ListTokens(match text(matches, args::FORMAT).as_str() {
-            "json" => ListFormat::Json,
-            _ => ListFormat::Text,
-        }),
+        "list" => Command::ListTokens(format(matches)),
         _ => Command::RevokeTokens {
             ids: matches.get_many::<String>(args::IDS).unwrap_or_default().cloned().collect(),
             yes: matches.get_flag(args::YES),
@@ -106,14 +101,6 @@ fn text(matches: &ArgMatches, name: &str) -> String {
     matches.get_one::<String>(name).cloned().unwrap_or_default()
 }
 
-fn check_format(matches: &ArgMatches) -> CheckFormat {
-    if text(matches, args::FORMAT) == "json" { CheckFormat::Json } else { CheckFormat::Table }
-}
-
-fn shell(matches: &ArgMatches) -> Shell {
-    match text(matches, args::SHELL).as_str() {
-        "zsh" => Shell::Zsh,
-        "fish" => Shell::Fish,
-        _ => Shell::Bash,
-    }
+fn format(matches: &ArgMatches) -> Format {
+    if text(matches, args::FORMAT) == "json" { Format::Json } else { Format::Table }
 }

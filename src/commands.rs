@@ -11,7 +11,7 @@ mod start;
 mod token;
 
 use crate::ui::failure::Failure;
-pub(crate) use command::{CheckFormat, Command, CreateOptions, ListFormat, Shell, TokenFormat};
+pub(crate) use command::{Command, CreateOptions, Format, Shell, TokenFormat};
 pub(crate) use start::Start;
 
 /// Runs a command. A launch returns only when it failed.

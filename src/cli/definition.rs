@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::builder::{OsStringValueParser, PossibleValuesParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
+use clap_complete::Shell;
 
 use super::table::{self, Flag, GROUPS, Kind, OUTPUT, Row, Taker};
 
@@ -17,14 +18,6 @@ pub(crate) const PASSWORD_STDIN: &str = "password-stdin";
 pub(crate) const IDS: &str = "ids";
 pub(crate) const YES: &str = "yes";
 
-/// The columns of a line of `--help`.
-const COLUMNS: usize = 80;
-
-/// A launch and nothing else. Building the other commands takes longer than everything before the request.
-pub(crate) fn launch() -> Command {
-    launch_flags().arg(command_argument("The command to start, and its arguments"))
-}
-
 /// The whole command line.
 pub(crate) fn redenv_run() -> Command {
     without_command()
@@ -32,13 +25,9 @@ pub(crate) fn redenv_run() -> Command {
         .mut_subcommand("check", |check| check.arg(command_argument("A command to look up as well")))
 }
 
-fn launch_flags() -> Command {
-    with_settings(Command::new("redenv-run").disable_help_flag(true), Taker::Launch)
-}
-
 /// The whole command line but for the command: a shell would complete it without `--`.
 pub(crate) fn without_command() -> Command {
-    launch_flags()
+    with_settings(Command::new("redenv-run").disable_help_flag(true), Taker::Launch)
         .about("Start a command with its Redenv secrets")
         .long_about(
             "Reads a service token from the environment, fetches the project's encrypted secrets from \
@@ -96,7 +85,9 @@ fn completions() -> Command {
         Arg::new(SHELL)
             .value_name("SHELL")
             .required(true)
-            .value_parser(PossibleValuesParser::new(["bash", "zsh", "fish"]))
+            .value_parser(
+                PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|name| name.parse::<Shell>()),
+            )
             .help("The shell"),
     )
 }
@@ -172,8 +163,8 @@ fn with_settings(mut command: Command, taker: Taker) -> Command {
     for group in GROUPS.iter().filter(|group| group.takers.contains(&taker)) {
         for row in group.rows {
             if let Some(flag) = &row.flag {
-                let help = wrapped(&help_line(row), text_width(group.heading));
-                command = command.arg(argument(row, flag).help(help).help_heading(group.heading));
+                let argument = argument(row, flag).help(help_line(row));
+                command = command.arg(argument.help_heading(group.heading));
             }
         }
     }
@@ -217,40 +208,6 @@ fn help_line(row: &Row) -> String {
         Some(default) => format!("{} [default: {default}]", row.help),
         None => row.help.to_owned(),
     }
-}
-
-/// The columns that a heading's flags leave for their text.
-fn text_width(heading: &str) -> usize {
-    let groups = GROUPS.iter().filter(|group| group.heading == heading);
-    let flags = groups.flat_map(|group| group.rows).filter_map(|row| Some((row, row.flag.as_ref()?)));
-    let widths = flags.map(|(row, flag)| {
-        let brackets = match row.kind {
-            Kind::Switch => 0,
-            Kind::ListOrAll => "[=<>]".len(),
-            _ => " <>".len(),
-        };
-        "  -x, --".len() + flag.long.len() + brackets + flag.value_name.len() + 2
-    });
-    COLUMNS - widths.max().unwrap_or_default()
-}
-
-/// Text in lines of at most `columns` characters.
-fn wrapped(text: &str, columns: usize) -> String {
-    let mut lines = String::new();
-    let mut width = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length > columns {
-            lines.push('\n');
-            width = 0;
-        } else if width > 0 {
-            lines.push(' ');
-            width += 1;
-        }
-        lines.push_str(word);
-        width += length;
-    }
-    lines
 }
 
 const AFTER_HELP: &str = "\

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::command::CheckFormat;
+use super::command::Format;
 use super::launch::report_child;
 use super::secrets::{self, Obtained};
 use super::start::Start;
@@ -21,18 +21,18 @@ use crate::ui::failure::Failure;
 use crate::ui::output::print;
 use crate::ui::report::Colour;
 use crate::ui::stages::Stages;
-use crate::ui::table::{Column, Table};
+use crate::ui::table::{Column, table};
 use crate::ui::text::{Shown, shown_json};
 use crate::ui::time::{age, iso_8601};
 use crate::vault::{Name, Secret, VersionNumber};
 
 /// Does everything but the exec, and prints the result.
-pub(super) fn run(format: CheckFormat, command: &[OsString], start: Start) -> Result<(), Box<dyn Failure>> {
+pub(super) fn run(format: Format, command: &[OsString], start: Start) -> Result<(), Box<dyn Failure>> {
     let text = checked(format, command, start).map_err(NotReady)?;
     Ok(print(&text)?)
 }
 
-fn checked(format: CheckFormat, command: &[OsString], start: Start) -> Result<String, Box<dyn Failure>> {
+fn checked(format: Format, command: &[OsString], start: Start) -> Result<String, Box<dyn Failure>> {
     let mut stages = Stages::new(start.at);
     let settings = secrets::settings(&start)?;
     let program = match command.first() {
@@ -55,8 +55,8 @@ fn checked(format: CheckFormat, command: &[OsString], start: Start) -> Result<St
     let path = program.as_ref().map(|program| program.path.as_path());
     let checked = Checked::new(&settings, &obtained, &child, path, &stages);
     Ok(match format {
-        CheckFormat::Json => checked.json(),
-        CheckFormat::Table => checked.text(Colour::of(&io::stdout())),
+        Format::Json => checked.json(),
+        Format::Table => checked.text(),
     })
 }
 
@@ -174,31 +174,17 @@ impl<'s> Checked<'s> {
     }
 
     /// The table, and the lines around it.
-    fn text(&self, colour: Colour) -> String {
+    fn text(&self) -> String {
         let environments: Vec<String> =
             self.environments.iter().map(|name| Shown(name).to_string()).collect();
-        let mut table = Table::new(&[
+        let columns = [
             Column::Left("NAME"),
             Column::Left("ENVIRONMENT"),
             Column::Right("VERSION"),
             Column::Right("AGE"),
             Column::Right("SIZE"),
             Column::Left(""),
-        ]);
-        for row in &self.secrets {
-            table.row(
-                None,
-                [
-                    Shown(row.name).to_string(),
-                    Shown(row.environment).to_string(),
-                    row.version.map_or_else(|| "?".to_owned(), ToString::to_string),
-                    row.age_seconds
-                        .map_or_else(|| "?".to_owned(), |seconds| age(Duration::from_secs(seconds))),
-                    row.size.to_string(),
-                    row.note(),
-                ],
-            );
-        }
+        ];
         let count = self.secrets.len();
         let mut text = format!(
             "project {}, environment {}: {count} {}\n\n",
@@ -207,7 +193,7 @@ impl<'s> Checked<'s> {
             if count == 1 { "secret" } else { "secrets" }
         );
         if count > 0 {
-            text.push_str(&table.render(colour, None));
+            text += &table(columns, self.secrets.iter().map(Row::cells));
             text.push('\n');
         }
         if let Some(command) = &self.command {
@@ -219,11 +205,23 @@ impl<'s> Checked<'s> {
             let salt = &self.token_salt;
             let _ = writeln!(text, "faster   with this line in the settings: REDENV_TOKEN_SALT={salt}");
         }
-        text + &colour.paint("32", "ready to launch") + "\n"
+        text + &Colour::of(&io::stdout()).paint("32", "ready to launch") + "\n"
     }
 }
 
 impl Row<'_> {
+    fn cells(&self) -> [String; 6] {
+        let unknown = || "?".to_owned();
+        [
+            Shown(self.name).to_string(),
+            Shown(self.environment).to_string(),
+            self.version.map_or_else(unknown, ToString::to_string),
+            self.age_seconds.map_or_else(unknown, |seconds| age(Duration::from_secs(seconds))),
+            self.size.to_string(),
+            self.note(),
+        ]
+    }
+
     fn note(&self) -> String {
         let effect = match self.effect {
             Effect::Added => "",

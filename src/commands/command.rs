@@ -2,20 +2,22 @@
 
 use std::ffi::OsString;
 
+pub(crate) use clap_complete::Shell;
+
 /// The command to run.
 pub(crate) enum Command {
     Launch { program: OsString, arguments: Vec<OsString> },
-    Check { format: CheckFormat, command: Vec<OsString> },
+    Check { format: Format, command: Vec<OsString> },
     Mask,
     CreateToken(CreateOptions),
-    ListTokens(ListFormat),
+    ListTokens(Format),
     RevokeTokens { ids: Vec<String>, yes: bool },
     Completions { shell: Shell, definition: Box<clap::Command> },
 }
 
-/// How `check` prints its result.
+/// How `check` and `token list` print their result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CheckFormat {
+pub(crate) enum Format {
     Table,
     Json,
 }
@@ -34,19 +36,4 @@ pub(crate) enum TokenFormat {
     Text,
     Env,
     Json,
-}
-
-/// How `token list` prints the tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ListFormat {
-    Text,
-    Json,
-}
-
-/// A shell that completions are made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shell {
-    Bash,
-    Zsh,
-    Fish,
 }

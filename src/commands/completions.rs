@@ -3,10 +3,8 @@
 //! `clap_complete` can't complete the command behind `--`, the word that users type most. A few lines per
 //! shell complete it as if it stood alone.
 
-use clap_complete::generate;
-use clap_complete::shells::{Bash, Fish, Zsh};
+use clap_complete::{Shell, generate};
 
-use super::command::Shell;
 use crate::ui::failure::Failure;
 use crate::ui::output;
 
@@ -59,17 +57,13 @@ complete -c redenv-run -a "(__fish_redenv_run_command)"
 /// Prints the completions of a shell.
 pub(super) fn run(shell: Shell, mut command: clap::Command) -> Result<(), Box<dyn Failure>> {
     let mut script = Vec::new();
-    match shell {
-        Shell::Bash => generate(Bash, &mut command, "redenv-run", &mut script),
-        Shell::Zsh => generate(Zsh, &mut command, "redenv-run", &mut script),
-        Shell::Fish => generate(Fish, &mut command, "redenv-run", &mut script),
-    }
+    generate(shell, &mut command, "redenv-run", &mut script);
     let script = String::from_utf8_lossy(&script);
     let script = match shell {
         // clap_complete 4.6 writes the `-` of the name in two ways; without this, no subcommand is completed.
         Shell::Bash => script.replace("redenv__subcmd__run", "redenv__run") + BASH,
         Shell::Zsh => script.replace("\n_redenv-run() {\n", ZSH),
-        Shell::Fish => {
+        _ => {
             let before = "    set -l cmd (commandline -opc)\n    set -e cmd[1]\n";
             script.replace(
                 before,

@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) variables: &'static [&'static str],
     pub(crate) sources: Sources,
     pub(crate) default: Option<&'static str>,
-    /// One line for `--help`.
+    /// For `--help`, in lines that leave room for the flag in 80 columns.
     pub(crate) help: &'static str,
     /// A sentence or two for the reference page, after the line of `--help`.
     #[allow(dead_code, reason = "the reference page is made by an example")]
@@ -123,16 +123,16 @@ pub(crate) const GROUPS: &[Group] = &[
     ] },
     Group { heading: "Secrets (names as in the vault)", takers: NOT_TOKEN, rows: &[
         row(S::Only, Kind::List, &["REDENV_ONLY"]).flag("only", "GLOB,...")
-            .help("Inject only secrets that match (`*` and `?` are wildcards)")
+            .help("Inject only secrets that match (`*` and `?` are\nwildcards)")
             .more("A pattern that matches nothing is an error."),
         row(S::Exclude, Kind::List, &["REDENV_EXCLUDE"]).flag("exclude", "GLOB,...")
             .help("Leave out secrets that match")
             .more("An inherited variable of an excluded secret's name stays as it is."),
         row(S::Scope, Kind::Text, &["REDENV_SCOPE"]).flag("scope", "PREFIX")
-            .help("Inject only secrets that start with PREFIX, and strip it")
+            .help("Inject only secrets that start with PREFIX, and\nstrip it")
             .more("With `--scope API_`, the secret `API_KEY` becomes the variable `KEY`."),
         row(S::Pin, Kind::List, &["REDENV_PIN"]).flag("pin", "NAME=VERSION")
-            .help("Inject an older version: NAME=3, or NAME=~1 for the previous one")
+            .help("Inject an older version: NAME=3, or NAME=~1 for the\nprevious one")
             .more("Several pins are separated by commas, or the flag is repeated."),
         row(S::Raw, Kind::Switch, &["REDENV_RAW"]).flag("raw", "")
             .help("Don't expand ${NAME} in values"),
@@ -144,11 +144,11 @@ pub(crate) const GROUPS: &[Group] = &[
         row(S::Require, Kind::List, &["REDENV_REQUIRE"]).flag("require", "NAME,...")
             .help("Fail if one of these is missing or empty"),
         row(S::RequireFrom, Kind::Path, &["REDENV_REQUIRE_FROM"]).flag("require-from", "FILE")
-            .help("Fail if a variable that FILE defines is missing or empty")
+            .help("Fail if a variable that FILE defines is\nmissing or empty")
             .more("FILE is an env file such as `.env.example`; its values don't matter. Each variable may \
                 be a secret or inherited. redenv-run's own variables in FILE don't count."),
         row(S::PreserveEnv, Kind::ListOrAll, &["REDENV_PRESERVE_ENV"]).flag("preserve-env", "NAME,...")
-            .help("Keep inherited variables that a secret would replace: all, or only NAME,...")
+            .help("Keep inherited variables that a secret would\nreplace: all, or only NAME,...")
             .more("In the variable, `1` and `*` mean all."),
         row(S::Pristine, Kind::Switch, &["REDENV_PRISTINE"]).flag("pristine", "")
             .help("Inherit only PATH, HOME and a few others")
@@ -159,7 +159,7 @@ pub(crate) const GROUPS: &[Group] = &[
             .help("Allow secrets with these reserved names")
             .more("A reserved name, such as NODE_OPTIONS, makes programs run its value as code."),
         row(S::File, Kind::List, &["REDENV_FILE"]).flag("file", "NAME,...")
-            .help("Pass the value as an in-memory file and set NAME to its path (Linux)"),
+            .help("Pass the value as an in-memory file and set\nNAME to its path (Linux)"),
         row(S::KeepToken, Kind::Switch, &["REDENV_KEEP_TOKEN"]).flag("keep-token", "")
             .help("Pass redenv-run's own variables on")
             .more("Without it, the command can't fetch more than it was given."),
@@ -179,7 +179,7 @@ pub(crate) const GROUPS: &[Group] = &[
     ] },
     Group { heading: "Fallback", takers: NOT_TOKEN, rows: &[
         row(S::Fallback, Kind::Path, &["REDENV_FALLBACK"]).flag("fallback", "FILE")
-            .help("Keep the encrypted reply in FILE, and use it if Upstash can't be reached"),
+            .help("Keep the encrypted reply in FILE, and use it if\nUpstash can't be reached"),
         row(S::MaxStale, Kind::Duration, &["REDENV_MAX_STALE"]).flag("max-stale", "TIME").default("24h")
             .help("Use FILE only while it is younger"),
         row(S::Offline, Kind::Switch, &["REDENV_OFFLINE"]).flag("offline", "")

@@ -1,24 +1,15 @@
-//! Tables: comfy-table's layout, with a style per row. On a terminal the header is bold, and free text
-//! wraps if a line is too long.
+//! Tables for stdout: comfy-table's layout. On a terminal the header is bold, and free text wraps if a line is
+//! too long.
 
-use std::io::IsTerminal;
-use std::os::fd::AsFd;
+use std::io::{self, IsTerminal};
 
-use comfy_table::{
-    CellAlignment, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Row, TableStyle,
-};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
 use crate::ui::report::Colour;
 
-/// Rows under a header.
-pub(crate) struct Table {
-    table: comfy_table::Table,
-    /// The SGR code of each line group: the header, then each row.
-    styles: Vec<Option<&'static str>>,
-}
-
 /// How a column is laid out.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Column {
     /// Text on one line, such as an ID.
     Left(&'static str),
@@ -29,65 +20,44 @@ pub(crate) enum Column {
 }
 
 const BOLD: &str = "1";
-/// Marks the line between two rows, so that each row can have its own style. No cell holds it.
-const END_OF_ROW: char = '\0';
 
-const STYLE: TableStyle = TableStyle::new()
-    .header_separator(LineStyle::none().fill(END_OF_ROW))
-    .row_separator(LineStyle::none().fill(END_OF_ROW))
-    .header_lines(ContentLineStyle::none())
-    .content_lines(ContentLineStyle::none());
-
-/// The width of a terminal; `None` for anything else, which takes lines of any length.
-pub(crate) fn terminal_width(stream: &(impl AsFd + IsTerminal)) -> Option<u16> {
-    let size = if stream.is_terminal() { rustix::termios::tcgetwinsize(stream).ok() } else { None };
-    size.map(|size| size.ws_col).filter(|width| *width > 0)
+/// A table for stdout. Cells hold no control characters.
+pub(crate) fn table<const N: usize>(columns: [Column; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let stdout = io::stdout();
+    let size = if stdout.is_terminal() { rustix::termios::tcgetwinsize(&stdout).ok() } else { None };
+    let width = size.map(|size| size.ws_col).filter(|width| *width > 0);
+    render(columns, rows, Colour::of(&stdout), width)
 }
 
-impl Table {
-    /// An empty table.
-    pub(crate) fn new(columns: &[Column]) -> Self {
-        let mut table = comfy_table::Table::new();
-        table.load_style(STYLE).set_header(columns.iter().map(|column| column.title()));
-        let last = columns.len() - 1;
-        for (index, column) in columns.iter().enumerate() {
-            let Some(laid_out) = table.column_mut(index) else { continue };
-            laid_out.set_padding((0, if index == last { 0 } else { 2 }));
-            if matches!(column, Column::Right(_)) {
-                laid_out.set_cell_alignment(CellAlignment::Right);
-            }
-            if !matches!(column, Column::Wrapped(_)) {
-                laid_out.set_constraint(ColumnConstraint::ContentWidth);
-            }
+/// The lines, each with a newline and without trailing blanks, of any length if there is no `width`.
+fn render<const N: usize>(
+    columns: [Column; N],
+    rows: impl Iterator<Item = [String; N]>,
+    colour: Colour,
+    width: Option<u16>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(columns.map(Column::title)).add_rows(rows);
+    for (index, column) in columns.iter().enumerate() {
+        let Some(laid_out) = table.column_mut(index) else { continue };
+        laid_out.set_padding((0, if index == N - 1 { 0 } else { 2 }));
+        if matches!(column, Column::Right(_)) {
+            laid_out.set_cell_alignment(CellAlignment::Right);
         }
-        Self { table, styles: vec![Some(BOLD)] }
-    }
-
-    /// Adds a row with a cell per column, perhaps in the style of an SGR code. Cells hold no control characters.
-    pub(crate) fn row(&mut self, style: Option<&'static str>, cells: impl Into<Row>) {
-        self.table.add_row(cells);
-        self.styles.push(style);
-    }
-
-    /// The lines, each with a newline and without trailing blanks.
-    pub(crate) fn render(mut self, colour: Colour, width: Option<u16>) -> String {
-        if let Some(width) = width {
-            self.table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        if !matches!(column, Column::Wrapped(_)) {
+            laid_out.set_constraint(ColumnConstraint::ContentWidth);
         }
-        let mut styles = self.styles.iter();
-        let mut style = styles.next().copied().flatten();
-        let mut text = String::new();
-        for line in self.table.lines() {
-            if line.starts_with(END_OF_ROW) {
-                style = styles.next().copied().flatten();
-                continue;
-            }
-            let line = line.trim_end();
-            text.push_str(&style.map_or_else(|| line.to_owned(), |style| colour.paint(style, line)));
-            text.push('\n');
-        }
-        text
     }
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    let mut text = String::new();
+    for (index, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        text += &if index == 0 { colour.paint(BOLD, line) } else { line.to_owned() };
+        text.push('\n');
+    }
+    text
 }
 
 impl Column {
@@ -103,20 +73,19 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_also_where_characters_are_wide() {
-        let mut table = Table::new(&[Column::Left("NAME"), Column::Right("SIZE"), Column::Left("ENV")]);
-        table.row(None, ["你好", "7", "a"]);
-        table.row(None, ["A", "12345", "b"]);
-        assert_eq!(table.render(Colour::Off, None), "NAME   SIZE  ENV\n你好      7  a\nA     12345  b\n");
+        let columns = [Column::Left("NAME"), Column::Right("SIZE"), Column::Left("ENV")];
+        let rows = [["你好", "7", "a"], ["A", "12345", "b"]].map(|row| row.map(String::from));
+        let text = render(columns, rows.into_iter(), Colour::Off, None);
+        assert_eq!(text, "NAME   SIZE  ENV\n你好      7  a\nA     12345  b\n");
     }
 
     #[test]
     fn free_text_wraps_on_a_narrow_terminal_and_an_id_never_does() {
         let render = |colour, width| {
             let columns = [Column::Wrapped("NAME"), Column::Wrapped("FOR"), Column::Left("ID")];
-            let mut table = Table::new(&columns);
-            table.row(Some("33"), ["web", "internationalization of all texts", "stk_12345678"]);
-            table.row(None, ["生产环境", "a", "stk_2"]);
-            table.render(colour, Some(width))
+            let rows =
+                [["web", "internationalization of all texts", "stk_12345678"], ["生产环境", "a", "stk_2"]];
+            render(columns, rows.map(|row| row.map(String::from)).into_iter(), colour, Some(width))
         };
         let expected = "\
 NAME      FOR                    ID
@@ -126,8 +95,7 @@ web       internationalization   stk_12345678
 ";
         assert_eq!(render(Colour::Off, 45), expected);
         let coloured = render(Colour::On, 45);
-        assert!(coloured.starts_with("\x1b[1mNAME"), "{coloured:?}");
-        assert!(coloured.contains("\n\x1b[33m          of all texts\x1b[0m\n"), "{coloured:?}");
+        assert_eq!(coloured, format!("\x1b[1m{}", expected.replacen('\n', "\x1b[0m\n", 1)));
         for width in [28, 5] {
             assert!(render(Colour::Off, width).contains("stk_12345678\n"), "{width}");
         }

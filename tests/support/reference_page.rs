@@ -85,7 +85,7 @@ fn variables(row: &Row) -> String {
 }
 
 fn text(row: &Row) -> String {
-    let help = row.help.replace(['<', '>'], "");
+    let help = row.help.replace(['<', '>'], "").replace('\n', " ");
     let default = row.default.map(|default| format!("Default: `{default}`.")).unwrap_or_default();
     let help = if help.is_empty() || help.ends_with('.') { help } else { help + "." };
     let help = match help.split_once(" [default: ") {

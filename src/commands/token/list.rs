@@ -1,7 +1,6 @@
 //! `token list`: IDs, names and ages, never a key.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -9,17 +8,16 @@ use serde_json::value::RawValue;
 
 use super::metadata::Metadata;
 use super::project::Project;
-use crate::commands::command::ListFormat;
+use crate::commands::command::Format;
 use crate::commands::start::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
-use crate::ui::report::{Colour, Report};
-use crate::ui::table::{Column, Table, terminal_width};
+use crate::ui::report::Report;
+use crate::ui::table::{Column, table};
 use crate::ui::text::{Shown, join, shown_json};
 use crate::ui::time;
 use crate::vault::{self, ReplyError};
 
-const YELLOW: &str = "33";
 /// A token older than this should be replaced.
 const OLD: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
@@ -55,21 +53,20 @@ pub(super) enum Kind {
 }
 
 /// Prints the project's tokens.
-pub(crate) fn run(format: ListFormat, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(crate) fn run(format: Format, start: &Start) -> Result<(), Box<dyn Failure>> {
     let project = Project::new(start)?;
     let tokens = tokens(&project.read()?)?;
     match format {
-        ListFormat::Json => {
+        Format::Json => {
             #[expect(clippy::expect_used, reason = "structs of strings and numbers always serialize")]
             let json = serde_json::to_string(&tokens).expect("tokens as JSON");
             print(&shown_json(&json))?;
         }
-        ListFormat::Text if tokens.is_empty() => {
+        Format::Table if tokens.is_empty() => {
             start.report.warning(&format!("project {} has no service token", project.name));
         }
-        ListFormat::Text => {
-            let stdout = io::stdout();
-            print(&table(&tokens).render(Colour::of(&stdout), terminal_width(&stdout)))?;
+        Format::Table => {
+            print(&listed(&tokens))?;
             warn_of_old(&tokens, start.report);
         }
     }
@@ -77,28 +74,24 @@ pub(crate) fn run(format: ListFormat, start: &Start) -> Result<(), Box<dyn Failu
 }
 
 /// The table of Redenv's guide, with the age of each token.
-fn table(tokens: &[Token]) -> Table {
-    let mut table = Table::new(&[
+fn listed(tokens: &[Token]) -> String {
+    let columns = [
         Column::Wrapped("Name"),
         Column::Wrapped("Description"),
         Column::Left("Token ID"),
         Column::Left("Created At"),
         Column::Left("Age"),
-    ]);
-    for token in tokens {
-        let style = token.older_than_90_days.then_some(YELLOW);
-        table.row(
-            style,
-            [
-                token.shown_name(),
-                token.shown_description(),
-                Shown(&token.id).to_string(),
-                token.shown_created(),
-                token.shown_age(),
-            ],
-        );
-    }
-    table
+    ];
+    let row = |token: &Token| {
+        [
+            token.shown_name(),
+            token.shown_description(),
+            Shown(&token.id).to_string(),
+            token.shown_created(),
+            token.shown_age(),
+        ]
+    };
+    table(columns, tokens.iter().map(row))
 }
 
 fn warn_of_old(tokens: &[Token], report: Report) {
