@@ -1,7 +1,6 @@
 //! Service tokens: create, list and revoke them. The Upstash token is enough for this.
 
 pub(super) mod create;
-mod entries;
 mod error;
 pub(super) mod list;
 mod metadata;

@@ -1,20 +1,19 @@
 //! `token create`: makes the same token as the official command line, and prints its salt as well.
 
-use std::ffi::OsStr;
-use std::fs;
 use std::io::{self, IsTerminal};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use nix::unistd::{User, getuid};
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 use zeroize::Zeroizing;
 
 use super::error::TokenError;
 use super::metadata::Metadata;
 use super::password::MasterPassword;
 use super::project::{Change, Project};
-use crate::child::environment::Environment;
 use crate::commands::command::{CreateOptions, TokenFormat};
 use crate::commands::start::Start;
 use crate::secret::SecretText;
@@ -65,21 +64,21 @@ pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Box<dyn Fai
     let password = password.get(&project.name)?;
     let pek = decrypt_pek(&password, salt, encrypted_pek, &project.name)?;
     drop(password);
-    let token = NewToken::make(&project.name, args, &start.environment, &pek)
-        .map_err(|NoRandomness| TokenError::NoRandomness)?;
+    let token = NewToken::make(&project.name, args, &pek).map_err(|NoRandomness| TokenError::NoRandomness)?;
 
     #[expect(clippy::expect_used, reason = "a struct of strings always serializes")]
-    let entry = serde_json::to_string(&token.entry).expect("an entry as JSON");
+    let entry = to_raw_value(&token.entry).expect("an entry as JSON");
     let (id, encrypted_pek) = (&token.id, encrypted_pek.to_owned());
     let add = |now: &Metadata| {
-        let tokens = now.service_tokens()?;
-        if tokens.contains(id) {
+        let mut tokens = now.service_tokens()?;
+        if tokens.contains_key(id) {
             return Ok(None);
         }
         if !now.encrypted_pek().is_ok_and(|now| now == (salt, encrypted_pek.as_str())) {
             return Err(TokenError::KeyChanged(project.name.clone()).into());
         }
-        Ok(Some(Change { service_tokens: tokens.with(id, &entry), ephemeral: Vec::new() }))
+        tokens.insert(id.clone(), &entry);
+        Ok(Some(Change::new(&tokens, Vec::new())))
     };
     let unknown = format!(
         "token {id} may have been created, and its key is lost: run `redenv-run token revoke {id}` if `redenv-run token list` shows it"
@@ -104,13 +103,8 @@ fn decrypt_pek(
 }
 
 impl<'a> NewToken<'a> {
-    fn make(
-        project: &'a Name,
-        args: &'a CreateOptions,
-        environment: &Environment,
-        pek: &Key,
-    ) -> Result<Self, NoRandomness> {
-        let key = SecretText::new(format!("redenv_sk_{}", *random_text::<KEY_BYTES>()?));
+    fn make(project: &'a Name, args: &'a CreateOptions, pek: &Key) -> Result<Self, NoRandomness> {
+        let key = SecretText::new(format!("redenv_sk_{}", random_text::<KEY_BYTES>()?));
         let salt = Salt::random()?;
         let entry = Entry {
             encrypted_pek: Key::derive(&key, &salt).encrypt(&pek.to_hex())?,
@@ -118,9 +112,9 @@ impl<'a> NewToken<'a> {
             name: &args.name,
             description: &args.description,
             created_at: format!("{:.3}", Timestamp::now()),
-            created_by: created_by(environment),
+            created_by: created_by(),
         };
-        Ok(Self { project, id: format!("stk_{}", *random_text::<ID_BYTES>()?), key, entry })
+        Ok(Self { project, id: format!("stk_{}", random_text::<ID_BYTES>()?), key, entry })
     }
 
     fn json(&self) -> String {
@@ -135,7 +129,7 @@ impl<'a> NewToken<'a> {
             "createdAt": created_at,
             "createdBy": created_by,
         });
-        shown_json(&Zeroizing::new(token.to_string()))
+        shown_json(&token.to_string())
     }
 
     /// An env file with everything that a launch needs but the Upstash token. That one can write, as
@@ -160,39 +154,23 @@ UPSTASH_REDIS_URL={url}
 }
 
 /// `N` random bytes in the standard base64 alphabet; `N` is a multiple of three, so there is no `=`.
-fn random_text<const N: usize>() -> Result<Zeroizing<String>, NoRandomness> {
+fn random_text<const N: usize>() -> Result<String, NoRandomness> {
     let bytes: Zeroizing<[u8; N]> = Zeroizing::new(random_bytes()?);
-    Ok(Zeroizing::new(STANDARD.encode(*bytes)))
+    Ok(STANDARD.encode(*bytes))
 }
 
-/// `user@host`, as the official clients write it. `/etc/passwd` comes before the variables, which may be wrong.
-fn created_by(environment: &Environment) -> String {
-    let uid = rustix::process::getuid().as_raw();
-    let variable = |name: &str| {
-        let value = environment.get(OsStr::new(name))?.to_str()?;
-        Some(value.to_owned()).filter(|value| !value.is_empty())
-    };
-    let user = user_name(&fs::read_to_string("/etc/passwd").unwrap_or_default(), uid)
-        .or_else(|| variable("USER"))
-        .or_else(|| variable("LOGNAME"))
-        .unwrap_or_else(|| uid.to_string());
+/// `user@host`, as the official clients write it; the user's number if the system doesn't know the name.
+fn created_by() -> String {
+    let uid = getuid();
+    let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{user}@{host}")
-}
-
-/// The name of `uid` in the text of `/etc/passwd`: `name:password:uid:...`.
-fn user_name(passwd: &str, uid: u32) -> Option<String> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    })
 }
 
 /// Prints the token to stdout, and advice to a terminal. No message has the key in it.
 fn print(token: &NewToken<'_>, url: &str, format: TokenFormat, report: Report) -> Result<(), TokenError> {
     let is_terminal = io::stdout().is_terminal();
-    let text = Zeroizing::new(match format {
+    let text = match format {
         TokenFormat::Text => format!(
             "Project Name: {}\nPublic Token ID: {}\nSecret Token Key: {}\n",
             token.project,
@@ -201,7 +179,7 @@ fn print(token: &NewToken<'_>, url: &str, format: TokenFormat, report: Report) -
         ),
         TokenFormat::Env => token.env_file(url, is_terminal),
         TokenFormat::Json => token.json(),
-    });
+    };
     output::write(&text).map_err(|error| TokenError::KeyLost { id: token.id.clone(), error })?;
     if is_terminal {
         report.warning(
@@ -236,14 +214,6 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_user_is_found_by_uid() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\n# 7\n\nbad\n:x:7:\ndev:x:1000:1000::/home/dev:\n";
-        assert_eq!(user_name(passwd, 0).as_deref(), Some("root"));
-        assert_eq!(user_name(passwd, 1000).as_deref(), Some("dev"));
-        assert_eq!(user_name(passwd, 7), None);
-    }
 
     #[test]
     fn ids_and_keys_have_the_official_lengths() {

@@ -43,8 +43,8 @@ pub(crate) enum TokenError {
     KeyAsId,
     #[error("project {project} has no service token {}", join(.ids.iter().map(|id| Shown(id))))]
     Unknown { project: Name, ids: Vec<String> },
-    #[error("other changes to the tokens of project {project} came first every time{}", if *.may_be_written { "" } else { "; nothing was written" })]
-    Contended { project: Name, may_be_written: bool },
+    #[error("other changes to the tokens of project {0} came first every time")]
+    Contended(Name),
     #[error("{} rejected the change: the Upstash token is read-only; nothing was written", Shown(.host))]
     ReadOnly { host: String },
     #[error("{} rejected the change: {error}; nothing was written", Shown(.host))]
@@ -61,7 +61,7 @@ impl Failure for TokenError {
                 "set REDENV_MASTER_PASSWORD_FILE to a file that holds it, or pipe it to --password-stdin"
             }
             Self::NoTerminalToConfirm => "--yes revokes without asking",
-            Self::KeyChanged(_) | Self::Contended { .. } => "try again",
+            Self::KeyChanged(_) | Self::Contended(_) => "try again",
             Self::KeyAsId => {
                 "pass the ID (stk_...) that `redenv-run token list` shows; arguments are public, so revoke the token of that key"
             }

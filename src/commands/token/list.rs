@@ -109,7 +109,7 @@ fn warn_of_old(tokens: &[Token], report: Report) {
 pub(super) fn tokens(metadata: &Metadata) -> Result<Vec<Token>, ReplyError> {
     let now = SystemTime::now();
     let service = metadata.service_tokens()?;
-    let service = service.iter().map(|entry| Token::read(&entry.id, Kind::Service, entry.json, now));
+    let service = service.iter().map(|(id, json)| Token::read(id, Kind::Service, json.get(), now));
     let ephemeral = metadata.ephemeral_tokens().map(|(id, json)| Token::read(id, Kind::Ephemeral, json, now));
     let mut tokens: Vec<Token> = service.chain(ephemeral).collect();
     tokens.sort_by_key(|token| std::cmp::Reverse(token.created));

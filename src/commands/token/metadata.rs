@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::entries::Entries;
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+
 use crate::vault::crypto::Salt;
 use crate::vault::{ALGORITHM, KDF, ReplyError, check_supported, malformed};
 
@@ -10,6 +12,9 @@ pub(super) const ENCRYPTED_PEK: &str = "encryptedPEK";
 pub(super) const SERVICE_TOKENS: &str = "serviceTokens";
 /// The field of an ephemeral token is this and its ID.
 pub(super) const EPHEMERAL: &str = "ephemeral:";
+
+/// The service tokens by ID, in the order of their field. Other tools' entries stay byte for byte.
+pub(super) type ServiceTokens<'t> = IndexMap<String, &'t RawValue>;
 
 /// The fields of the project's hash.
 #[derive(Debug)]
@@ -30,9 +35,10 @@ impl Metadata {
         Ok((salt, pek))
     }
 
-    pub(super) fn service_tokens(&self) -> Result<Entries<'_>, ReplyError> {
-        Entries::parse(self.get(SERVICE_TOKENS))
-            .map_err(|_| malformed(SERVICE_TOKENS, "is not a JSON object"))
+    /// The service tokens. A missing field has none.
+    pub(super) fn service_tokens(&self) -> Result<ServiceTokens<'_>, ReplyError> {
+        let text = self.get(SERVICE_TOKENS).filter(|text| !text.is_empty()).unwrap_or("{}");
+        serde_json::from_str(text).map_err(|_| malformed(SERVICE_TOKENS, "is not a JSON object"))
     }
 
     /// The ephemeral tokens: each ID with its entry.

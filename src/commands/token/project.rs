@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::error::TokenError;
-use super::metadata::{ENCRYPTED_PEK, EPHEMERAL, Metadata, SERVICE_TOKENS};
+use super::metadata::{ENCRYPTED_PEK, EPHEMERAL, Metadata, SERVICE_TOKENS, ServiceTokens};
 use crate::commands::start::Start;
 use crate::deadline::Deadline;
 use crate::settings::Access;
@@ -36,23 +36,16 @@ pub(super) struct Project {
 /// A change of the project's tokens.
 pub(super) struct Change {
     /// The new text of `serviceTokens`.
-    pub(super) service_tokens: String,
+    service_tokens: String,
     /// IDs of the ephemeral tokens to delete.
-    pub(super) ephemeral: Vec<String>,
+    ephemeral: Vec<String>,
 }
 
-/// The server's answer to a compare-and-set.
-enum Outcome {
-    Written,
-    /// The tokens were not what was read.
-    Overtaken,
-}
-
-/// An attempt at a change that failed.
-struct Failed {
-    error: Box<dyn Failure>,
-    /// Whether the server may have written before the answer got lost.
-    may_be_written: bool,
+impl Change {
+    #[expect(clippy::expect_used, reason = "strings and JSON always serialize")]
+    pub(super) fn new(service_tokens: &ServiceTokens<'_>, ephemeral: Vec<String>) -> Self {
+        Self { service_tokens: serde_json::to_string(service_tokens).expect("tokens as JSON"), ephemeral }
+    }
 }
 
 impl Project {
@@ -79,11 +72,11 @@ impl Project {
         decide: impl FnMut(&Metadata) -> Result<Option<Change>, Box<dyn Failure>>,
         unknown: &str,
     ) -> Result<(), Box<dyn Failure>> {
-        self.try_change(read, decide).map_err(|Failed { error, may_be_written }| {
+        let mut may_be_written = false;
+        self.try_change(read, decide, &mut may_be_written).inspect_err(|_| {
             if may_be_written {
                 self.report.warning(unknown);
             }
-            error
         })
     }
 
@@ -91,56 +84,50 @@ impl Project {
         &self,
         mut read: Metadata,
         mut decide: impl FnMut(&Metadata) -> Result<Option<Change>, Box<dyn Failure>>,
-    ) -> Result<(), Failed> {
+        may_be_written: &mut bool,
+    ) -> Result<(), Box<dyn Failure>> {
         let deadline = self.deadline();
         for attempt in 1.. {
             // What was read shows whether an earlier attempt was written.
-            let change = decide(&read).map_err(|error| Failed { error, may_be_written: false })?;
-            let Some(change) = change else { return Ok(()) };
-            let mut sent = 0;
-            let outcome = self.compare_and_set(&read, change, deadline, &mut sent)?;
-            if matches!(outcome, Outcome::Written) {
+            *may_be_written = false;
+            let Some(change) = decide(&read)? else { return Ok(()) };
+            if self.compare_and_set(&read, change, deadline, may_be_written)? {
                 return Ok(());
             }
             self.report.detail(|| "the tokens were changed at the same time; trying again".to_owned());
             pause(attempt);
-            let may_be_written = sent > 1;
             if deadline.remaining().is_zero() {
-                let error = TokenError::Contended { project: self.name.clone(), may_be_written }.into();
-                return Err(Failed { error, may_be_written });
+                return Err(TokenError::Contended(self.name.clone()).into());
             }
-            read = self.read_until(deadline).map_err(|error| Failed { error, may_be_written })?;
+            read = self.read_until(deadline)?;
         }
         unreachable!("the attempts have no end")
     }
 
+    /// Writes the change if the tokens are still what was read, and returns whether it did.
     fn compare_and_set(
         &self,
         read: &Metadata,
         change: Change,
         deadline: Deadline,
-        sent: &mut u32,
-    ) -> Result<Outcome, Failed> {
+        may_be_written: &mut bool,
+    ) -> Result<bool, Box<dyn Failure>> {
         let mut command = ["EVAL", COMPARE_AND_SET, "1"].map(String::from).to_vec();
         command.push(self.key());
         command.extend([ENCRYPTED_PEK, SERVICE_TOKENS].map(|field| read.get(field).unwrap_or("").to_owned()));
         command.push(change.service_tokens);
         command.extend(change.ephemeral.iter().map(|id| format!("{EPHEMERAL}{id}")));
-        let answered = self.send(command, deadline, sent);
-        // An attempt before the answered one may have been written, and its answer lost.
-        let retried = *sent > 1;
-        let failed = |error| match error {
-            upstash::Error::Request { problem: Problem::Refused(_, error), .. } => {
-                Failed { error: self.rejected(error), may_be_written: retried }
+        // The server may have written before the answer to an earlier attempt got lost.
+        let answered = self.send(command, deadline, || *may_be_written = true);
+        match answered.and_then(|body| answer::<i64>(self.client.host(), &body)) {
+            Ok(Ok(written)) => Ok(written == Some(1)),
+            Ok(Err(error)) | Err(upstash::Error::Request { problem: Problem::Refused(_, error), .. }) => {
+                Err(self.rejected(error))
             }
-            error => Failed { may_be_written: retried || error.is_uncertain(), error: error.into() },
-        };
-        let body = answered.map_err(failed)?;
-        match answer::<i64>(self.client.host(), &body) {
-            Ok(Ok(Some(1))) => Ok(Outcome::Written),
-            Ok(Ok(_)) => Ok(Outcome::Overtaken),
-            Ok(Err(error)) => Err(Failed { error: self.rejected(error), may_be_written: retried }),
-            Err(error) => Err(failed(error)),
+            Err(error) => {
+                *may_be_written |= error.is_uncertain();
+                Err(error.into())
+            }
         }
     }
 
@@ -154,7 +141,7 @@ impl Project {
     }
 
     fn read_until(&self, deadline: Deadline) -> Result<Metadata, Box<dyn Failure>> {
-        let body = self.send(vec!["HGETALL".into(), self.key()], deadline, &mut 0)?;
+        let body = self.send(vec!["HGETALL".into(), self.key()], deadline, || {})?;
         let host = self.client.host();
         let items: Vec<String> = answer(host, &body)?
             .map_err(|error| ReplyError::refused(host, self.key(), error))?
@@ -169,16 +156,14 @@ impl Project {
         Ok(Metadata(pairs.iter().cloned().map(|[field, value]| (field, value)).collect()))
     }
 
-    /// Sends a command; `sent` counts how often.
     fn send(
         &self,
         command: Vec<String>,
         deadline: Deadline,
-        sent: &mut u32,
+        mut on_retry: impl FnMut(),
     ) -> Result<Vec<u8>, upstash::Error> {
-        *sent = 1;
         let mut on_retry = |retry: Retry<'_>| {
-            *sent += 1;
+            on_retry();
             self.report.detail(|| retry.to_string());
         };
         self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut on_retry)

@@ -77,9 +77,11 @@ fn remove(project: &Project, read: Metadata, ids: &[String]) -> Result<usize, Bo
         if going.is_empty() {
             return Ok(None);
         }
-        let service_tokens = now.service_tokens()?.without(ids);
+        let mut service_tokens = now.service_tokens()?;
+        service_tokens.retain(|id, _| !ids.contains(id));
         let ephemeral = going.iter().filter(|token| token.kind == Kind::Ephemeral);
-        Ok(Some(Change { service_tokens, ephemeral: ephemeral.map(|token| token.id.clone()).collect() }))
+        let ephemeral = ephemeral.map(|token| token.id.clone()).collect();
+        Ok(Some(Change::new(&service_tokens, ephemeral)))
     };
     let names = join(ids.iter().map(|id| Shown(id)));
     project.change(read, remove, &format!("{names} may or may not be revoked: run the command again"))?;
