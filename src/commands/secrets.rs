@@ -12,7 +12,7 @@ use crate::ui::report::Report;
 use crate::ui::stages::Stages;
 use crate::ui::text::{Shown, join};
 use crate::ui::time::span;
-use crate::upstash::{self, Patience, Upstash};
+use crate::upstash::{self, Patience, Retry, Upstash};
 use crate::vault::crypto::{Key, Salt};
 use crate::vault::derivation::Derivation;
 use crate::vault::fallback::{Fallback, FallbackError, Usage};
@@ -96,7 +96,10 @@ fn online(decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<
         Some(fallback) if fallback.is_usable() => Patience::FewAttempts,
         _ => Patience::UntilDeadline,
     };
-    let fetched = fetch(&settings.database, request, deadline, patience, report);
+    let Database { address, token, network, .. } = &settings.database;
+    let on_retry = &mut |retry: Retry<'_>| report.detail(|| retry.to_string());
+    let fetched =
+        Upstash::new(address, token, network)?.pipeline(&request.commands(), deadline, patience, on_retry);
     decryption.stages.end("fetch");
     match (fetched, fallback) {
         (Ok(reply), fallback) => decryption.of_reply(&reply, fallback),
@@ -108,19 +111,6 @@ fn online(decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<
             Err(error.into())
         }
     }
-}
-
-/// The raw reply of Upstash.
-fn fetch(
-    database: &Database,
-    request: &Request<'_>,
-    deadline: Deadline,
-    patience: Patience,
-    report: Report,
-) -> Result<Vec<u8>, upstash::Error> {
-    let client = Upstash::new(&database.address, &database.token, &database.network)?;
-    let on_retry = &mut |retry: upstash::Retry<'_>| report.detail(|| retry.to_string());
-    client.pipeline(&request.commands(), deadline, patience, on_retry)
 }
 
 /// Everything that the decryption of a reply needs, wherever the reply comes from.
