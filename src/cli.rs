@@ -27,38 +27,23 @@ pub(crate) enum Parsed {
 /// # Errors
 /// [`UsageError`] for a command line that can't be followed.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed, UsageError> {
-    match args::redenv_run().try_get_matches_from(arguments) {
-        Ok(matches) => {
-            let (matches, command) = command(&matches)?;
-            Ok(Parsed::Run(flags(matches), command))
-        }
-        Err(page) if !page.use_stderr() => Ok(Parsed::Print(page.into())),
-        Err(error) => Err(UsageError::new(error, arguments.get(1..).unwrap_or_default())),
+    let matches = match args::redenv_run().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(page) if !page.use_stderr() => return Ok(Parsed::Print(page.into())),
+        Err(error) => return Err(UsageError::new(error, arguments.get(1..).unwrap_or_default())),
+    };
+    let (mut name, mut matches) = ("", &matches);
+    while let Some((subcommand, its_matches)) = matches.subcommand() {
+        (name, matches) = (subcommand, its_matches);
     }
+    Ok(Parsed::Run(flags(matches), command(name, matches)?))
 }
 
-/// The command that was chosen, and the matches that hold its flags.
-fn command(matches: &ArgMatches) -> Result<(&ArgMatches, Command), UsageError> {
-    let Some((name, matches)) = matches.subcommand() else {
-        let mut words = words(matches).into_iter();
-        let program = words.next().ok_or(UsageError::NoCommand)?;
-        return Ok((matches, Command::Launch { program, arguments: words.collect() }));
-    };
-    let command = match name {
+/// The command of this name, such as `list` of `token list`. A launch has none.
+fn command(name: &str, matches: &ArgMatches) -> Result<Command, UsageError> {
+    Ok(match name {
         "check" => Command::Check { format: format(matches), command: words(matches) },
         "mask" => Command::Mask,
-        "completions" => Command::Completions {
-            shell: matches.get_one(args::SHELL).copied().unwrap_or(Shell::Bash),
-            definition: args::without_command().into(),
-        },
-        _ => return token_command(matches),
-    };
-    Ok((matches, command))
-}
-
-fn token_command(matches: &ArgMatches) -> Result<(&ArgMatches, Command), UsageError> {
-    let Some((name, matches)) = matches.subcommand() else { return Err(UsageError::NoCommand) };
-    let command = match name {
         "create" => Command::CreateToken(CreateOptions {
             name: text(matches, args::NAME),
             description: text(matches, args::DESCRIPTION),
@@ -70,12 +55,20 @@ fn token_command(matches: &ArgMatches) -> Result<(&ArgMatches, Command), UsageEr
             password_stdin: matches.get_flag(args::PASSWORD_STDIN),
         }),
         "list" => Command::ListTokens(format(matches)),
-        _ => Command::RevokeTokens {
-            ids: matches.get_many::<String>(args::IDS).unwrap_or_default().cloned().collect(),
+        "revoke" => Command::RevokeTokens {
+            ids: matches.get_many(args::IDS).unwrap_or_default().cloned().collect(),
             yes: matches.get_flag(args::YES),
         },
-    };
-    Ok((matches, command))
+        "completions" => Command::Completions {
+            shell: matches.get_one(args::SHELL).copied().unwrap_or(Shell::Bash),
+            definition: args::without_command().into(),
+        },
+        _ => {
+            let mut words = words(matches).into_iter();
+            let program = words.next().ok_or(UsageError::NoCommand)?;
+            Command::Launch { program, arguments: words.collect() }
+        }
+    })
 }
 
 /// The settings that the user gave as flags.

@@ -55,7 +55,7 @@ fn checked(format: Format, command: &[OsString], start: Start) -> Result<String,
     let path = program.as_ref().map(|program| program.path.as_path());
     let checked = Checked::new(&settings, &obtained, &child, path, &stages);
     Ok(match format {
-        Format::Json => checked.json(),
+        Format::Json => shown_json(&checked),
         Format::Table => checked.text(),
     })
 }
@@ -165,12 +165,6 @@ impl<'s> Checked<'s> {
                 .map(|(name, time)| Stage { name, milliseconds: (time.as_secs_f64() * 1e6).round() / 1e3 })
                 .collect(),
         }
-    }
-
-    /// One JSON object on a line.
-    fn json(&self) -> String {
-        // Strings and numbers always serialize.
-        shown_json(&serde_json::to_string(self).unwrap_or_default())
     }
 
     /// The table, and the lines around it.

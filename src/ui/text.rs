@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 
+use serde::Serialize;
+
 /// Text from outside, made safe to show.
 ///
 /// Control and bidirectional characters are escaped, so that a name can't write to the terminal or forge a
@@ -34,8 +36,10 @@ pub(crate) fn shown_path(path: impl AsRef<OsStr>) -> String {
     Shown(&path.as_ref().to_string_lossy()).to_string()
 }
 
-/// JSON on one line, made safe to show like [`Shown`]. Only characters inside strings are ever escaped.
-pub(crate) fn shown_json(json: &str) -> String {
+/// A value as JSON on one line, made safe to show like [`Shown`]. Only characters inside strings are ever escaped.
+#[expect(clippy::expect_used, reason = "every value given to it is made of strings and numbers")]
+pub(crate) fn shown_json(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).expect("strings and numbers always serialize");
     let mut text = String::with_capacity(json.len() + 1);
     let mut units = [0; 2];
     for c in json.chars() {
@@ -86,7 +90,7 @@ mod tests {
     fn a_name_cannot_write_to_the_terminal() {
         assert_eq!(Shown("A\x1b[31m\nB\u{202e}").to_string(), "A\\u{1b}[31m\\u{a}B\\u{202e}");
         assert_eq!(Shown("КЛЮЧ_Ü").to_string(), "КЛЮЧ_Ü");
-        let json = shown_json(&serde_json::json!({ "a\u{9b}": "b\u{202e}\n\u{61c}Ü" }).to_string());
+        let json = shown_json(&serde_json::json!({ "a\u{9b}": "b\u{202e}\n\u{61c}Ü" }));
         assert_eq!(json, "{\"a\\u009b\":\"b\\u202e\\n\\u061cÜ\"}\n");
     }
 
@@ -102,7 +106,7 @@ mod tests {
             assert_eq!(Shown(name).to_string(), shown);
             assert_eq!(Shown(shown).to_string(), shown, "to show it twice changes nothing");
         }
-        let json = shown_json(&serde_json::json!({ "a": "##[x]", "b": ["#"] }).to_string());
+        let json = shown_json(&serde_json::json!({ "a": "##[x]", "b": ["#"] }));
         assert_eq!(json, "{\"a\":\"##\\u005bx]\",\"b\":[\"#\"]}\n");
     }
 

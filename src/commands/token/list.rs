@@ -57,11 +57,7 @@ pub(crate) fn run(format: Format, start: &Start) -> Result<(), Box<dyn Failure>>
     let project = Project::new(start)?;
     let tokens = tokens(&project.read()?)?;
     match format {
-        Format::Json => {
-            #[expect(clippy::expect_used, reason = "structs of strings and numbers always serialize")]
-            let json = serde_json::to_string(&tokens).expect("tokens as JSON");
-            print(&shown_json(&json))?;
-        }
+        Format::Json => print(&shown_json(&tokens))?,
         Format::Table if tokens.is_empty() => {
             start.report.warning(&format!("project {} has no service token", project.name));
         }
