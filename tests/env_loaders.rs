@@ -49,7 +49,7 @@ fn packages() -> PathBuf {
 fn with_env_file(vault: &Vault) -> Launch {
     let settings = format!(
         "REDENV_PROJECT=acme\nREDENV_TOKEN_ID={TOKEN_ID}\nREDENV_TOKEN_KEY={TOKEN_KEY}\n\
-         UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nFROM_FILE=1\n",
+         UPSTASH_REDIS_URL={}\nUPSTASH_REDIS_TOKEN={}\nREDENV_TIMEOUT=60s\nFROM_FILE=1\n",
         vault.url(),
         vault.token()
     );
