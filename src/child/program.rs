@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -91,10 +91,10 @@ impl Program {
 /// Checks that the interpreter in a script's `#!` line exists and is executable.
 pub(super) fn check_interpreter(script: &Path) -> Result<(), ProgramError> {
     let Some(interpreter) = interpreter(script) else { return Ok(()) };
-    match problem_of(&interpreter) {
-        Some(problem) => Err(ProgramError::NotExecutable { path: interpreter, problem }),
-        None if interpreter.exists() => Ok(()),
-        None => Err(ProgramError::NoInterpreter { script: script.to_owned(), interpreter }),
+    match is_program(&interpreter) {
+        Err(problem) => Err(ProgramError::NotExecutable { path: interpreter, problem }),
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ProgramError::NoInterpreter { script: script.to_owned(), interpreter }),
     }
 }
 
@@ -120,50 +120,50 @@ fn header(path: &Path) -> io::Result<Vec<u8>> {
 /// The program at the path that was typed.
 fn at(typed: &OsStr) -> Result<PathBuf, ProgramError> {
     let path = PathBuf::from(typed);
-    match problem_of(&path) {
-        Some(problem) => Err(ProgramError::NotExecutable { path, problem }),
-        None if path.exists() => Ok(path),
-        None => Err(ProgramError::NotFound { typed: typed.to_owned(), looked_in: LookedIn::Itself }),
+    match is_program(&path) {
+        Err(problem) => Err(ProgramError::NotExecutable { path, problem }),
+        Ok(true) => Ok(path),
+        Ok(false) => Err(ProgramError::NotFound { typed: typed.to_owned(), looked_in: LookedIn::Itself }),
     }
 }
 
 /// The first program of this name in the directories of `PATH`.
 fn look_up(typed: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ProgramError> {
-    let directories = without_tildes(path.unwrap_or(OsStr::new(DEFAULT_PATH)));
-    let mut unsearchable = Vec::new();
-    if !typed.is_empty() {
-        if let Ok(found) = which::which_in(typed, Some(&directories), ".") {
-            return Ok(found);
-        }
-        for directory in std::env::split_paths(&directories) {
-            let path = directory.join(typed);
-            match problem_of(&path) {
-                Some(Problem::Unsearchable) => unsearchable.push(directory),
-                Some(Problem::Directory) | None => {}
-                Some(problem) => return Err(ProgramError::NotExecutable { path, problem }),
-            }
+    let (mut unsearchable, mut refused) = (Vec::new(), None);
+    let directories = std::env::split_paths(path.unwrap_or(OsStr::new(DEFAULT_PATH)));
+    for directory in directories.filter(|_| !typed.is_empty()) {
+        // An empty entry is the working directory.
+        let path = Path::new(".").join(&directory).join(typed);
+        match is_program(&path) {
+            Ok(true) => return Ok(path),
+            Ok(false) | Err(Problem::Directory) => {}
+            Err(Problem::Unsearchable) => unsearchable.push(directory),
+            Err(problem) => refused = refused.or(Some(ProgramError::NotExecutable { path, problem })),
         }
     }
     let looked_in = if path.is_some() { LookedIn::Path { unsearchable } } else { LookedIn::DefaultPath };
-    Err(ProgramError::NotFound { typed: typed.to_owned(), looked_in })
+    Err(refused.unwrap_or_else(|| ProgramError::NotFound { typed: typed.to_owned(), looked_in }))
 }
 
-/// Why an existing file can't be executed; `None` also when it doesn't exist.
-fn problem_of(path: &Path) -> Option<Problem> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Some(Problem::Directory),
-        Ok(metadata) if !metadata.is_file() => Some(Problem::NotRegular),
-        Ok(metadata) => rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err().then(|| {
-            if is_on_noexec(path) {
-                Problem::NoExec
-            } else if metadata.permissions().mode() & 0o111 == 0 {
-                Problem::NotExecutable
-            } else {
-                Problem::NotByThisUser
-            }
-        }),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(Problem::Unsearchable),
-        Err(_) => None,
+/// Whether there is a file that this user may execute, or why an existing one can't be executed.
+fn is_program(path: &Path) -> Result<bool, Problem> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Problem::Unsearchable),
+        Err(_) => return Ok(false),
+    };
+    if metadata.is_dir() {
+        Err(Problem::Directory)
+    } else if !metadata.is_file() {
+        Err(Problem::NotRegular)
+    } else if rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() {
+        Ok(true)
+    } else if is_on_noexec(path) {
+        Err(Problem::NoExec)
+    } else if metadata.permissions().mode() & 0o111 == 0 {
+        Err(Problem::NotExecutable)
+    } else {
+        Err(Problem::NotByThisUser)
     }
 }
 
@@ -177,16 +177,6 @@ fn is_on_noexec(path: &Path) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn is_on_noexec(_: &Path) -> bool {
     false
-}
-
-/// `which` expands a `~` in `PATH`, `execvp` doesn't: `./~` names the same directory for both.
-fn without_tildes(path: &OsStr) -> OsString {
-    let entries = path.as_bytes().split(|byte| *byte == b':').map(|entry| {
-        let mut directory = if entry.starts_with(b"~") { b"./".to_vec() } else { Vec::new() };
-        directory.extend_from_slice(entry);
-        directory
-    });
-    OsString::from_vec(entries.collect::<Vec<_>>().join(&b':'))
 }
 
 impl Failure for ProgramError {
@@ -240,16 +230,5 @@ fn not_found_hint(typed: &OsStr, looked_in: &LookedIn) -> Option<String> {
         LookedIn::Path { unsearchable } => {
             Some(format!("this user may not search {} in PATH", join(unsearchable.iter().map(shown_path))))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tilde_in_path_is_an_ordinary_directory() {
-        let path = OsStr::new("/bin:~/bin:~:a~b");
-        assert_eq!(without_tildes(path), OsStr::new("/bin:./~/bin:./~:a~b"));
     }
 }
