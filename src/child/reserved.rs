@@ -11,21 +11,10 @@ pub(crate) struct Reserved {
     pub(crate) program: &'static str,
     /// What it does with the value. Continues "the program would".
     pub(crate) effect: &'static str,
-    /// How it compares names.
-    pub(crate) spelling: Spelling,
-}
-
-/// How a program compares the name of a variable.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(crate) enum Spelling {
-    /// Byte for byte.
-    Exact,
-    /// As npm: upper and lower case are equal, and so are `-` and `_`.
-    Npm,
 }
 
 const fn row(names: &'static [&'static str], program: &'static str, effect: &'static str) -> Reserved {
-    Reserved { names, program, effect, spelling: Spelling::Exact }
+    Reserved { names, program, effect }
 }
 
 /// Every reserved name.
@@ -111,18 +100,17 @@ pub(crate) const RESERVED: &[Reserved] = &[
         "run the linker it names",
     ),
     row(&["CARGO_HOME"], "cargo", "run the programs that the settings there name"),
-    Reserved {
-        names: &[
+    row(
+        &[
             "npm_config_script_shell",
             "npm_config_node_options",
             "npm_config_git",
             "npm_config_userconfig",
             "npm_config_globalconfig",
         ],
-        program: "npm",
-        effect: "run the program it names",
-        spelling: Spelling::Npm,
-    },
+        "npm",
+        "run the program it names",
+    ),
     row(&["LESSOPEN", "LESSCLOSE"], "less", "run its value"),
     row(
         &["PAGER", "MANPAGER", "EDITOR", "VISUAL", "BROWSER", "SSH_ASKPASS", "SUDO_ASKPASS"],
@@ -134,16 +122,12 @@ pub(crate) const RESERVED: &[Reserved] = &[
 
 /// The row that reserves a name.
 pub(crate) fn find(name: &str) -> Option<&'static Reserved> {
-    RESERVED.iter().find(|row| row.names.iter().any(|pattern| row.spelling.matches(pattern, name)))
-}
-
-impl Spelling {
-    pub(crate) fn matches(self, pattern: &str, name: &str) -> bool {
-        match self {
-            Self::Exact => matches(pattern, name),
-            Self::Npm => matches(pattern, &name.to_ascii_lowercase().replace('-', "_")),
-        }
-    }
+    // npm reads its variables in upper and lower case, with `-` or `_`.
+    let as_npm = name.to_ascii_lowercase().replace('-', "_");
+    RESERVED.iter().find(|row| {
+        let name = if row.program == "npm" { &as_npm } else { name };
+        row.names.iter().any(|pattern| matches(pattern, name))
+    })
 }
 
 /// Whether a name matches a pattern with at most one `*`.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::{Arg, ArgAction, Command};
 
 use super::sources::definition;
-use super::sources::reserved::{RESERVED, Spelling};
+use super::sources::reserved::RESERVED;
 use super::sources::table::{GROUPS, Group, Kind, Row, Sources, Taker, rows};
 
 pub fn page() -> String {
@@ -33,7 +33,7 @@ pub fn page() -> String {
     page += RESERVED_NAMES;
     for row in RESERVED {
         let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
-        let spelling = if row.spelling == Spelling::Npm { " (any case, `-` for `_`)" } else { "" };
+        let spelling = if row.program == "npm" { " (any case, `-` for `_`)" } else { "" };
         writeln!(page, "| {}{spelling} | {} would {} |", names.join(", "), row.program, row.effect).unwrap();
     }
     page
