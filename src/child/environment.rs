@@ -92,10 +92,11 @@ pub(crate) struct Child {
 pub(crate) enum EnvironmentError {
     #[error("{}", reserved_message(.0))]
     Reserved(Vec<ReservedSecret>),
-    #[error("required secrets: {}", required_message(missing, empty))]
-    Required { missing: Vec<String>, empty: Vec<String> },
-    #[error("variables that {} defines: {}", shown_path(path), required_message(missing, empty))]
-    RequiredByFile { path: PathBuf, missing: Vec<String>, empty: Vec<String> },
+    /// Names that are missing or empty, as the message says it.
+    #[error("required secrets: {0}")]
+    Required(String),
+    #[error("variables that {} defines: {unmet}", shown_path(path))]
+    RequiredByFile { path: PathBuf, unmet: String },
 }
 
 /// A secret whose name is reserved in the command's environment.
@@ -122,7 +123,7 @@ impl Failure for EnvironmentError {
             Self::RequiredByFile { .. } => {
                 "add each to the vault, or export it; `redenv-run check` lists the secrets".into()
             }
-            Self::Required { .. } => {
+            Self::Required(_) => {
                 "--require takes names as the command sees them; `redenv-run check` lists them".into()
             }
         })
@@ -139,13 +140,6 @@ fn reserved_message(secrets: &[ReservedSecret]) -> String {
     }
     let list = secrets.iter().map(|secret| format!("{} ({})", Shown(&secret.name), reason(secret)));
     format!("secrets may not be named {}", join(list))
-}
-
-fn required_message(missing: &[String], empty: &[String]) -> String {
-    let part = |names: &[String], problem: &str| {
-        (!names.is_empty()).then(|| format!("{} {problem}", join(names.iter().map(|name| Shown(name)))))
-    };
-    [part(missing, "missing"), part(empty, "empty")].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// Builds the command's environment: the inherited variables without redenv-run's own, then the secrets.
@@ -197,34 +191,36 @@ impl Policy {
         secrets: &BTreeMap<String, Secret>,
         environment: &Environment,
     ) -> Result<(), EnvironmentError> {
-        let (missing, empty) =
-            unmet(&self.require, |name| secrets.get(name).and_then(|_| environment.get(OsStr::new(name))));
-        if !missing.is_empty() || !empty.is_empty() {
-            return Err(EnvironmentError::Required { missing, empty });
+        check_values(&self.require, |name| secrets.get(name).and_then(|_| environment.get(OsStr::new(name))))
+            .map_err(EnvironmentError::Required)?;
+        if let Some(RequiredFile { path, names }) = &self.require_from {
+            check_values(names, |name| environment.get(OsStr::new(name)))
+                .map_err(|unmet| EnvironmentError::RequiredByFile { path: path.clone(), unmet })?;
         }
-        let Some(RequiredFile { path, names }) = &self.require_from else { return Ok(()) };
-        let (missing, empty) = unmet(names, |name| environment.get(OsStr::new(name)));
-        if missing.is_empty() && empty.is_empty() {
-            return Ok(());
-        }
-        Err(EnvironmentError::RequiredByFile { path: path.clone(), missing, empty })
+        Ok(())
     }
 }
 
-/// The names without a value, and those with an empty one.
-fn unmet<'n, 'v>(
+/// Checks that each name has a value that is not empty. The error lists the names that have none.
+fn check_values<'n, 'v>(
     names: impl IntoIterator<Item = &'n String>,
     value: impl Fn(&str) -> Option<&'v OsString>,
-) -> (Vec<String>, Vec<String>) {
+) -> Result<(), String> {
     let (mut missing, mut empty) = (Vec::new(), Vec::new());
     for name in names {
         match value(name) {
-            None => missing.push(name.clone()),
-            Some(value) if value.is_empty() => empty.push(name.clone()),
+            None => missing.push(Shown(name)),
+            Some(value) if value.is_empty() => empty.push(Shown(name)),
             Some(_) => {}
         }
     }
-    (missing, empty)
+    let mut unmet = Vec::new();
+    for (names, problem) in [(missing, "missing"), (empty, "empty")] {
+        if !names.is_empty() {
+            unmet.push(format!("{} {problem}", join(names)));
+        }
+    }
+    if unmet.is_empty() { Ok(()) } else { Err(unmet.join("; ")) }
 }
 
 impl Inherit {

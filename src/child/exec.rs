@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,8 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::child::environment::Environment;
-use crate::child::memory_file::MemoryFiles;
 use crate::child::program::{
-    self, NOT_EXECUTABLE, NOT_FOUND, Problem, Program, ProgramError, check_interpreter, is_text,
+    self, LookedIn, NOT_EXECUTABLE, NOT_FOUND, Problem, Program, ProgramError, check_interpreter, is_text,
 };
 use crate::ui::failure::{FAILED, Failure};
 use crate::ui::text::{Shown, join, reason, shown_path};
@@ -35,7 +35,7 @@ pub(crate) struct Launch {
     pub(crate) environment: Environment,
     /// Files that stay open across the exec.
     #[expect(dead_code, reason = "held, not read")]
-    pub(crate) files: MemoryFiles,
+    pub(crate) files: Vec<OwnedFd>,
 }
 
 /// A variable and the length of its `NAME=VALUE` in bytes.
@@ -61,8 +61,6 @@ pub(crate) enum ExecError {
     /// The kernel reports a missing file although the program exists.
     #[error("the loader or interpreter of {} was not found", shown_path(.0))]
     NoLoader(PathBuf),
-    #[error("{} disappeared before it could be started", shown_path(.0))]
-    Vanished(PathBuf),
     #[error("{} can't be executed: {}", shown_path(program), reason(error))]
     NotExecuted { program: PathBuf, error: io::Error },
 }
@@ -84,7 +82,7 @@ impl Failure for ExecError {
             Self::NoLoader(_) => {
                 "it is built for another system or C library, or this image has no dynamic loader".into()
             }
-            Self::Vanished(_) | Self::NotExecuted { .. } => return None,
+            Self::NotExecuted { .. } => return None,
         })
     }
 
@@ -92,7 +90,7 @@ impl Failure for ExecError {
         match self {
             Self::VariablesTooLong(_) | Self::TotalTooLong { .. } | Self::RefusedAsTooLong(_) => FAILED,
             Self::Program(error) => error.exit_code(),
-            Self::NoLoader(_) | Self::Vanished(_) => NOT_FOUND,
+            Self::NoLoader(_) => NOT_FOUND,
             Self::NotExecuted { .. } => NOT_EXECUTABLE,
         }
     }
@@ -112,7 +110,9 @@ impl Launch {
         let error = execve(&path, &argv, &environment);
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOEXEC) => exec_with_shell(path, argv, &environment),
-            Some(Errno::ENOENT) if !path.exists() => ExecError::Vanished(path),
+            Some(Errno::ENOENT) if !path.exists() => {
+                ProgramError::NotFound { typed: path.into(), looked_in: LookedIn::Itself }.into()
+            }
             Some(Errno::ENOENT) => {
                 check_interpreter(&path).map_or_else(ExecError::Program, |()| ExecError::NoLoader(path))
             }

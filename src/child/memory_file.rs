@@ -15,10 +15,6 @@ use crate::ui::suggestion::{name_hint, nearest};
 use crate::ui::text::{Shown, reason};
 use crate::vault::Secret;
 
-/// Open memory files. They stay open until the exec and beyond.
-#[derive(Debug)]
-pub(crate) struct MemoryFiles(#[expect(dead_code, reason = "held, not read")] Vec<OwnedFd>);
-
 /// Why a value can't be passed as a file.
 #[derive(Debug, Error)]
 pub(crate) enum MemoryFileError {
@@ -47,28 +43,26 @@ impl Failure for MemoryFileError {
     }
 }
 
-impl MemoryFiles {
-    /// Moves the values of `names` into memory files and puts their paths into the command's environment.
-    /// A name whose inherited variable was preserved keeps that variable.
-    pub(crate) fn create(
-        names: &BTreeSet<String>,
-        secrets: &BTreeMap<String, Secret>,
-        child: &mut Child,
-    ) -> Result<Self, MemoryFileError> {
-        let mut files = Vec::with_capacity(names.len());
-        for name in names {
-            let Some(secret) = secrets.get(name) else {
-                let nearest = nearest(name, secrets.keys().map(String::as_str)).map(String::from);
-                return Err(MemoryFileError::NoMatch { name: name.clone(), nearest });
-            };
-            if child.injected.contains(name) {
-                let (file, path) = system::create(name, secret.value.expose())?;
-                child.environment.insert(name.into(), path.into());
-                files.push(file);
-            }
+/// Moves the values of `names` into memory files and puts their paths into the command's environment.
+/// A name whose inherited variable was preserved keeps that variable. The files are open until they are dropped.
+pub(crate) fn create(
+    names: &BTreeSet<String>,
+    secrets: &BTreeMap<String, Secret>,
+    child: &mut Child,
+) -> Result<Vec<OwnedFd>, MemoryFileError> {
+    let mut files = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(secret) = secrets.get(name) else {
+            let nearest = nearest(name, secrets.keys().map(String::as_str)).map(String::from);
+            return Err(MemoryFileError::NoMatch { name: name.clone(), nearest });
+        };
+        if child.injected.contains(name) {
+            let (file, path) = system::create(name, secret.value.expose())?;
+            child.environment.insert(name.into(), path.into());
+            files.push(file);
         }
-        Ok(Self(files))
     }
+    Ok(files)
 }
 
 #[cfg(target_os = "linux")]

@@ -14,7 +14,7 @@ use super::secrets::{self, Obtained};
 use super::start::Start;
 use crate::child::environment::{self, Child};
 use crate::child::exec;
-use crate::child::memory_file::MemoryFiles;
+use crate::child::memory_file;
 use crate::child::program::Program;
 use crate::settings::Settings;
 use crate::ui::failure::Failure;
@@ -46,7 +46,7 @@ fn checked(format: Format, command: &[OsString], start: Start) -> Result<String,
 
     let Start { environment, report, .. } = start;
     let mut child = environment::build(environment, secrets, &settings.policy)?;
-    let _files = MemoryFiles::create(&settings.files, secrets, &mut child)?;
+    let _files = memory_file::create(&settings.files, secrets, &mut child)?;
     report_child(&child, report);
     let size = program.as_ref().map_or(0, |program| exec::size(program, &command[1..]));
     exec::check_sizes(&child.environment, size)?;

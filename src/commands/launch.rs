@@ -7,7 +7,7 @@ use super::secrets::{self, Obtained};
 use super::start::Start;
 use crate::child::environment::{self, Child};
 use crate::child::exec::Launch;
-use crate::child::memory_file::MemoryFiles;
+use crate::child::memory_file;
 use crate::child::program::Program;
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
@@ -31,7 +31,7 @@ pub(super) fn run(
 
     let Start { environment, report, .. } = start;
     let mut child = environment::build(environment, &selected.secrets, &settings.policy)?;
-    let files = MemoryFiles::create(&settings.files, &selected.secrets, &mut child)?;
+    let files = memory_file::create(&settings.files, &selected.secrets, &mut child)?;
     report_child(&child, report);
     let launch = Launch { program, arguments, environment: child.environment, files };
     launch.check_sizes()?;
