@@ -34,7 +34,7 @@ pub(crate) use error::{Error, Problem};
 pub(crate) use proxy::Proxy;
 pub(crate) use redis_error::RedisError;
 pub(crate) use reply::{Answer, answers};
-pub(crate) use retry::{Patience, Retry};
+pub(crate) use retry::Patience;
 
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
@@ -80,13 +80,13 @@ impl Upstash {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_connections(0)
-            .proxy(network.proxy.as_ref().map(Proxy::for_ureq))
+            .proxy(network.proxy.as_ref().map(|proxy| proxy.for_ureq.clone()))
             .tls_config(certificates::trust(&network.certificates)?)
             .user_agent(concat!("redenv-run/", env!("CARGO_PKG_VERSION")))
             .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(OUTPUT_BUFFER)
             .build();
-        let url = format!("{}/pipeline", address.base());
+        let url = format!("{}/pipeline", address.base);
         Ok(Self { config, url, peer: Peer::new(address, network.proxy.as_ref()), authorization })
     }
 
@@ -96,7 +96,7 @@ impl Upstash {
     }
 
     /// Sends commands as one `/pipeline` and returns the raw reply, one element per command.
-    /// Failures that may pass are tried again until the deadline; `on_retry` hears of each.
+    /// Failures that may pass are tried again until the deadline; `on_retry` gets a line about each for `-v`.
     ///
     /// # Errors
     /// [`Error`] when Upstash refuses, or can't be reached before the deadline.
@@ -105,7 +105,7 @@ impl Upstash {
         commands: &[Vec<String>],
         deadline: Deadline,
         patience: Patience,
-        on_retry: &mut dyn FnMut(Retry<'_>),
+        on_retry: &mut dyn FnMut(String),
     ) -> Result<Vec<u8>, Error> {
         #[expect(clippy::expect_used, reason = "strings in arrays always serialize")]
         let body = serde_json::to_vec(commands).expect("commands as JSON");

@@ -12,7 +12,7 @@ use crate::ui::report::Report;
 use crate::ui::stages::Stages;
 use crate::ui::text::{Shown, join};
 use crate::ui::time::span;
-use crate::upstash::{self, Patience, Retry, Upstash};
+use crate::upstash::{self, Patience, Upstash};
 use crate::vault::crypto::{Key, Salt};
 use crate::vault::derivation::Derivation;
 use crate::vault::fallback::{Fallback, FallbackError, Usage};
@@ -71,7 +71,7 @@ pub(super) fn obtain(
 ) -> Result<Obtained, Box<dyn Failure>> {
     let (at, report) = (start.at, start.report);
     let Settings { project, environments, token, database, .. } = settings;
-    let request = Request { host: database.address.host(), project, environments, token_id: &token.id };
+    let request = Request { host: &database.address.host, project, environments, token_id: &token.id };
     let deadline = Deadline::new(at, database.timeout);
     let fallback = settings.fallback.as_ref().map(|settings| Fallback::open(settings, &request));
 
@@ -97,7 +97,7 @@ fn online(decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<
         _ => Patience::UntilDeadline,
     };
     let Database { address, token, network, .. } = &settings.database;
-    let on_retry = &mut |retry: Retry<'_>| report.detail(|| retry.to_string());
+    let on_retry = &mut |retry| report.detail(|| retry);
     let fetched =
         Upstash::new(address, token, network)?.pipeline(&request.commands(), deadline, patience, on_retry);
     decryption.stages.end("fetch");

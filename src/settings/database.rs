@@ -135,7 +135,7 @@ impl Resolver<'_> {
         let systems = process.get(OsStr::new(SSL_CERT_FILE)).filter(|path| !path.is_empty());
         let systems = systems.map(|path| (SSL_CERT_FILE.to_owned(), PathBuf::from(path)));
         let mut certificates = Vec::new();
-        if address.scheme() == Scheme::Https {
+        if address.scheme == Scheme::Https {
             for (name, path) in own.into_iter().chain(systems) {
                 match file::read(&path, CERTIFICATES, Some(self.sources.deadline)) {
                     Ok(pem) => {

@@ -111,9 +111,9 @@ impl Transient {
 impl Peer {
     pub(super) fn new(address: &Address, proxy: Option<&Proxy>) -> Self {
         Self {
-            host: address.host().to_owned(),
+            host: address.host.clone(),
             port: address.unusual_port(),
-            proxy: proxy.map(|proxy| (proxy.host().to_owned(), proxy.variable())),
+            proxy: proxy.map(|proxy| (proxy.host.clone(), proxy.variable)),
         }
     }
 }

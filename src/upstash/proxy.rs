@@ -2,14 +2,18 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::Address;
-use super::address::Scheme;
+use super::address::{self, Scheme};
 
 /// An HTTP proxy that opens tunnels with CONNECT. It may hold a password, so `Debug` shows only the host.
 pub(crate) struct Proxy {
-    parsed: ureq::Proxy,
-    host: String,
-    variable: &'static str,
+    pub(super) for_ureq: ureq::Proxy,
+    /// The host, and the port where one is given, for messages.
+    pub(super) host: String,
+    /// The variable that names it.
+    pub(super) variable: &'static str,
 }
 
 impl std::fmt::Debug for Proxy {
@@ -55,7 +59,7 @@ impl Proxy {
         address: &Address,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, BadProxy> {
-        if address.scheme() == Scheme::Http {
+        if address.scheme == Scheme::Http {
             return Ok(None);
         }
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -63,99 +67,48 @@ impl Proxy {
             return Ok(None);
         };
         let exceptions = NO_PROXY_VARIABLES.iter().find_map(|name| set(name)).unwrap_or_default();
-        if is_excepted(address.host(), address.port(), &exceptions) {
+        if is_excepted(&address.host, address.port, &exceptions) {
             return Ok(None);
         }
         Self::parse(name, &url).map(Some)
     }
 
     fn parse(variable: &'static str, url: &str) -> Result<Self, BadProxy> {
-        let rest = match url.split_once("://") {
-            None => url,
-            Some((kind, rest)) if kind.eq_ignore_ascii_case("http") => rest,
-            Some((kind, _)) if !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                return Err(BadProxy::Kind { variable, kind: kind.to_ascii_lowercase() });
-            }
-            Some(_) => return Err(BadProxy::NotUrl { variable }),
-        };
-        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        // An `@` in the path: a `/` in the password should have been encoded, and the host is none.
-        if !is_host(host) || path.contains('@') {
+        let (kind, rest) = url.split_once("://").unwrap_or(("http", url));
+        if !kind.eq_ignore_ascii_case("http")
+            && !kind.is_empty()
+            && kind.bytes().all(|b| b.is_ascii_alphanumeric())
+        {
+            return Err(BadProxy::Kind { variable, kind: kind.to_ascii_lowercase() });
+        }
+        // A `/`, `?` or `#` in the password should have been encoded: it ends the host.
+        if rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(['/', '?', '#'])) {
             return Err(BadProxy::NotUrl { variable });
         }
-        let parsed =
-            ureq::Proxy::new(&format!("http://{authority}")).map_err(|_| BadProxy::NotUrl { variable })?;
-        Ok(Self { parsed, host: host.to_owned(), variable })
-    }
-
-    /// The proxy for ureq.
-    pub(super) fn for_ureq(&self) -> ureq::Proxy {
-        self.parsed.clone()
-    }
-
-    /// The host and port, for messages.
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The variable that names it.
-    pub(crate) fn variable(&self) -> &'static str {
-        self.variable
+        let for_ureq = ureq::Proxy::new(url).map_err(|_| BadProxy::NotUrl { variable })?;
+        let (host, port) = address::host_and_port(for_ureq.uri()).ok_or(BadProxy::NotUrl { variable })?;
+        let host = port.map_or(host.clone(), |port| format!("{host}:{port}"));
+        Ok(Self { for_ureq, host, variable })
     }
 }
 
-/// Whether the text is a host, with or without a port, and so can be shown.
-fn is_host(text: &str) -> bool {
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-        _ => (text, None),
-    };
-    let in_names = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-    !name.is_empty() && name.chars().all(in_names) && port.is_none_or(|port| port.parse::<u16>().is_ok())
-}
-
-/// Whether `NO_PROXY` covers a host: by `*`, a name (with its subdomains), `.name`, an address, or a network
-/// such as `10.0.0.0/8`. All but a network may have a port.
+/// Whether `NO_PROXY` covers a host: by `*`, an address, a network such as `10.0.0.0/8`, or a name, which covers
+/// its subdomains. An address and a name may have a port.
 fn is_excepted(host: &str, port: u16, exceptions: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let ip = bare.parse::<IpAddr>().ok();
-    exceptions.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
-        if entry == "*" {
+    let bare = |text: &str| text.replace(['[', ']'], "").to_ascii_lowercase();
+    let host = bare(host);
+    let with_port = format!("{host}:{port}");
+    let ip = host.parse::<IpAddr>().ok();
+    exceptions.split([',', ' ']).map(bare).any(|entry| {
+        if let Some(ip) = ip
+            && (entry.parse() == Ok(ip) || entry.parse().is_ok_and(|network: IpNet| network.contains(&ip)))
+        {
             return true;
         }
-        if let (Some(ip), Some((network, bits))) = (ip, entry.split_once('/')) {
-            return in_network(ip, network, bits);
-        }
-        if let Some(ip) = ip {
-            let inner = entry.trim_start_matches('[').trim_end_matches(']');
-            if inner.parse() == Ok(ip) {
-                return true;
-            }
-        }
-        let (name, wanted) = match entry.rsplit_once(':') {
-            Some((name, number)) => match number.parse::<u16>() {
-                Ok(number) => (name.trim_start_matches('[').trim_end_matches(']'), Some(number)),
-                Err(_) => (entry, None),
-            },
-            None => (entry, None),
-        };
-        let name = name.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-        let host = bare.to_ascii_lowercase();
-        let matches = host == name
-            || (ip.is_none() && host.strip_suffix(&name).is_some_and(|head| head.ends_with('.')));
-        matches && !name.is_empty() && wanted.is_none_or(|wanted| wanted == port)
+        let name = entry.trim_start_matches("*.").trim_start_matches('.');
+        let covers = |host: &str| host == name || ip.is_none() && host.ends_with(&format!(".{name}"));
+        entry == "*" || !name.is_empty() && (covers(&host) || covers(&with_port))
     })
-}
-
-fn in_network(ip: IpAddr, network: &str, bits: &str) -> bool {
-    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
-    let (left, right, width) = match (ip, network) {
-        (IpAddr::V4(ip), IpAddr::V4(net)) => (u128::from(ip.to_bits()), u128::from(net.to_bits()), 32),
-        (IpAddr::V6(ip), IpAddr::V6(net)) => (ip.to_bits(), net.to_bits(), 128),
-        _ => return false,
-    };
-    bits <= width && (bits == 0 || (left ^ right) >> (width - bits) == 0)
 }
 
 #[cfg(test)]
@@ -166,30 +119,7 @@ mod tests {
     fn choose(url: &str, variables: &[(&str, &str)]) -> Result<Option<String>, BadProxy> {
         let address = Address::parse(url, PlainHttp::Anywhere).unwrap();
         let lookup = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        Proxy::choose(&address, lookup).map(|proxy| proxy.map(|proxy| proxy.host().to_owned()))
-    }
-
-    #[test]
-    fn only_https_goes_through_a_proxy() {
-        let https = "https://eu1.upstash.io";
-        assert_eq!(choose(https, &[]), Ok(None));
-        assert_eq!(
-            choose(https, &[("HTTPS_PROXY", "http://u:p@proxy:3128/")]),
-            Ok(Some("proxy:3128".into()))
-        );
-        assert_eq!(choose(https, &[("https_proxy", "proxy:3128")]), Ok(Some("proxy:3128".into())));
-        assert_eq!(choose(https, &[("ALL_PROXY", "http://proxy")]), Ok(Some("proxy".into())));
-        assert_eq!(choose(https, &[("HTTP_PROXY", "http://proxy")]), Ok(None));
-        assert_eq!(choose("http://vault:80", &[("HTTPS_PROXY", "http://proxy")]), Ok(None));
-    }
-
-    #[test]
-    fn an_unsupported_kind_is_an_error() {
-        for kind in ["socks5", "socks4a", "https"] {
-            let url = format!("{kind}://proxy:1080");
-            let expected = BadProxy::Kind { variable: "HTTPS_PROXY", kind: kind.into() };
-            assert_eq!(choose("https://x.upstash.io", &[("HTTPS_PROXY", &url)]), Err(expected));
-        }
+        Proxy::choose(&address, lookup).map(|proxy| proxy.map(|proxy| proxy.host))
     }
 
     #[test]

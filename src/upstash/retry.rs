@@ -1,6 +1,5 @@
 //! Attempts inside the deadline, with exponential back-off, full jitter and `Retry-After`.
 
-use std::fmt;
 use std::thread;
 use std::time::Duration;
 
@@ -33,30 +32,13 @@ pub(crate) enum Patience {
     FewAttempts,
 }
 
-/// A failed attempt that will be repeated. Its `Display` is a line for `-v`.
-#[derive(Debug)]
-pub(crate) struct Retry<'a> {
-    host: &'a str,
-    attempt: u32,
-    reason: &'a Transient,
-    wait: Duration,
-}
-
-impl fmt::Display for Retry<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, attempt, reason, wait } = self;
-        let wait = wait.as_millis();
-        write!(f, "attempt {attempt} at {} failed: {reason}; next attempt in {wait} ms", Shown(host))
-    }
-}
-
 impl Upstash {
     /// Runs `attempt` until it succeeds, can't succeed, or the deadline leaves no time for another.
     pub(super) fn with_retries(
         &self,
         deadline: Deadline,
         patience: Patience,
-        on_retry: &mut dyn FnMut(Retry<'_>),
+        on_retry: &mut dyn FnMut(String),
         mut attempt: impl FnMut() -> Result<Vec<u8>, Trouble>,
     ) -> Result<Vec<u8>, Error> {
         let host = &self.peer.host;
@@ -79,7 +61,10 @@ impl Upstash {
                 let reason = before.filter(|_| reason.is_cut_short()).unwrap_or(reason);
                 return Err(outage(reason, Some(deadline.span())));
             };
-            on_retry(Retry { host, attempt: number, reason: &reason, wait });
+            let (host, milliseconds) = (Shown(host), wait.as_millis());
+            on_retry(format!(
+                "attempt {number} at {host} failed: {reason}; next attempt in {milliseconds} ms"
+            ));
             before = Some(reason);
             thread::sleep(wait);
         }

@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::settings::Access;
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
-use crate::upstash::{self, Answer, Patience, Problem, RedisError, Retry, Upstash, answers};
+use crate::upstash::{self, Answer, Patience, Problem, RedisError, Upstash, answers};
 use crate::vault::{Name, ReplyError, malformed};
 
 /// `KEYS`: the project's hash. `ARGV`: `encryptedPEK` and `serviceTokens` as they were read, empty if
@@ -54,7 +54,7 @@ impl Project {
         let access = Access::resolve(&start.flags, &start.environment, start.at, start.report)?;
         let Access { project: name, database, .. } = access;
         let client = Upstash::new(&database.address, &database.token, &database.network)?;
-        let url = database.address.base().to_owned();
+        let url = database.address.base.clone();
         Ok(Self { name, url, client, timeout: database.timeout, report: start.report })
     }
 
@@ -162,9 +162,9 @@ impl Project {
         deadline: Deadline,
         mut on_retry: impl FnMut(),
     ) -> Result<Vec<u8>, upstash::Error> {
-        let mut on_retry = |retry: Retry<'_>| {
+        let mut on_retry = |retry| {
             on_retry();
-            self.report.detail(|| retry.to_string());
+            self.report.detail(|| retry);
         };
         self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut on_retry)
     }
