@@ -67,15 +67,12 @@ impl Upstash {
         progress.enter(Phase::Body);
         let status = response.status().as_u16();
         let retry_after = retry::retry_after(response.headers());
-        let announced = response.body().content_length().unwrap_or(0);
+        let length = response.body().content_length().unwrap_or(0);
         let length =
-            usize::try_from(announced).ok().filter(|length| *length <= LIMIT).ok_or(Problem::TooLong)?;
+            usize::try_from(length).ok().filter(|length| *length <= LIMIT).ok_or(Problem::TooLong)?;
         let mut answer = Vec::with_capacity(length);
-        let mut reader = response.body_mut().as_reader().take(LIMIT as u64 + 1);
+        let mut reader = response.body_mut().with_config().limit(LIMIT as u64).reader();
         reader.read_to_end(&mut answer).map_err(|error| translate::from_ureq(error.into()))?;
-        if answer.len() > LIMIT {
-            return Err(Problem::TooLong.into());
-        }
         match status {
             200 => Ok(answer),
             _ => Err(translate::from_status(status, &answer, retry_after)),

@@ -25,6 +25,7 @@ pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration
 pub(super) fn from_ureq(error: ureq::Error) -> Trouble {
     match error {
         ureq::Error::HostNotFound => Transient::UnknownName.into(),
+        ureq::Error::BodyExceedsLimit(_) => Problem::TooLong.into(),
         ureq::Error::Io(error) => from_io(&error),
         ureq::Error::Rustls(error) => from_rustls(&error).into(),
         ureq::Error::Tls(_) => Problem::Certificate("no certificate can be valid for this host name").into(),
@@ -78,23 +79,5 @@ fn from_proxy(reason: &str) -> Trouble {
         Some(407) => Problem::Proxy("it wants a user name and password (HTTP 407)".into()).into(),
         Some(status) => Problem::Proxy(format!("it answered HTTP {status}")).into(),
         None => Transient::Broken(io::ErrorKind::UnexpectedEof).into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_statuses_that_may_pass_are_tried_again() {
-        let passes =
-            |status, body: &str| matches!(from_status(status, body.as_bytes(), None), Trouble::Passing(_));
-        for status in [429, 500, 502, 503, 504, 599] {
-            assert!(passes(status, ""), "{status}");
-        }
-        for status in [301, 307, 400, 401, 403, 404, 413, 418] {
-            assert!(!passes(status, ""), "{status}");
-        }
-        assert!(!passes(429, r#"{"error":"ERR max requests limit exceeded. Limit: 1, Usage: 2"}"#));
     }
 }
