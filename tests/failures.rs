@@ -337,17 +337,22 @@ fn an_upstash_that_nothing_listens_for_is_named() {
 #[cfg(target_os = "linux")]
 fn a_system_without_threads_is_named_with_the_next_step() {
     let vault = Vault::of(&Project::new("acme").secret("development", "A", "1"));
-    let limited = || {
+    let limited = |limit: &'static str| {
         let launch = redenv_run(&vault).program(["true"]);
         fs::set_permissions(launch.directory(), fs::Permissions::from_mode(0o777)).unwrap();
         let nobody = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"];
-        launch.through([&["prlimit", "--nproc=1:1"][..], &nobody].concat())
+        launch.through([&["prlimit", limit][..], &nobody].concat())
     };
     let hint = "hint: raise the limit of processes: `ulimit -u`, or the container's limit of pids";
     let request = "error: 127.0.0.1 was not asked: the system allows no more threads";
-    limited().run().assert_failed(125, &[request, hint]);
+    limited("--nproc=1:1").run().assert_failed(125, &[request, hint]);
     let derivation = "error: the system allows no thread for the key derivation";
-    limited().env("REDENV_TOKEN_SALT", TOKEN_SALT).run().assert_failed(125, &[derivation, hint]);
+    let salted = limited("--nproc=1:1").env("REDENV_TOKEN_SALT", TOKEN_SALT);
+    salted.run().assert_failed(125, &[derivation, hint]);
+    assert_eq!(vault.requests().len(), 0);
+    // One thread is enough for the request: it connects by itself.
+    limited("--nproc=2:2").run();
+    assert_eq!(vault.requests().len(), 1);
 }
 
 #[test]
