@@ -42,7 +42,7 @@ impl Sources<'_> {
     /// A setting's value from the first source that has it.
     ///
     /// # Errors
-    /// As [`Resolver::find_in`].
+    /// As [`Self::find_in`].
     pub(super) fn find(&self, setting: Setting) -> Result<Option<Found>, Problem> {
         for source in [Source::Flag, Source::Process, Source::EnvFile] {
             if let Some(found) = self.find_in(setting, source)? {

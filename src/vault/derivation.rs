@@ -10,7 +10,7 @@ use crate::secret::SecretText;
 use crate::ui::failure::Failure;
 use crate::vault::crypto::{Key, Salt};
 
-/// How long a failed launch waits for its derivation thread. A busy machine can take many times the usual 50 ms.
+/// How long a failed launch waits for its derivation thread: a busy machine takes many times the usual 50 ms.
 const END: Duration = Duration::from_secs(2);
 /// The thread's stack. The default of 2 MiB fails under a tight limit on address space.
 const STACK: usize = 256 * 1024;
