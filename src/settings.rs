@@ -14,6 +14,7 @@ mod project_file;
 mod resolver;
 mod sources;
 pub(crate) mod table;
+mod values;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,8 +35,9 @@ use crate::vault::{Name, Pin};
 
 pub(crate) use flags::Flags;
 pub(crate) use problem::{Problem, SettingsError};
-use resolver::{Origin, Resolver, boolean};
+use resolver::{Origin, Resolver};
 use table::Setting;
+use values::boolean;
 
 /// Everything a launch needs to know.
 #[derive(Debug)]

@@ -26,8 +26,7 @@ pub(super) struct Version {
     pub(super) created_at: Option<SystemTime>,
 }
 
-/// A version's number as it stands in the vault: mostly a whole number, but clients also accept text
-/// and fractions.
+/// A version's number as it stands in the vault. The clients accept text and fractions, too.
 #[derive(Serialize, Debug)]
 pub(crate) struct VersionNumber(Box<RawValue>);
 
