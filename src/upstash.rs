@@ -33,7 +33,7 @@ pub(crate) use certificates::CertificateFile;
 pub(crate) use error::{Error, Problem};
 pub(crate) use proxy::Proxy;
 pub(crate) use redis_error::RedisError;
-pub(crate) use reply::{Answer, answers};
+pub(crate) use reply::{Answer, answers, first_answer};
 pub(crate) use retry::Patience;
 
 use crate::deadline::Deadline;
@@ -97,6 +97,7 @@ impl Upstash {
 
     /// Sends commands as one `/pipeline` and returns the raw reply, one element per command.
     /// Failures that may pass are tried again until the deadline; `on_retry` gets a line about each for `-v`.
+    /// `on_beginning` gets the first bytes of a long reply while the rest arrives.
     ///
     /// # Errors
     /// [`Error`] when Upstash refuses, or can't be reached before the deadline.
@@ -106,9 +107,10 @@ impl Upstash {
         deadline: Deadline,
         patience: Patience,
         on_retry: &mut dyn FnMut(String),
+        on_beginning: &mut dyn FnMut(&[u8]),
     ) -> Result<Vec<u8>, Error> {
         #[expect(clippy::expect_used, reason = "strings in arrays always serialize")]
         let body = serde_json::to_vec(commands).expect("commands as JSON");
-        self.with_retries(deadline, patience, on_retry, || self.attempt(&body, deadline))
+        self.with_retries(deadline, patience, on_retry, || self.attempt(&body, deadline, on_beginning))
     }
 }

@@ -19,7 +19,7 @@ use std::time::SystemTime;
 
 pub(crate) use encrypted::{Broken, EncryptedVault};
 pub(crate) use history::{Pin, VersionNumber, time};
-pub(crate) use reply::{ReplyError, check_supported, malformed, parse};
+pub(crate) use reply::{ReplyError, check_supported, malformed, parse, salt_in};
 
 use crate::secret::SecretText;
 use crate::ui::text::Shown;

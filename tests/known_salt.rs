@@ -81,6 +81,21 @@ fn joined_to(far: SocketAddr, near: &TcpStream) -> TcpStream {
 }
 
 #[test]
+fn the_beginning_of_a_long_answer_starts_the_derivation() {
+    let vault = Vault::of(&long_project(300_000));
+    let address = vault.address();
+    let late = Server::start(move |mut near| {
+        let mut far = joined_to(address, &near);
+        drop(std::io::copy(&mut (&mut far).take(100_000), &mut near));
+        thread::sleep(DELAY);
+        drop(std::io::copy(&mut far, &mut near));
+    });
+    let whole = derivation(|| redenv_run(&vault));
+    let begun = derivation(|| redenv_run(&vault).env("UPSTASH_REDIS_URL", late.url()));
+    assert!(begun < whole / 4.0, "{begun} ms instead of {whole} ms");
+}
+
+#[test]
 fn a_long_answer_without_a_length_arrives_whole() {
     for bytes in [10_000, 2_000_000, 9_000_000] {
         let vault = Vault::of(&long_project(bytes));

@@ -90,7 +90,10 @@ pub(super) fn obtain(
 }
 
 /// Fetches the secrets from Upstash, or reads them from the fallback file if Upstash can't be reached.
-fn online(decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<Obtained, Box<dyn Failure>> {
+fn online(
+    mut decryption: Decryption<'_>,
+    fallback: Option<Fallback<'_>>,
+) -> Result<Obtained, Box<dyn Failure>> {
     let Decryption { settings, request, deadline, report, .. } = decryption;
     let patience = match &fallback {
         Some(fallback) if fallback.is_usable() => Patience::FewAttempts,
@@ -98,8 +101,15 @@ fn online(decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<
     };
     let Database { address, token, network, .. } = &settings.database;
     let on_retry = &mut |retry| report.detail(|| retry);
-    let fetched =
-        Upstash::new(address, token, network)?.pipeline(&request.commands(), deadline, patience, on_retry);
+    // The salt stands at the beginning: the derivation of a long reply's key takes place while the rest arrives.
+    let on_beginning = &mut |bytes: &[u8]| {
+        if let Some(salt) = vault::salt_in(bytes, request) {
+            // If there is no thread for it now, the derivation is tried again with the whole reply.
+            drop(decryption.derivation.start(salt));
+        }
+    };
+    let client = Upstash::new(address, token, network)?;
+    let fetched = client.pipeline(&request.commands(), deadline, patience, on_retry, on_beginning);
     decryption.stages.end("fetch");
     match (fetched, fallback) {
         (Ok(reply), fallback) => decryption.of_reply(&reply, fallback),

@@ -44,6 +44,13 @@ pub(crate) fn answers<'r, T: Deserialize<'r>>(
     Ok(objects.into_iter().map(answer).collect())
 }
 
+/// The first answer of a reply that is still incomplete.
+pub(crate) fn first_answer<'r, T: Deserialize<'r>>(beginning: &'r [u8]) -> Option<T> {
+    let elements = beginning.trim_ascii_start().strip_prefix(b"[")?;
+    let object: Object<T> = serde_json::Deserializer::from_slice(elements).into_iter().next()?.ok()?;
+    object.result
+}
+
 /// The byte at which parsing failed.
 fn position(reply: &[u8], error: &serde_json::Error) -> usize {
     let lines = reply.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));

@@ -12,7 +12,7 @@ use super::history::{History, Text, time};
 use super::{ALGORITHM, KDF, Name, Request};
 use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, join};
-use crate::upstash::{self, Answer, RedisError, answers};
+use crate::upstash::{self, Answer, RedisError, answers, first_answer};
 
 /// Why a reply contains no vault. Names fields, never their content.
 #[derive(thiserror::Error, Debug)]
@@ -111,6 +111,12 @@ pub(crate) fn parse<'r>(reply: &'r [u8], request: &Request<'_>) -> Result<Encryp
         return Err(ReplyError::NoEnvironment { project: request.project.clone(), missing });
     }
     Ok(EncryptedVault { token, environments })
+}
+
+/// The token's salt from the first bytes of a reply, if they contain its first answer.
+pub(crate) fn salt_in(beginning: &[u8], request: &Request<'_>) -> Option<Salt> {
+    let metadata = first_answer::<Vec<Item<'_>>>(beginning)?;
+    token(&metadata, request).ok().map(|token| token.salt)
 }
 
 /// Finds the token in the fields that [`Request::commands`] asks for.

@@ -166,7 +166,7 @@ impl Project {
             on_retry();
             self.report.detail(|| retry);
         };
-        self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut on_retry)
+        self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut on_retry, &mut |_| ())
     }
 
     fn deadline(&self) -> Deadline {
