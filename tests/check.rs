@@ -297,7 +297,7 @@ fn every_reason_for_a_launch_to_fail_exits_with_125() {
         125,
         &[
             "error: REDENV_TOKEN_ID is not set",
-            "hint: export each, put it into .env.local, or name a file that holds it in NAME_FILE; `redenv-run token create` creates a token",
+            "hint: put each into .env.local, here or above, or export it; if a file holds the value, set NAME_FILE to its path; `redenv-run token create` creates a token",
         ],
     );
     check(&vault, &["--format", "yaml"]).run().assert_failed(

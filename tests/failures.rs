@@ -52,7 +52,7 @@ const RENAME: &str = "rename the secret, or leave it out with --exclude";
 const LITERAL: &str = r"write \${NAME} for a literal reference, or pass --raw to expand none";
 const ENVIRONMENT: &str = "check -e (REDENV_ENVIRONMENT); an environment exists once it has a secret";
 const REST_URL: &str = "set UPSTASH_REDIS_URL to the REST URL from the database's page";
-const COPY_TOKEN: &str = "copy the REST token from the database's page, with a trailing =; the database's password does not work here";
+const COPY_TOKEN: &str = "copy the REST token from the database's page, with a trailing =; the database's password does not work here; -v shows where the token came from";
 const QUOTA: &str = "raise the quota in Upstash's console, or wait for its next period";
 const PORT: &str = "check the scheme and port of UPSTASH_REDIS_URL: something other than the Upstash REST API may listen there";
 

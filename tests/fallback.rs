@@ -195,8 +195,9 @@ fn every_kind_of_outage_starts_from_the_file() {
     ] {
         let place = Place::filled();
         place.vault.respond_always(Some(response));
-        let why = format!("{} did not serve the request within 2s: {why}", place.vault.address());
-        started(&place, place.greet().env("REDENV_TIMEOUT", "2s"), &why);
+        // Time for the derivation beside a hundred launches of another test.
+        let why = format!("{} did not serve the request within 6s: {why}", place.vault.address());
+        started(&place, place.greet().env("REDENV_TIMEOUT", "6s"), &why);
     }
     // With a usable file there are only a few attempts, so nobody waits for the deadline.
     let place = Place::filled();

@@ -77,6 +77,8 @@ impl UsageError {
         let (flags, command) = words.split_at_checked(at)?;
         let word = command.first()?;
         if COMMANDS.contains(&&**word) {
+            let action = command.get(1).filter(|next| ["create", "list", "revoke"].contains(&&***next));
+            let word = action.map_or_else(|| word.to_string(), |action| format!("{word} {action}"));
             let message = format!("flags go after `{word}`, not before it");
             return Some(Self::Clap { message, hint: Some(format!("redenv-run {word} [OPTIONS]")) });
         }
@@ -103,6 +105,11 @@ impl UsageError {
             corrected = format!("{corrected}, or did you mean `redenv-run {name}`?");
         }
         let has_dashes = command.iter().any(|word| word == "--");
+        // As other tools are started.
+        if word == "run" && command.get(1).is_some_and(|next| next == "--") {
+            let message = "redenv-run has no command `run`".to_owned();
+            return Some(Self::Clap { message, hint: Some("leave out `run`: redenv-run -- COMMAND".into()) });
+        }
         Some(if has_dashes {
             Self::Stray { word: shown(word), corrected }
         } else {

@@ -89,7 +89,7 @@ impl Problem {
                     "REDENV_TOKEN_ID" | "REDENV_TOKEN_KEY" => "`redenv-run token create` creates a token",
                     _ => "the database's page in Upstash's console shows its URL and tokens",
                 };
-                format!("export each, put it into .env.local, or name a file that holds it in NAME_FILE; {next}")
+                format!("put each into .env.local, here or above, or export it; if a file holds the value, set NAME_FILE to its path; {next}")
             }
             Self::MissingInFile { name, path } => {
                 let value = if *name == "UPSTASH_REDIS_TOKEN" { "<the read-only token>" } else { "<the REST URL>" };

@@ -123,7 +123,7 @@ impl Problem {
         Some(match self {
             Self::NoThread => "raise the limit of processes: `ulimit -u`, or the container's limit of pids",
             Self::Unauthorized(_) => {
-                "copy the REST token from the database's page, with a trailing =; the database's password does not work here"
+                "copy the REST token from the database's page, with a trailing =; the database's password does not work here; -v shows where the token came from"
             }
             Self::Forbidden => "check that the token and this machine's IP address may use this database",
             Self::Quota => "raise the quota in Upstash's console, or wait for its next period",

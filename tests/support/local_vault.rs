@@ -10,6 +10,7 @@ mod vault;
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -81,6 +82,11 @@ fn main() -> io::Result<ExitCode> {
         Some(number) => Some(Project::synthetic(number, options.versions)),
         None => options.example.then(example::project),
     };
+    if let Err(error) = TcpListener::bind(("127.0.0.1", options.port)) {
+        eprintln!("local-vault: error: cannot listen on port {}: {error}", options.port);
+        eprintln!("local-vault: hint: stop the other vault, or choose another port with --port");
+        return Ok(ExitCode::FAILURE);
+    }
     let vault = match start(&options, project.as_ref()) {
         Ok(vault) => vault,
         Err(held) => {

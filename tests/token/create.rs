@@ -153,6 +153,7 @@ fn the_env_format_is_a_complete_env_file_but_for_the_read_only_token() {
     assert!(service_tokens(&vault).contains(&format!("\"salt\":\"{}\"", settings[3].1)));
     assert_eq!(settings[4].1, vault.url());
     assert!(!outcome.stdout.contains(vault.token()), "the token that can write is left out");
+    assert!(outcome.stdout.starts_with('\n'), "a file whose last line has no end can be continued");
 
     // In a new shell, the file lacks one setting. With that line filled in, or added, it is enough.
     let launch = |file: &str| bare_redenv_run().file(".env.local", file).program(["printenv", "PLAIN"]).run();

@@ -139,9 +139,11 @@ impl<'a> NewToken<'a> {
         // A file gets the name unchanged; a terminal must not obey it.
         let project = if is_terminal { Shown(&project).to_string() } else { project };
         let (id, key, salt, url) = (&self.id, self.key.expose(), &self.entry.salt, quoted(url));
+        // With `>>`, the file's last line may have no end.
+        let line_end = if is_terminal { "" } else { "\n" };
         format!(
             "\
-REDENV_PROJECT={project}
+{line_end}REDENV_PROJECT={project}
 REDENV_TOKEN_ID={id}
 REDENV_TOKEN_KEY={key}
 REDENV_TOKEN_SALT={salt}
