@@ -156,6 +156,16 @@ fn other_mistakes_are_told_in_one_line_without_values() {
             "flags go after `check`, not before it",
             "redenv-run check [OPTIONS]",
         ),
+        (
+            &["-p", "shop", "token", "list"],
+            "flags go after `token list`, not before it",
+            "redenv-run token list [OPTIONS]",
+        ),
+        (
+            &["run", "--", "npm", "start"],
+            "redenv-run has no command `run`",
+            "leave out `run`: redenv-run -- COMMAND",
+        ),
         (&["-v", "-q", "--", "true"], "the argument '--verbose' cannot be used with '--quiet'", ""),
         (
             &["-p", "a", "-p", "hunter2", "--", "true"],
