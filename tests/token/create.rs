@@ -57,8 +57,8 @@ fn a_new_entry_has_the_official_form_and_the_others_stay_byte_for_byte() {
 
     let hex =
         |text: &str, length| text.len() == length && text.bytes().all(|b| b"0123456789abcdef".contains(&b));
-    let sealed = text(&entry["encryptedPEK"]);
-    let (iv, rest) = sealed.split_once('.').unwrap();
+    let encrypted = text(&entry["encryptedPEK"]);
+    let (iv, rest) = encrypted.split_once('.').unwrap();
     assert!(hex(iv, 24) && hex(rest, 2 * (64 + 16)) && hex(&text(&entry["salt"]), 32), "{entry}");
     let created_at = text(&entry["createdAt"]);
     assert_eq!(format!("{:.3}", created_at.parse::<jiff::Timestamp>().unwrap()), created_at);

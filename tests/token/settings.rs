@@ -89,7 +89,7 @@ fn a_read_only_token_lists_and_changes_nothing() {
 
 #[test]
 fn malformed_data_is_named_and_left_alone() {
-    let sealed = "redenv-run: error: the data of project acme-api is malformed: encryptedPEK: its ciphertext is malformed: there is no dot\n";
+    let malformed = "redenv-run: error: the data of project acme-api is malformed: encryptedPEK: its ciphertext is malformed: there is no dot\n";
     for (field, value, stderr) in [
         (
             "serviceTokens",
@@ -97,7 +97,7 @@ fn malformed_data_is_named_and_left_alone() {
             "redenv-run: error: the project's data is malformed: serviceTokens is not a JSON object\n",
         ),
         ("salt", "xyz", "redenv-run: error: the project's data is malformed: salt is not 32 hex digits\n"),
-        ("encryptedPEK", "nonsense", sealed),
+        ("encryptedPEK", "nonsense", malformed),
         (
             "kdf",
             "scrypt",
