@@ -1,5 +1,5 @@
 //! One file per command: each takes its steps from the rooms below, in the order of its `run`.
-//! This room never parses a format, speaks a protocol or decides how a message looks.
+//! This room never talks to a server by itself, decrypts, or decides how a message looks.
 
 mod check;
 mod command;

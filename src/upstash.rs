@@ -5,7 +5,7 @@
 //! | what happens | tried again? |
 //! | --- | --- |
 //! | no connection, a connection that breaks, a name lookup that fails | yes |
-//! | no answer in time | yes, with the rest of the deadline |
+//! | no answer in time | yes, with half of the time that is left |
 //! | 429, 500, 502, 503, 504 and other 5xx | yes, as `Retry-After` asks |
 //! | 429 or an error for a quota that is used up | no: a retry can't help |
 //! | 401, 403, a redirect, any other 4xx | no |

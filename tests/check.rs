@@ -282,7 +282,7 @@ fn every_reason_for_a_launch_to_fail_exits_with_125() {
         125,
         &[
             "error: no-such-program was not found in PATH",
-            "hint: redenv-run searches the PATH that it was started with; shell aliases and functions are not programs",
+            "hint: check the spelling: redenv-run searches the PATH that it was started with; shell aliases and functions are not programs",
         ],
     );
     check(&vault, &["--", "/etc/passwd"]).run().assert_failed(

@@ -64,7 +64,7 @@ fn a_command_that_is_not_in_path_is_127() {
     let vault = Vault::greeting();
     for (name, shown) in [("no-such-program-anywhere", "no-such-program-anywhere"), ("", "\"\"")] {
         let error = format!("error: {shown} was not found in PATH");
-        let hint = "hint: redenv-run searches the PATH that it was started with; \
+        let hint = "hint: check the spelling: redenv-run searches the PATH that it was started with; \
                     shell aliases and functions are not programs";
         assert_refused_unasked(redenv_run(&vault).program([name]), &vault, 127, &[&error, hint]);
     }

@@ -329,7 +329,7 @@ fn an_upstash_that_nothing_listens_for_is_named() {
     assert!(lines[0].starts_with(&error), "{}", lines[0]);
     assert_eq!(
         lines[1],
-        "redenv-run: hint: check UPSTASH_REDIS_URL, this machine's network and firewall; set HTTPS_PROXY if you need a proxy"
+        "redenv-run: hint: nothing answers there: start the local vault, or check UPSTASH_REDIS_URL"
     );
 }
 

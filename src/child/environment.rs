@@ -24,7 +24,7 @@ pub(crate) struct Policy {
     /// redenv-run's own variables that the command gets with an empty value: they are in an env file that
     /// it may read itself.
     pub(crate) emptied: BTreeSet<OsString>,
-    /// `--keep-token`: whether the command gets those.
+    /// `--keep-token`: whether the command keeps redenv-run's own variables.
     pub(crate) own: OwnVariables,
     /// `--pristine`: the variables that the command inherits.
     pub(crate) inherit: Inherit,

@@ -224,7 +224,7 @@ fn not_found_hint(typed: &OsStr, looked_in: &LookedIn) -> Option<String> {
         LookedIn::Itself => None,
         LookedIn::DefaultPath => Some("PATH is not set, so redenv-run searched only /bin and /usr/bin".into()),
         LookedIn::Path { unsearchable } if unsearchable.is_empty() => Some(
-            "redenv-run searches the PATH that it was started with; shell aliases and functions are not programs"
+            "check the spelling: redenv-run searches the PATH that it was started with; shell aliases and functions are not programs"
                 .into(),
         ),
         LookedIn::Path { unsearchable } => {

@@ -78,7 +78,7 @@ pub(crate) struct Group {
 
 const ALL: &[Taker] = &[Taker::Launch, Taker::Check, Taker::Mask, Taker::Token];
 const NOT_TOKEN: &[Taker] = &[Taker::Launch, Taker::Check, Taker::Mask];
-const LAUNCH: &[Taker] = &[Taker::Launch, Taker::Check];
+const LAUNCH_AND_CHECK: &[Taker] = &[Taker::Launch, Taker::Check];
 /// The last heading, which also holds `--help` and `--version`.
 pub(crate) const OUTPUT: &str = "Output";
 
@@ -140,7 +140,7 @@ pub(crate) const GROUPS: &[Group] = &[
             .help("Skip secrets that can't be decrypted, with a warning")
             .more("Without it, such a secret is an error and the command does not start."),
     ] },
-    Group { heading: "Environment (names as the command sees them)", takers: LAUNCH, rows: &[
+    Group { heading: "Environment (names as the command sees them)", takers: LAUNCH_AND_CHECK, rows: &[
         row(S::Require, Kind::List, &["REDENV_REQUIRE"]).flag("require", "NAME,...")
             .help("Fail if one of these is missing or empty"),
         row(S::RequireFrom, Kind::Path, &["REDENV_REQUIRE_FROM"]).flag("require-from", "FILE")
@@ -202,7 +202,7 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
 
 impl Setting {
     /// The setting's row.
-    #[expect(clippy::expect_used, reason = "every launch asks for every row")]
+    #[expect(clippy::expect_used, reason = "a test asks for every row")]
     pub(crate) fn row(self) -> &'static Row {
         rows().find(|row| row.setting == self).expect("a row for each setting")
     }

@@ -66,6 +66,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_variable_of_the_table_is_removed_from_the_command() {
+        for row in table::rows() {
+            assert_eq!(row.setting.row().variables, row.variables);
+            for variable in row.variables {
+                assert!(is_own(OsStr::new(variable)), "{variable}");
+            }
+        }
+    }
+
+    #[test]
     fn own_variables_and_their_file_forms_are_known() {
         for (name, own) in [
             ("REDENV_TOKEN_KEY", true),

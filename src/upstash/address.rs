@@ -135,7 +135,7 @@ pub(super) fn host_and_port(uri: &Uri) -> Option<(String, Option<u16>)> {
 }
 
 /// Whether a host never leaves this machine: `localhost`, 127.0.0.0/8, or `[::1]`.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

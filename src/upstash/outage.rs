@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::address::is_loopback;
 use super::progress::{Phase, Tried};
 use super::{Address, Proxy};
 use crate::ui::text::Shown;
@@ -62,6 +63,9 @@ impl Outage {
                 Some("check this machine's network and name servers")
             }
             (Transient::Broken(_), None) => Some("check UPSTASH_REDIS_URL and this machine's network"),
+            (Transient::Unconnected(_), None) if is_loopback(&self.peer.host) => {
+                Some("nothing answers there: start the local vault, or check UPSTASH_REDIS_URL")
+            }
             (Transient::Unconnected(_), None) => Some(
                 "check UPSTASH_REDIS_URL, this machine's network and firewall; set HTTPS_PROXY if you need a proxy",
             ),

@@ -1,6 +1,6 @@
 //! Decides which secrets the command gets, and under which names; a pure function.
 //!
-//! References are expanded over the whole set, then secrets are selected, then `--scope` strips its prefix.
+//! Secrets are selected, their references are expanded over the whole set, then `--scope` strips its prefix.
 //! A broken secret matters only if it is selected, or if a selected one refers to it.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -189,7 +189,9 @@ fn print(token: &NewToken<'_>, url: &str, format: TokenFormat, report: Report) -
         );
     }
     if format == TokenFormat::Env && io::stderr().is_terminal() {
-        report.warning("the Upstash token is still missing: fill in the last line, UPSTASH_REDIS_TOKEN");
+        report.warning(
+            "the output has no Upstash token: uncomment its last line, UPSTASH_REDIS_TOKEN, and fill it in",
+        );
     }
     Ok(())
 }
