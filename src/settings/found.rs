@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs::{self, Metadata, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::{env, fmt, io};
+use std::{env, io};
 
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -31,24 +31,7 @@ pub(super) struct Directory {
 pub(super) struct FoundFile {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     /// Why it doesn't count, if it doesn't.
-    pub(super) distrust: Option<Distrust>,
-}
-
-/// Why a found file doesn't count.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Distrust {
-    /// It belongs neither to this user nor to root nor to the owner of its directory.
-    Owner(u32),
-    SharedDirectory,
-}
-
-impl fmt::Display for Distrust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Owner(owner) => write!(f, "it belongs to user {owner}"),
-            Self::SharedDirectory => f.write_str("everyone may create files in its directory"),
-        }
-    }
+    pub(super) distrust: Option<String>,
 }
 
 /// The working directory and those above it that belong to the project: up to the repository's root or the
@@ -110,11 +93,12 @@ impl Directory {
         }
     }
 
-    fn distrust(&self, owner: u32) -> Option<Distrust> {
+    /// Why a file of this owner doesn't count, if it doesn't. The owner of its directory is trusted, like root.
+    fn distrust(&self, owner: u32) -> Option<String> {
         if self.is_shared {
-            return Some(Distrust::SharedDirectory);
+            return Some("everyone may create files in its directory".to_owned());
         }
-        (![user(), 0, self.owner].contains(&owner)).then_some(Distrust::Owner(owner))
+        (![user(), 0, self.owner].contains(&owner)).then(|| format!("it belongs to user {owner}"))
     }
 }
 

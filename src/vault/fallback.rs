@@ -21,7 +21,7 @@ use crate::vault::crypto::{Key, Salt};
 use crate::vault::{EncryptedVault, Name, Request};
 
 pub(crate) use error::FallbackError;
-use format::{FormatError, Signed};
+use format::Signed;
 
 /// More bytes than any reply has.
 const LIMIT: u64 = 65 * 1024 * 1024;
@@ -193,10 +193,8 @@ fn find(path: &Path, request: &Request<'_>, max_stale: Duration) -> Result<Found
     let mut rest = BufReader::new(file);
     let signed = format::read_header(&mut rest).map_err(|error| match error {
         // An empty file has nothing to lose.
-        FormatError::NotFallback if metadata.len() == 0 => FallbackError::Damaged,
-        FormatError::NotFallback => FallbackError::NotFallback,
-        FormatError::OtherVersion => FallbackError::OtherVersion,
-        FormatError::Damaged => FallbackError::Damaged,
+        FallbackError::NotFallback if metadata.len() == 0 => FallbackError::Damaged,
+        error => error,
     })?;
     let header = &signed.header;
     if header.project != request.project.as_str() {

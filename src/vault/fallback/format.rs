@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::error::FallbackError;
 use crate::vault::crypto::{Key, Salt};
 use crate::vault::{EncryptedVault, Request};
 
@@ -42,15 +43,6 @@ pub(super) struct Signed {
     pub(super) header: Header,
     line: String,
     mac: String,
-}
-
-/// Why a header can't be read.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(super) enum FormatError {
-    /// It is another kind of file.
-    NotFallback,
-    OtherVersion,
-    Damaged,
 }
 
 impl Header {
@@ -87,20 +79,20 @@ pub(super) fn write(request: &Request<'_>, vault: &EncryptedVault<'_>, pek: &Key
 }
 
 /// Reads a file's header, and leaves the reader at the reply.
-pub(super) fn read_header(file: &mut impl BufRead) -> Result<Signed, FormatError> {
+pub(super) fn read_header(file: &mut impl BufRead) -> Result<Signed, FallbackError> {
     let mut lines = file.take(HEADER_LIMIT);
     let mut line = || {
         let mut text = String::new();
         let read = lines.read_line(&mut text);
-        (read.is_ok() && text.ends_with('\n')).then_some(text).ok_or(FormatError::Damaged)
+        (read.is_ok() && text.ends_with('\n')).then_some(text).ok_or(FallbackError::Damaged)
     };
-    let first = line().map_err(|_| FormatError::NotFallback)?;
+    let first = line().map_err(|_| FallbackError::NotFallback)?;
     if first != FIRST_LINE {
         let other = first.starts_with(MAGIC);
-        return Err(if other { FormatError::OtherVersion } else { FormatError::NotFallback });
+        return Err(if other { FallbackError::OtherVersion } else { FallbackError::NotFallback });
     }
     let (header_line, mac) = (line()?, line()?);
-    let header = serde_json::from_str(&header_line).map_err(|_| FormatError::Damaged)?;
+    let header = serde_json::from_str(&header_line).map_err(|_| FallbackError::Damaged)?;
     Ok(Signed { header, line: header_line, mac: mac.trim_end().to_owned() })
 }
 
