@@ -91,7 +91,7 @@ fn survive(reply: &[u8]) -> String {
                 }
             }
             Err(error) => {
-                let text = error.to_string() + &error.hint().unwrap_or_default();
+                let text = error.help().map_or(error.to_string(), |help| format!("{error}{help}"));
                 assert!(!text.chars().any(char::is_control), "{text:?}");
                 assert!(in_clear || !text.contains(VALUE), "{text}");
                 // Without the names and numbers in it.

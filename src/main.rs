@@ -77,7 +77,8 @@ fn run(at: Instant) -> ExitCode {
 }
 
 fn failed(error: &dyn Failure, report: Report) -> ExitCode {
-    report.error(&error.to_string(), error.hint().as_deref());
+    let hint = error.help().map(|help| help.to_string());
+    report.error(&error.to_string(), hint.as_deref());
     error.exit_code().into()
 }
 

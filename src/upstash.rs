@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use address::Address;
 pub(crate) use certificates::CertificateFile;
-pub(crate) use error::{Error, Problem};
+pub(crate) use error::{Error, Permanent};
 pub(crate) use proxy::Proxy;
 pub(crate) use redis_error::RedisError;
 pub(crate) use reply::{Answer, answers, first_answer};

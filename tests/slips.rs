@@ -124,7 +124,7 @@ const SLIPS: &[(&str, &str, &str, &str)] = &[
         "UPSTASH_REDIS_URL contains `?` or `#`",
         COPY,
     ),
-    ("UPSTASH_REDIS_URL", "ftp://x.upstash.io", "UPSTASH_REDIS_URL is not an https URL", COPY),
+    ("UPSTASH_REDIS_URL", "ftp://x.upstash.io", "UPSTASH_REDIS_URL does not start with https://", COPY),
     (
         "UPSTASH_REDIS_URL",
         "http://x.upstash.io",

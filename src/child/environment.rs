@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::child::reserved;
@@ -88,14 +89,17 @@ pub(crate) struct Child {
 }
 
 /// Why the environment can't be built.
-#[derive(Debug, PartialEq, Eq, Error)]
+#[derive(Debug, PartialEq, Eq, Error, Diagnostic)]
 pub(crate) enum EnvironmentError {
     #[error("{}", reserved_message(.0))]
+    #[diagnostic(help("{}", reserved_hint(.0)))]
     Reserved(Vec<ReservedSecret>),
     /// Names that are missing or empty, as the message says it.
     #[error("required secrets: {0}")]
+    #[diagnostic(help("--require takes names as the command sees them; `redenv-run check` lists them"))]
     Required(String),
     #[error("variables that {} defines: {unmet}", shown_path(path))]
+    #[diagnostic(help("add each to the vault, or export it; `redenv-run check` lists the secrets"))]
     RequiredByFile { path: PathBuf, unmet: String },
 }
 
@@ -106,28 +110,16 @@ pub(crate) struct ReservedSecret {
     pub(crate) vault_name: String,
 }
 
-impl Failure for EnvironmentError {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Reserved(secrets) => {
-                let list = |name: fn(&ReservedSecret) -> &str| {
-                    secrets.iter().map(|secret| Shown(name(secret)).to_string()).collect::<Vec<_>>().join(",")
-                };
-                let it = if secrets.len() == 1 { "it" } else { "them" };
-                format!(
-                    "leave {it} out with --exclude {}, or allow {it} with --allow-reserved {}",
-                    list(|secret| &secret.vault_name),
-                    list(|secret| &secret.name)
-                )
-            }
-            Self::RequiredByFile { .. } => {
-                "add each to the vault, or export it; `redenv-run check` lists the secrets".into()
-            }
-            Self::Required(_) => {
-                "--require takes names as the command sees them; `redenv-run check` lists them".into()
-            }
-        })
-    }
+impl Failure for EnvironmentError {}
+
+/// The flags that leave the secrets out, or allow them.
+fn reserved_hint(secrets: &[ReservedSecret]) -> String {
+    let list = |name: fn(&ReservedSecret) -> &str| {
+        secrets.iter().map(|secret| Shown(name(secret)).to_string()).collect::<Vec<_>>().join(",")
+    };
+    let it = if secrets.len() == 1 { "it" } else { "them" };
+    let (vault_names, names) = (list(|secret| &secret.vault_name), list(|secret| &secret.name));
+    format!("leave {it} out with --exclude {vault_names}, or allow {it} with --allow-reserved {names}")
 }
 
 fn reserved_message(secrets: &[ReservedSecret]) -> String {

@@ -7,15 +7,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::child::environment::Environment;
-use crate::child::program::{
-    self, LookedIn, NOT_EXECUTABLE, NOT_FOUND, Problem, Program, ProgramError, check_interpreter, is_text,
-};
+use crate::child::program::{self, Obstacle, Program, ProgramError, check_interpreter, is_text, not_found};
 use crate::ui::failure::{FAILED, Failure};
-use crate::ui::text::{Shown, join, reason, shown_path};
+use crate::ui::text::{Shown, join};
 
 /// The longest `NAME=VALUE`: the kernel takes 32 pages of 4 KiB with the NUL (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;
@@ -42,56 +41,35 @@ pub(crate) struct Launch {
 pub(crate) type Size = (String, usize);
 
 /// Why the program did not start.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub(crate) enum ExecError {
     /// Variables that no program can get, largest first.
     #[error("variables over the system's limit of {LONGEST} bytes for NAME=VALUE: {}", sizes(.0))]
+    #[diagnostic(help("pass the value as a file with --file NAME, or leave it out with --exclude NAME"))]
     VariablesTooLong(Vec<Size>),
     /// Arguments and environment are over this system's limit.
     #[error(
         "arguments and environment take {total} bytes, and this system allows {limit}; the largest variables: {}",
         sizes(largest)
     )]
+    #[diagnostic(help(
+        "select fewer secrets with --only or --exclude, pass large ones with --file, or raise the limit: ulimit -s"
+    ))]
     TotalTooLong { total: usize, limit: usize, largest: Vec<Size> },
     /// The kernel refuses sizes that are within the limits it documents.
     #[error("the system refused arguments and environment as too long; the largest variables: {}", sizes(.0))]
+    #[diagnostic(help("select fewer secrets with --only or --exclude, or pass large ones with --file"))]
     RefusedAsTooLong(Vec<Size>),
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Program(#[from] ProgramError),
-    /// The kernel reports a missing file although the program exists.
-    #[error("the loader or interpreter of {} was not found", shown_path(.0))]
-    NoLoader(PathBuf),
-    #[error("{} can't be executed: {}", shown_path(program), reason(error))]
-    NotExecuted { program: PathBuf, error: io::Error },
 }
 
 impl Failure for ExecError {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::VariablesTooLong(_) => {
-                "pass the value as a file with --file NAME, or leave it out with --exclude NAME".into()
-            }
-            Self::TotalTooLong { .. } => {
-                "select fewer secrets with --only or --exclude, pass large ones with --file, or raise the limit: ulimit -s"
-                    .into()
-            }
-            Self::RefusedAsTooLong(_) => {
-                "select fewer secrets with --only or --exclude, or pass large ones with --file".into()
-            }
-            Self::Program(error) => return error.hint(),
-            Self::NoLoader(_) => {
-                "it is built for another system or C library, or this image has no dynamic loader".into()
-            }
-            Self::NotExecuted { .. } => return None,
-        })
-    }
-
     fn exit_code(&self) -> u8 {
         match self {
-            Self::VariablesTooLong(_) | Self::TotalTooLong { .. } | Self::RefusedAsTooLong(_) => FAILED,
             Self::Program(error) => error.exit_code(),
-            Self::NoLoader(_) => NOT_FOUND,
-            Self::NotExecuted { .. } => NOT_EXECUTABLE,
+            _ => FAILED,
         }
     }
 }
@@ -110,14 +88,12 @@ impl Launch {
         let error = execve(&path, &argv, &environment);
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOEXEC) => exec_with_shell(path, argv, &environment),
-            Some(Errno::ENOENT) if !path.exists() => {
-                ProgramError::NotFound { typed: path.into(), looked_in: LookedIn::Itself }.into()
-            }
+            Some(Errno::ENOENT) if !path.exists() => not_found(path.as_os_str(), "", None).into(),
             Some(Errno::ENOENT) => {
-                check_interpreter(&path).map_or_else(ExecError::Program, |()| ExecError::NoLoader(path))
+                check_interpreter(&path).err().unwrap_or(ProgramError::NoLoader(path)).into()
             }
             Some(Errno::E2BIG) => ExecError::RefusedAsTooLong(first_largest(&environment)),
-            _ => ExecError::NotExecuted { program: path, error },
+            _ => ProgramError::Refused { path, error }.into(),
         }
     }
 }
@@ -129,13 +105,13 @@ fn exec_with_shell(path: PathBuf, mut argv: Vec<OsString>, environment: &Environ
     let interpreter = program::interpreter(&path);
     if interpreter.is_some() || !is_text(&path) {
         let path = interpreter.unwrap_or(path);
-        return ProgramError::NotExecutable { path, problem: Problem::Foreign }.into();
+        return ProgramError::NotExecutable { path, obstacle: Obstacle::Foreign }.into();
     }
     argv.splice(..1, [SHELL.into(), path.clone().into()]);
     let error = execve(Path::new(SHELL), &argv, environment);
     match error.kind() {
         io::ErrorKind::NotFound => ProgramError::NoShell(path).into(),
-        _ => ExecError::NotExecuted { program: path, error },
+        _ => ProgramError::Refused { path, error }.into(),
     }
 }
 

@@ -7,41 +7,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::child::environment::Child;
 use crate::ui::failure::Failure;
-use crate::ui::suggestion::{name_hint, nearest};
+use crate::ui::suggestion::name_hint;
 use crate::ui::text::{Shown, reason};
 use crate::vault::Secret;
 
 /// Why a value can't be passed as a file.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub(crate) enum MemoryFileError {
     /// No secret has this name in the command's environment.
     #[error("--file: no secret is named {}", Shown(name))]
-    NoMatch { name: String, nearest: Option<String> },
+    #[diagnostic(help("{hint}"))]
+    NoMatch { name: String, hint: String },
     #[cfg_attr(target_os = "linux", expect(dead_code, reason = "Linux has memory files"))]
     #[error("--file: this system has no memory files")]
+    #[diagnostic(help("--file works only on Linux: pass the value in the environment"))]
     NotLinux,
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has memory files"))]
     #[error("--file: /proc is not mounted, so the command could not open the file")]
+    #[diagnostic(help("mount /proc, or pass the value in the environment"))]
     NoProc,
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has memory files"))]
     #[error("--file: cannot create a memory file for {}: {}", Shown(name), reason(error))]
     Refused { name: String, error: io::Error },
 }
 
-impl Failure for MemoryFileError {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NoMatch { nearest, .. } => name_hint(nearest.as_deref()),
-            Self::NotLinux => "--file works only on Linux: pass the value in the environment".into(),
-            Self::NoProc => "mount /proc, or pass the value in the environment".into(),
-            Self::Refused { .. } => return None,
-        })
-    }
-}
+impl Failure for MemoryFileError {}
 
 /// Moves the values of `names` into memory files and puts their paths into the command's environment.
 /// A name whose inherited variable was preserved keeps that variable. The files are open until they are dropped.
@@ -53,8 +48,8 @@ pub(crate) fn create(
     let mut files = Vec::with_capacity(names.len());
     for name in names {
         let Some(secret) = secrets.get(name) else {
-            let nearest = nearest(name, secrets.keys().map(String::as_str)).map(String::from);
-            return Err(MemoryFileError::NoMatch { name: name.clone(), nearest });
+            let hint = name_hint(name, secrets.keys());
+            return Err(MemoryFileError::NoMatch { name: name.clone(), hint });
         };
         if child.injected.contains(name) {
             let (file, path) = system::create(name, secret.value.expose())?;

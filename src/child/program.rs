@@ -7,10 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::ui::failure::Failure;
-use crate::ui::text::{join, shown_path};
+use crate::ui::text::{join, reason, shown_path};
 use crate::ui::word::{self, Slip, quoted};
 
 /// Where programs are looked for without a `PATH`, as the C library does.
@@ -19,9 +20,9 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 const HEADER: u64 = 256;
 
 /// The exit code when the command was found but can't be executed.
-pub(crate) const NOT_EXECUTABLE: u8 = 126;
+const NOT_EXECUTABLE: u8 = 126;
 /// The exit code when the command or its interpreter was not found.
-pub(crate) const NOT_FOUND: u8 = 127;
+const NOT_FOUND: u8 = 127;
 
 /// A program that was found and that this user may execute.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,50 +33,61 @@ pub(crate) struct Program {
     pub(crate) typed: OsString,
 }
 
-/// Why there is no program to start.
-#[derive(Debug, PartialEq, Eq, Error)]
+/// Why a program can't start.
+#[derive(Debug, Error, Diagnostic)]
 pub(crate) enum ProgramError {
     /// No such file, or none in `PATH`.
-    #[error("{}", not_found(typed, looked_in))]
-    NotFound { typed: OsString, looked_in: LookedIn },
+    #[error("{word} was not found{place}{why}")]
+    NotFound {
+        word: String,
+        place: &'static str,
+        why: &'static str,
+        #[help]
+        hint: Option<String>,
+    },
     /// The file exists and can't be executed.
-    #[error("{} can't be executed: {problem}", word::shown(&path.to_string_lossy()))]
-    NotExecutable { path: PathBuf, problem: Problem },
+    #[error("{} can't be executed: {obstacle}", word::shown(&path.to_string_lossy()))]
+    #[diagnostic(forward(obstacle))]
+    NotExecutable { path: PathBuf, obstacle: Obstacle },
+    /// The kernel refuses the file for a reason of its own.
+    #[error("{} can't be executed: {}", shown_path(path), reason(error))]
+    Refused { path: PathBuf, error: io::Error },
     /// A script's `#!` line names an interpreter that doesn't exist.
     #[error("the interpreter {} that {} names was not found", shown_path(interpreter), shown_path(script))]
+    #[diagnostic(help("{}", interpreter_hint(interpreter)))]
     NoInterpreter { script: PathBuf, interpreter: PathBuf },
     /// A script has no `#!` line, and there is no shell to run it.
     #[error("{} is a script without `#!`, and there is no /bin/sh to run it", shown_path(.0))]
+    #[diagnostic(help("name its interpreter in the first line: #!/path/to/interpreter"))]
     NoShell(PathBuf),
-}
-
-/// Where a program was looked for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum LookedIn {
-    /// The directories of `PATH`, except those that this user may not search.
-    Path { unsearchable: Vec<PathBuf> },
-    /// The default directories, because `PATH` is not set.
-    DefaultPath,
-    /// The path that was typed.
-    Itself,
+    /// The kernel reports a missing file although the program exists.
+    #[error("the loader or interpreter of {} was not found", shown_path(.0))]
+    #[diagnostic(help("it is built for another system or C library, or this image has no dynamic loader"))]
+    NoLoader(PathBuf),
 }
 
 /// Why an existing file can't be executed.
-#[derive(Debug, PartialEq, Eq, Error)]
-pub(crate) enum Problem {
+#[derive(Debug, Error, Diagnostic)]
+pub(crate) enum Obstacle {
     #[error("it is a directory")]
     Directory,
     #[error("it is not a regular file")]
     NotRegular,
     #[error("it is not executable")]
-    NotExecutable,
+    #[diagnostic(help("chmod +x {}", quoted(&_0.to_string_lossy())))]
+    NotExecutable(PathBuf),
     #[error("it is executable, but not by this user")]
     NotByThisUser,
     #[error("its file system is mounted noexec")]
+    #[diagnostic(help("put it on a file system that is mounted without noexec"))]
     NoExec,
     #[error("this user may not search a directory in its path")]
     Unsearchable,
     #[error("it is neither a program for this machine ({}) nor a script", std::env::consts::ARCH)]
+    #[diagnostic(help(
+        "use a build for {}, or start the program that reads it, as in java -jar FILE",
+        std::env::consts::ARCH
+    ))]
     Foreign,
 }
 
@@ -92,7 +104,7 @@ impl Program {
 pub(super) fn check_interpreter(script: &Path) -> Result<(), ProgramError> {
     let Some(interpreter) = interpreter(script) else { return Ok(()) };
     match is_program(&interpreter) {
-        Err(problem) => Err(ProgramError::NotExecutable { path: interpreter, problem }),
+        Err(obstacle) => Err(ProgramError::NotExecutable { path: interpreter, obstacle }),
         Ok(true) => Ok(()),
         Ok(false) => Err(ProgramError::NoInterpreter { script: script.to_owned(), interpreter }),
     }
@@ -121,9 +133,9 @@ fn header(path: &Path) -> io::Result<Vec<u8>> {
 fn at(typed: &OsStr) -> Result<PathBuf, ProgramError> {
     let path = PathBuf::from(typed);
     match is_program(&path) {
-        Err(problem) => Err(ProgramError::NotExecutable { path, problem }),
+        Err(obstacle) => Err(ProgramError::NotExecutable { path, obstacle }),
         Ok(true) => Ok(path),
-        Ok(false) => Err(ProgramError::NotFound { typed: typed.to_owned(), looked_in: LookedIn::Itself }),
+        Ok(false) => Err(not_found(typed, "", None)),
     }
 }
 
@@ -136,34 +148,62 @@ fn look_up(typed: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ProgramError>
         let path = Path::new(".").join(&directory).join(typed);
         match is_program(&path) {
             Ok(true) => return Ok(path),
-            Ok(false) | Err(Problem::Directory) => {}
-            Err(Problem::Unsearchable) => unsearchable.push(directory),
-            Err(problem) => refused = refused.or(Some(ProgramError::NotExecutable { path, problem })),
+            Ok(false) | Err(Obstacle::Directory) => {}
+            Err(Obstacle::Unsearchable) => unsearchable.push(directory),
+            Err(obstacle) => refused = refused.or(Some(ProgramError::NotExecutable { path, obstacle })),
         }
     }
-    let looked_in = if path.is_some() { LookedIn::Path { unsearchable } } else { LookedIn::DefaultPath };
-    Err(refused.unwrap_or_else(|| ProgramError::NotFound { typed: typed.to_owned(), looked_in }))
+    let hint = if path.is_none() {
+        "PATH is not set, so redenv-run searched only /bin and /usr/bin".to_owned()
+    } else if unsearchable.is_empty() {
+        "check the spelling: redenv-run searches the PATH that it was started with; \
+            shell aliases and functions are not programs"
+            .to_owned()
+    } else {
+        format!("this user may not search {} in PATH", join(unsearchable.iter().map(shown_path)))
+    };
+    let place = if path.is_some() { " in PATH" } else { "" };
+    Err(refused.unwrap_or_else(|| not_found(typed, place, Some(hint))))
+}
+
+/// The error for what the user typed. The hint is about the word, if only a shell understands it.
+pub(super) fn not_found(typed: &OsStr, place: &'static str, hint: Option<String>) -> ProgramError {
+    let typed = typed.to_string_lossy();
+    let (why, action) = match Slip::of(&typed) {
+        Some(Slip::Line(_)) => (": it contains spaces", "don't quote the command as one word"),
+        _ => ("", "use env to set a variable for the command"),
+    };
+    let slip = Slip::of(&typed).map(|slip| format!("{action}: redenv-run -- {}", slip.corrected()));
+    ProgramError::NotFound { word: word::shown(&typed), place, why, hint: slip.or(hint) }
+}
+
+fn interpreter_hint(interpreter: &Path) -> &'static str {
+    if interpreter.as_os_str().as_bytes().ends_with(b"\r") {
+        "the script has Windows line endings: save it with LF"
+    } else {
+        "install it, or correct the script's `#!` line"
+    }
 }
 
 /// Whether there is a file that this user may execute, or why an existing one can't be executed.
-fn is_program(path: &Path) -> Result<bool, Problem> {
+fn is_program(path: &Path) -> Result<bool, Obstacle> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Problem::Unsearchable),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Obstacle::Unsearchable),
         Err(_) => return Ok(false),
     };
     if metadata.is_dir() {
-        Err(Problem::Directory)
+        Err(Obstacle::Directory)
     } else if !metadata.is_file() {
-        Err(Problem::NotRegular)
+        Err(Obstacle::NotRegular)
     } else if rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() {
         Ok(true)
     } else if is_on_noexec(path) {
-        Err(Problem::NoExec)
+        Err(Obstacle::NoExec)
     } else if metadata.permissions().mode() & 0o111 == 0 {
-        Err(Problem::NotExecutable)
+        Err(Obstacle::NotExecutable(path.to_owned()))
     } else {
-        Err(Problem::NotByThisUser)
+        Err(Obstacle::NotByThisUser)
     }
 }
 
@@ -180,55 +220,10 @@ fn is_on_noexec(_: &Path) -> bool {
 }
 
 impl Failure for ProgramError {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NotFound { typed, looked_in } => return not_found_hint(typed, looked_in),
-            Self::NotExecutable { path, problem } => match problem {
-                Problem::NotExecutable => format!("chmod +x {}", quoted(&path.to_string_lossy())),
-                Problem::NoExec => "put it on a file system that is mounted without noexec".into(),
-                Problem::Foreign => format!(
-                    "use a build for {}, or start the program that reads it, as in java -jar FILE",
-                    std::env::consts::ARCH
-                ),
-                _ => return None,
-            },
-            Self::NoInterpreter { interpreter, .. } if interpreter.to_string_lossy().ends_with('\r') => {
-                "the script has Windows line endings: save it with LF".into()
-            }
-            Self::NoInterpreter { .. } => "install it, or correct the script's `#!` line".into(),
-            Self::NoShell(_) => "name its interpreter in the first line: #!/path/to/interpreter".into(),
-        })
-    }
-
     fn exit_code(&self) -> u8 {
-        if matches!(self, Self::NotExecutable { .. }) { NOT_EXECUTABLE } else { NOT_FOUND }
-    }
-}
-
-fn not_found(typed: &OsStr, looked_in: &LookedIn) -> String {
-    let typed = typed.to_string_lossy();
-    let place = if matches!(looked_in, LookedIn::Path { .. }) { " in PATH" } else { "" };
-    let why = if let Some(Slip::Line(_)) = Slip::of(&typed) { ": it contains spaces" } else { "" };
-    format!("{} was not found{place}{why}", word::shown(&typed))
-}
-
-fn not_found_hint(typed: &OsStr, looked_in: &LookedIn) -> Option<String> {
-    if let Some(slip) = Slip::of(&typed.to_string_lossy()) {
-        let action = match slip {
-            Slip::Assignment(_) => "use env to set a variable for the command",
-            Slip::Line(_) => "don't quote the command as one word",
-        };
-        return Some(format!("{action}: redenv-run -- {}", slip.corrected()));
-    }
-    match looked_in {
-        LookedIn::Itself => None,
-        LookedIn::DefaultPath => Some("PATH is not set, so redenv-run searched only /bin and /usr/bin".into()),
-        LookedIn::Path { unsearchable } if unsearchable.is_empty() => Some(
-            "check the spelling: redenv-run searches the PATH that it was started with; shell aliases and functions are not programs"
-                .into(),
-        ),
-        LookedIn::Path { unsearchable } => {
-            Some(format!("this user may not search {} in PATH", join(unsearchable.iter().map(shown_path))))
+        match self {
+            Self::NotExecutable { .. } | Self::Refused { .. } => NOT_EXECUTABLE,
+            _ => NOT_FOUND,
         }
     }
 }

@@ -17,30 +17,32 @@ const COMMANDS: [&str; 4] = ["check", "mask", "token", "completions"];
 const LONGEST_SHOWN: usize = 24;
 
 /// A command line that can't be followed.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum UsageError {
     #[error("`--` is missing before the command")]
+    #[diagnostic(help("{corrected}"))]
     NoDashes { corrected: String },
     #[error("{word} stands before `--`, where only flags go")]
+    #[diagnostic(help("separate names with commas, or start the command with `--`: {corrected}"))]
     Stray { word: String, corrected: String },
     #[error("the command is missing")]
+    #[diagnostic(help("redenv-run [OPTIONS] -- COMMAND [ARG]...; --help tells more"))]
     NoCommand,
+    #[error("flags go after `{word}`, not before it")]
+    #[diagnostic(help("redenv-run {word} [OPTIONS]"))]
+    FlagsFirst { word: String },
+    #[error("redenv-run has no command `run`")]
+    #[diagnostic(help("leave out `run`: redenv-run -- COMMAND"))]
+    Run,
     #[error("{message}")]
-    Clap { message: String, hint: Option<String> },
+    Clap {
+        message: String,
+        #[help]
+        hint: Option<String>,
+    },
 }
 
-impl Failure for UsageError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoDashes { corrected } => Some(corrected.clone()),
-            Self::Stray { corrected, .. } => {
-                Some(format!("separate names with commas, or start the command with `--`: {corrected}"))
-            }
-            Self::NoCommand => Some("redenv-run [OPTIONS] -- COMMAND [ARG]...; --help tells more".into()),
-            Self::Clap { hint, .. } => hint.clone(),
-        }
-    }
-}
+impl Failure for UsageError {}
 
 impl UsageError {
     /// From clap's error about these arguments, which don't include `argv[0]`.
@@ -79,8 +81,11 @@ impl UsageError {
         if COMMANDS.contains(&&**word) {
             let action = command.get(1).filter(|next| ["create", "list", "revoke"].contains(&&***next));
             let word = action.map_or_else(|| word.to_string(), |action| format!("{word} {action}"));
-            let message = format!("flags go after `{word}`, not before it");
-            return Some(Self::Clap { message, hint: Some(format!("redenv-run {word} [OPTIONS]")) });
+            return Some(Self::FlagsFirst { word });
+        }
+        // As other tools are started.
+        if word == "run" && command.get(1).is_some_and(|next| next == "--") {
+            return Some(Self::Run);
         }
         let mut corrected = match removing_runner() {
             Some((runner, instead)) => {
@@ -104,13 +109,7 @@ impl UsageError {
         } else if let Some(name) = COMMANDS.iter().find(|name| strsim::osa_distance(name, word) == 1) {
             corrected = format!("{corrected}, or did you mean `redenv-run {name}`?");
         }
-        let has_dashes = command.iter().any(|word| word == "--");
-        // As other tools are started.
-        if word == "run" && command.get(1).is_some_and(|next| next == "--") {
-            let message = "redenv-run has no command `run`".to_owned();
-            return Some(Self::Clap { message, hint: Some("leave out `run`: redenv-run -- COMMAND".into()) });
-        }
-        Some(if has_dashes {
+        Some(if command.iter().any(|word| word == "--") {
             Self::Stray { word: shown(word), corrected }
         } else {
             Self::NoDashes { corrected }

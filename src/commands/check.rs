@@ -61,15 +61,12 @@ fn checked(format: Format, command: &[OsString], start: Start) -> Result<String,
 }
 
 /// Why a launch would fail. The exit code is 125, also where a launch exits with 126 or 127.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 #[error("{0}")]
+#[diagnostic(transparent)]
 struct NotReady(Box<dyn Failure>);
 
-impl Failure for NotReady {
-    fn hint(&self) -> Option<String> {
-        self.0.hint()
-    }
-}
+impl Failure for NotReady {}
 
 /// The result of a check, as `--format json` prints it.
 #[derive(Serialize, Debug)]

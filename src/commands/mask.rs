@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use miette::Diagnostic;
 use rustix::fs::FileType;
 use thiserror::Error;
 
@@ -26,29 +27,22 @@ use crate::vault::Secret;
 const SHORTEST: usize = 4;
 
 /// Why nothing was masked.
-#[derive(Error, Debug)]
+#[derive(Error, Diagnostic, Debug)]
 enum MaskError {
     #[error("`mask` prints the secrets, but stdout is a terminal")]
+    #[diagnostic(help("run it in a step of a GitHub Actions workflow"))]
     Terminal,
     #[error("`mask` prints the secrets, but stdout is a file")]
+    #[diagnostic(help("run it in a step of its own, without a redirection: the runner reads its stdout"))]
     File,
     #[error("`mask` must reach the runner, but stdout is /dev/null or closed: nothing would be masked")]
+    #[diagnostic(help("run it in a step of its own, without a redirection: the runner reads its stdout"))]
     Null,
     #[error("the secrets are not masked: cannot write to stdout: {}", reason(.0))]
     Write(io::Error),
 }
 
-impl Failure for MaskError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Terminal => Some("run it in a step of a GitHub Actions workflow".into()),
-            Self::File | Self::Null => {
-                Some("run it in a step of its own, without a redirection: the runner reads its stdout".into())
-            }
-            Self::Write(_) => None,
-        }
-    }
-}
+impl Failure for MaskError {}
 
 /// Prints the workflow commands that mask the secrets.
 pub(super) fn run(start: &Start) -> Result<(), Box<dyn Failure>> {

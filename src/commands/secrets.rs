@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use miette::Diagnostic;
+
 use super::start::Start;
 use crate::deadline::Deadline;
 use crate::settings::{Database, Settings};
@@ -32,24 +34,33 @@ pub(super) struct Obtained {
 }
 
 /// The fallback file can't replace Upstash, which can't be reached or must not be asked.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, Diagnostic, Debug)]
 enum NoFallback {
     #[error("{outage}; and the fallback file {path} can't be used: {error}")]
+    #[diagnostic(forward(error))]
     Outage { outage: String, path: String, error: FallbackError },
     #[error("--offline: the fallback file {path} can't be used: {error}")]
-    Offline { path: String, error: FallbackError },
+    Offline {
+        path: String,
+        error: FallbackError,
+        #[help]
+        hint: Option<String>,
+    },
 }
 
-impl Failure for NoFallback {
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Offline { error: FallbackError::Absent, .. } => "run it once without --offline to write it",
-            Self::Offline { error: FallbackError::Stale { .. }, .. } => {
+impl Failure for NoFallback {}
+
+impl NoFallback {
+    fn offline(path: String, error: FallbackError) -> Self {
+        let hint = match error {
+            FallbackError::Absent => Some("run it once without --offline to write it".into()),
+            FallbackError::Stale { .. } => Some(
                 "run it once without --offline, or raise the limit with --max-stale (REDENV_MAX_STALE)"
-            }
-            Self::Outage { error, .. } | Self::Offline { error, .. } => error.hint()?,
+                    .into(),
+            ),
+            _ => error.help().map(|help| help.to_string()),
         };
-        Some(hint.into())
+        Self::Offline { path, error, hint }
     }
 }
 
@@ -167,7 +178,7 @@ impl Decryption<'_> {
         let path = fallback.path();
         let unusable = |error| match (outage, path.clone()) {
             (Some(outage), path) => NoFallback::Outage { outage: outage.to_string(), path, error },
-            (None, path) => NoFallback::Offline { path, error },
+            (None, path) => NoFallback::offline(path, error),
         };
         let stored = fallback.read().map_err(unusable)?;
         let vault = vault::parse(&stored.reply, request).map_err(|error| match error {

@@ -28,11 +28,11 @@ impl Resolver<'_> {
         });
         let (id, key) = (id?, key?);
         if id.value.expose().starts_with("redenv_sk_") {
-            self.problems.push(Problem::KeyAsId(id.name));
+            self.problems.push(Problem::Swapped { name: id.name, what: "key" });
             return None;
         }
         if key.value.expose().starts_with("stk_") || key.value.expose().starts_with("tok_") {
-            self.problems.push(Problem::IdAsKey(key.name));
+            self.problems.push(Problem::Swapped { name: key.name, what: "ID" });
             return None;
         }
         Some(ServiceToken { id: id.value.expose().to_owned(), key: Arc::new(key.value), salt })
@@ -86,19 +86,14 @@ impl Resolver<'_> {
                     return Some((url, token));
                 }
             };
-            if matches!(self.sources.find(missing), Ok(Some(_))) {
-                let name = missing.variables()[0];
-                self.problems.push(Problem::OtherSource { name, other: other.name });
+            let name = missing.variables()[0];
+            self.problems.push(if matches!(self.sources.find(missing), Ok(Some(_))) {
+                Problem::OtherSource { name, other: other.name }
+            } else if source == Source::EnvFile {
+                Problem::MissingInFile { name, path: self.sources.env_file.path.clone() }
             } else {
-                self.missing(missing);
-                if source == Source::EnvFile
-                    && let Some(Problem::Missing(name)) = self.problems.last()
-                {
-                    let problem = Problem::MissingInFile { name, path: self.sources.env_file.path.clone() };
-                    self.problems.pop();
-                    self.problems.push(problem);
-                }
-            }
+                Problem::Missing(name)
+            });
             return None;
         }
         self.missing(Setting::UpstashUrl);

@@ -55,14 +55,20 @@ pub(super) enum Ignored {
     Typo { name: String, meant: Vec<String> },
 }
 
+/// The hint for a malformed line.
+const CORRECT: &str = "correct that line; --no-env-file starts without the file, --env-file names another";
+
 /// Why an env file can't be used. Never holds a line of it.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum EnvFileError {
     #[error("cannot read {}: {error}", shown_path(path))]
+    #[diagnostic(help("{}", error.hint_or("--no-env-file starts without it, --env-file names another")))]
     Unreadable { path: PathBuf, error: FileError },
     #[error("{} is malformed: line {line} is not NAME=VALUE", shown_path(path))]
+    #[diagnostic(help("{CORRECT}"))]
     Malformed { path: PathBuf, line: usize },
     #[error("{} is malformed: line {line} is not UTF-8", shown_path(path))]
+    #[diagnostic(help("{CORRECT}"))]
     NotUtf8 { path: PathBuf, line: usize },
 }
 

@@ -31,10 +31,15 @@ impl Limit {
     }
 }
 
+/// The hint for a pipe that did not end.
+const ENDLESS: &str = "a pipe ends when everything that writes to it has closed it; \
+    --timeout (REDENV_TIMEOUT) gives more time";
+
 /// Why a file can't be used.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum FileError {
     #[error("{}", reason(.0))]
+    #[diagnostic(help("check the path, and that this user may read the file"))]
     Io(#[from] io::Error),
     #[error("it is a directory")]
     Directory,
@@ -45,11 +50,19 @@ pub(crate) enum FileError {
     TooLong(Limit),
     /// A pipe or the like that didn't end before the deadline, which was this long.
     #[error("it did not end within {}", span(*.0))]
+    #[diagnostic(help("{ENDLESS}"))]
     Endless(Duration),
     #[error("it is not UTF-8")]
     NotUtf8,
     #[error("it is not a JSON object")]
     NotJson,
+}
+
+impl FileError {
+    /// `hint`, unless a pipe did not end: that has a hint of its own.
+    pub(super) fn hint_or(&self, hint: &'static str) -> &'static str {
+        if matches!(self, Self::Endless(_)) { ENDLESS } else { hint }
+    }
 }
 
 /// Reads a file that the user named. It may be a stream, such as `/dev/stdin` or a shell's `<(...)`, which

@@ -1,6 +1,9 @@
 //! What can be wrong with the settings, and what to type next. Never a value.
 
+use std::fmt;
 use std::path::PathBuf;
+
+use miette::Diagnostic;
 
 use super::env_file::EnvFileError;
 use super::file::FileError;
@@ -12,172 +15,152 @@ use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
 
 /// One thing that is wrong with one setting. A `String` is how the setting was set.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, Diagnostic, Debug)]
 pub(crate) enum Problem {
     #[error("{0} is not set")]
+    #[diagnostic(help("{}", missing_hint(_0)))]
     Missing(&'static str),
     /// An env file has the URL and not the token, or the other way round.
     #[error("{name} is missing in {}", shown_path(path))]
+    #[diagnostic(help(
+        "add this line to {}, from the database's page: {name}=<the {}>",
+        shown_path(path),
+        if *name == "UPSTASH_REDIS_TOKEN" { "read-only token" } else { "REST URL" }
+    ))]
     MissingInFile { name: &'static str, path: PathBuf },
     #[error("{name} is not set in the environment, but {other} is")]
+    #[diagnostic(help("set URL and token in the same place: a file must not send your token elsewhere"))]
     OtherSource { name: &'static str, other: String },
     #[error("{0} and {0}_FILE are both set")]
+    #[diagnostic(help("unset {0} or {0}_FILE"))]
     BothForms(&'static str),
     #[error("{0} is empty")]
+    #[diagnostic(help("{}", empty_hint(_0)))]
     Empty(String),
     #[error("{0} is not UTF-8")]
     NotUtf8(String),
     #[error("cannot read {} ({name}): {error}", shown_path(path))]
+    #[diagnostic(forward(error))]
     Unreadable { name: String, path: PathBuf, error: FileError },
-    #[error("{0} has white space around its value")]
-    Space(String),
-    #[error("{0} has quotes around its value")]
-    Quotes(String),
+    /// White space or quotes.
+    #[error("{name} has {what} around its value")]
+    #[diagnostic(help(
+        "remove them: the value of {name} is used as it is (docker's --env-file keeps quotes)"
+    ))]
+    Surrounded { name: String, what: &'static str },
     #[error("{0} starts with `Bearer `")]
+    #[diagnostic(help("set it to the token alone"))]
     Bearer(String),
-    #[error("{0} holds a token key")]
-    KeyAsId(String),
-    #[error("{0} holds a token ID")]
-    IdAsKey(String),
+    #[error("{name} holds a token {what}")]
+    #[diagnostic(help("the ID (stk_...) and the key (redenv_sk_...) seem to be swapped"))]
+    Swapped { name: String, what: &'static str },
     #[error("{0} is not 32 hex digits")]
+    #[diagnostic(help(
+        "`redenv-run token create --format env` prints it; without it, a launch only takes longer"
+    ))]
     Salt(String),
     #[error("{name} {problem}")]
+    #[diagnostic(forward(problem))]
     Address { name: String, problem: BadAddress },
     #[error("REDENV_ALLOW_HTTP in {} counts only for a URL in the same file", shown_path(.0))]
     AllowsOwnHttp(PathBuf),
     #[error("{0} is not a duration above zero")]
+    #[diagnostic(help("use a duration such as 10s, 500ms or 24h"))]
     Duration(String),
     #[error("{0} is neither 1 nor 0")]
+    #[diagnostic(help("set it to 1 or 0"))]
     Boolean(String),
     #[error("{0} is not NAME=VERSION")]
+    #[diagnostic(help("use NAME=3 for version 3, or NAME=~1 for the previous one"))]
     Pin(String),
     #[error("{} ({name}) is malformed: line {line} is not NAME=VALUE", shown_path(path))]
+    #[diagnostic(help("correct that line, or name another file"))]
     RequiredLine { name: String, path: PathBuf, line: usize },
     #[error("{} ({name}) defines no variables", shown_path(path))]
+    #[diagnostic(help("name a file with a NAME= line per variable, such as .env.example"))]
     RequiresNothing { name: String, path: PathBuf },
     #[error("{0} needs {1}")]
     Needs(String, String),
-    #[error("{} is not set, and `{key}` in {} is not a literal string", setting.variables()[0], shown_path(path))]
-    NotLiteral { setting: Setting, key: &'static str, path: PathBuf, shell: Option<String> },
+    #[error("{variable} is not set, and `{key}` in {} is not a literal string", shown_path(path))]
+    #[diagnostic(help("redenv-run reads the project file and never runs it: give the {key} with {flag}"))]
+    NotLiteral { variable: &'static str, key: &'static str, path: PathBuf, flag: String },
     #[error(transparent)]
+    #[diagnostic(transparent)]
     EnvFile(#[from] EnvFileError),
     #[error(transparent)]
     ProjectFile(#[from] ProjectFileError),
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Proxy(BadProxy),
     #[error("cannot read {} ({name}): {error}", shown_path(path))]
+    #[diagnostic(help("{}", error.hint_or(
+        "correct the path, or leave it out: the bundled certificates are enough for Upstash"
+    )))]
     CertificateFile { name: String, path: PathBuf, error: FileError },
 }
 
-impl Problem {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Unreadable { error: FileError::Endless(_), .. }
-            | Self::CertificateFile { error: FileError::Endless(_), .. }
-            | Self::EnvFile(EnvFileError::Unreadable { error: FileError::Endless(_), .. }) => {
-                "a pipe ends when everything that writes to it has closed it; --timeout (REDENV_TIMEOUT) gives more time"
-                    .into()
-            }
-            Self::Unreadable { error: FileError::Io(_), .. } => {
-                "check the path, and that this user may read the file".into()
-            }
-            Self::Missing("REDENV_PROJECT") => {
-                "set it with -p NAME, in REDENV_PROJECT, or as `name` in a redenv.config file here or above".into()
-            }
-            Self::Missing(name) => {
-                let next = match *name {
-                    "REDENV_TOKEN_ID" | "REDENV_TOKEN_KEY" => "`redenv-run token create` creates a token",
-                    _ => "the database's page in Upstash's console shows its URL and tokens",
-                };
-                format!("put each into .env.local, here or above, or export it; if a file holds the value, set NAME_FILE to its path; {next}")
-            }
-            Self::MissingInFile { name, path } => {
-                let value = if *name == "UPSTASH_REDIS_TOKEN" { "<the read-only token>" } else { "<the REST URL>" };
-                format!("add this line to {}, from the database's page: {name}={value}", shown_path(path))
-            }
-            Self::OtherSource { .. } => {
-                "set URL and token in the same place: a file must not send your token elsewhere".into()
-            }
-            Self::BothForms(name) => format!("unset {name} or {name}_FILE"),
-            Self::Empty(name) if name.starts_with("--") => format!("give {name} a value, or leave it out"),
-            Self::Empty(name) if is_credential(name) => {
-                format!("set {name}: a CI secret that isn't defined is empty, as all are in a pull request from a fork")
-            }
-            Self::Empty(name) => format!("give {name} a value, or unset it"),
-            Self::Space(name) | Self::Quotes(name) => {
-                format!("remove them: the value of {name} is used as it is (docker's --env-file keeps quotes)")
-            }
-            Self::Bearer(_) => "set it to the token alone".into(),
-            Self::KeyAsId(_) | Self::IdAsKey(_) => {
-                "the ID (stk_...) and the key (redenv_sk_...) seem to be swapped".into()
-            }
-            Self::Salt(_) => {
-                "`redenv-run token create --format env` prints it; without it, a launch only takes longer".into()
-            }
-            Self::Address { problem, .. } => problem.hint()?.into(),
-            Self::Duration(_) => "use a duration such as 10s, 500ms or 24h".into(),
-            Self::Boolean(_) => "set it to 1 or 0".into(),
-            Self::Pin(_) => "use NAME=3 for version 3, or NAME=~1 for the previous one".into(),
-            Self::NotLiteral { setting, key, shell, .. } => {
-                let flag = if *setting == Setting::Project { "-p" } else { "-e" };
-                let shell = shell.as_ref().map(|shell| format!(" {shell}")).unwrap_or_default();
-                format!("redenv-run reads the project file and never runs it: give the {key} with {flag}{shell}")
-            }
-            Self::EnvFile(EnvFileError::Malformed { .. } | EnvFileError::NotUtf8 { .. }) => {
-                "correct that line; --no-env-file starts without the file, --env-file names another".into()
-            }
-            Self::EnvFile(_) => "--no-env-file starts without it, --env-file names another".into(),
-            Self::RequiredLine { .. } => "correct that line, or name another file".into(),
-            Self::RequiresNothing { .. } => "name a file with a NAME= line per variable, such as .env.example".into(),
-            Self::Proxy(problem) => problem.hint().into(),
-            Self::CertificateFile { .. } => {
-                "correct the path, or leave it out: the bundled certificates are enough for Upstash".into()
-            }
-            Self::Needs(..) | Self::NotUtf8(_) | Self::Unreadable { .. } | Self::AllowsOwnHttp(_)
-            | Self::ProjectFile(_) => return None,
-        })
+/// Where to set a variable that is not set.
+fn missing_hint(name: &str) -> String {
+    let put = "put each into .env.local, here or above, or export it; \
+        if a file holds the value, set NAME_FILE to its path";
+    match name {
+        "REDENV_PROJECT" => {
+            "set it with -p NAME, in REDENV_PROJECT, or as `name` in a redenv.config file here or above"
+                .into()
+        }
+        "REDENV_TOKEN_ID" | "REDENV_TOKEN_KEY" => format!("{put}; `redenv-run token create` creates a token"),
+        _ => format!("{put}; the database's page in Upstash's console shows its URL and tokens"),
+    }
+}
+
+/// How to set a variable or a flag that is empty.
+fn empty_hint(name: &str) -> String {
+    use Setting as S;
+    // Without one of these a launch is impossible.
+    let needed = [S::TokenId, S::TokenKey, S::UpstashUrl, S::UpstashToken];
+    if name.starts_with("--") {
+        format!("give {name} a value, or leave it out")
+    } else if needed.iter().any(|setting| setting.variables().contains(&name)) {
+        format!(
+            "set {name}: a CI secret that isn't defined is empty, as all are in a pull request from a fork"
+        )
+    } else {
+        format!("give {name} a value, or unset it")
     }
 }
 
 /// Everything that is wrong with the settings, at once.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
+#[error("{}", one_line(.0))]
 pub(crate) struct SettingsError(pub(super) Vec<Problem>);
 
-impl std::error::Error for SettingsError {}
-
-impl std::fmt::Display for SettingsError {
-    /// One line: the settings that are missing, those that are empty, and the rest.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (mut missing, mut empty, mut parts) = (Vec::new(), Vec::new(), Vec::new());
-        for problem in &self.0 {
-            match problem {
-                Problem::Missing(name) => missing.push(*name),
-                Problem::Empty(name) => empty.push(name.as_str()),
-                other => parts.push(other.to_string()),
-            }
+/// The settings that are missing, those that are empty, and the rest.
+fn one_line(problems: &[Problem]) -> String {
+    let (mut missing, mut empty, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+    for problem in problems {
+        match problem {
+            Problem::Missing(name) => missing.push(*name),
+            Problem::Empty(name) => empty.push(name.as_str()),
+            other => parts.push(other.to_string()),
         }
-        let listed = |names: Vec<&str>, what| match names.len() {
-            0 => None,
-            1 => Some(format!("{} is {what}", names[0])),
-            _ => Some(format!("{} are {what}", join(names))),
-        };
-        let first = [listed(missing, "not set"), listed(empty, "empty")].into_iter().flatten();
-        f.write_str(&first.chain(parts).collect::<Vec<_>>().join("; "))
     }
+    let listed = |names: Vec<&str>, what| match names.len() {
+        0 => None,
+        1 => Some(format!("{} is {what}", names[0])),
+        _ => Some(format!("{} are {what}", join(names))),
+    };
+    let first = [listed(missing, "not set"), listed(empty, "empty")].into_iter().flatten();
+    first.chain(parts).collect::<Vec<_>>().join("; ")
 }
 
-impl Failure for SettingsError {
+impl Diagnostic for SettingsError {
     /// The first hint, which is the next step.
-    fn hint(&self) -> Option<String> {
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         let is_missing = |problem: &&Problem| matches!(problem, Problem::Missing(_));
         let (missing, others): (Vec<_>, Vec<_>) = self.0.iter().partition(is_missing);
-        let first = others.first().and_then(|problem| problem.hint());
-        first.or_else(|| missing.into_iter().chain(others).find_map(Problem::hint))
+        let first = others.first().and_then(|problem| problem.help());
+        first.or_else(|| missing.into_iter().chain(others).find_map(Problem::help))
     }
 }
 
-/// Whether a launch is impossible without this variable.
-fn is_credential(name: &str) -> bool {
-    use Setting as S;
-    [S::TokenId, S::TokenKey, S::UpstashUrl, S::UpstashToken].iter().any(|it| it.variables().contains(&name))
-}
+impl Failure for SettingsError {}

@@ -63,8 +63,11 @@ impl Resolver<'_> {
             // Without an environment the default holds. One that can't be read must not be taken for it.
             Value::Absent if setting == Setting::Environments => None,
             value => {
-                let shell = if let Value::Computed(shell) = value { shell } else { None };
-                self.problems.push(Problem::NotLiteral { setting, key, path, shell });
+                let mut flag = ["-p", "-e"][member].to_owned();
+                if let Value::Computed(Some(shell)) = value {
+                    flag = format!("{flag} {shell}");
+                }
+                self.problems.push(Problem::NotLiteral { variable: setting.variables()[0], key, path, flag });
                 None
             }
         }

@@ -192,8 +192,8 @@ impl<'e> Resolver<'e> {
         let quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
         let problem = match text {
             "" => Problem::Empty(found.name),
-            _ if text.trim() != text => Problem::Space(found.name),
-            _ if quoted('"') || quoted('\'') => Problem::Quotes(found.name),
+            _ if text.trim() != text => Problem::Surrounded { name: found.name, what: "white space" },
+            _ if quoted('"') || quoted('\'') => Problem::Surrounded { name: found.name, what: "quotes" },
             _ => return Some(found),
         };
         self.problems.push(problem);

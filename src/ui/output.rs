@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::text::reason;
 
 /// A failed write to stdout.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 #[error("cannot write to stdout: {}", reason(.0))]
 pub(crate) struct OutputError(io::Error);
 

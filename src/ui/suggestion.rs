@@ -3,7 +3,7 @@
 use super::text::Shown;
 
 /// The known name that `name` most likely means. ASCII case is ignored.
-pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const ALIKE: f64 = 0.8;
     let upper = name.to_ascii_uppercase();
     known
@@ -15,8 +15,8 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
 }
 
 /// The hint for a secret's name that doesn't exist.
-pub(crate) fn name_hint(nearest: Option<&str>) -> String {
-    match nearest {
+pub(crate) fn name_hint<'k>(name: &str, known: impl IntoIterator<Item = &'k String>) -> String {
+    match nearest(name, known.into_iter().map(String::as_str)) {
         Some(name) => format!("did you mean {}?", Shown(name)),
         None => "`redenv-run check` lists the names".into(),
     }

@@ -42,43 +42,38 @@ pub(crate) enum PlainHttp {
     Anywhere,
 }
 
+/// The hint for another URL than the REST URL.
+const COPY: &str = "copy the REST URL from the database's page in the console: https://<name>.upstash.io";
+
 /// Why a text is not the URL of a database. Each message continues the setting's name, and never repeats the
 /// URL: it may hold a password.
-#[derive(thiserror::Error, Debug, PartialEq, Eq, Clone)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug, PartialEq, Eq, Clone)]
 pub(crate) enum BadAddress {
     #[error("is not a URL")]
     NotUrl,
     #[error("does not start with https://")]
-    NoScheme,
+    #[diagnostic(help("{COPY}"))]
+    NotHttps,
     /// `redis://` or `rediss://`.
     #[error("is a URL of the Redis protocol, not of the REST API")]
+    #[diagnostic(help("{COPY}"))]
     RedisProtocol,
     #[error("is the URL of Upstash's console")]
+    #[diagnostic(help("{COPY}"))]
     Console,
-    #[error("is not an https URL")]
-    Scheme,
     /// `http` to this host, which is not a loopback one.
     #[error("is http to {}, where others could read the token on the way", Shown(.0))]
+    #[diagnostic(help("use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the network is safe"))]
     PlainHttp(String),
     #[error("has the port of the Redis protocol (host {})", Shown(.0))]
+    #[diagnostic(help("{COPY}"))]
     RedisPort(String),
     #[error("contains a user name or a password")]
+    #[diagnostic(help("{COPY}"))]
     UserInfo,
     #[error("contains `?` or `#`")]
+    #[diagnostic(help("{COPY}"))]
     Query,
-}
-
-impl BadAddress {
-    /// What to type instead.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::PlainHttp(_) => {
-                Some("use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the network is safe")
-            }
-            Self::NotUrl => None,
-            _ => Some("copy the REST URL from the database's page in the console: https://<name>.upstash.io"),
-        }
-    }
 }
 
 impl Address {
@@ -87,15 +82,12 @@ impl Address {
     /// # Errors
     /// [`BadAddress`]: what is wrong with it.
     pub(crate) fn parse(text: &str, plain: PlainHttp) -> Result<Self, BadAddress> {
-        let (scheme, rest) = text.split_once("://").ok_or(BadAddress::NoScheme)?;
+        let (scheme, rest) = text.split_once("://").ok_or(BadAddress::NotHttps)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "https" => Scheme::Https,
             "http" => Scheme::Http,
             "redis" | "rediss" => return Err(BadAddress::RedisProtocol),
-            other if !other.is_empty() && other.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                return Err(BadAddress::Scheme);
-            }
-            _ => return Err(BadAddress::NotUrl),
+            _ => return Err(BadAddress::NotHttps),
         };
         if rest.split('/').next().is_some_and(|authority| authority.contains('@')) {
             return Err(BadAddress::UserInfo);
@@ -157,7 +149,7 @@ mod tests {
             ("http://10.0.0.1", plain("10.0.0.1")),
             ("http://localhost.example.com", plain("localhost.example.com")),
             ("http://127.0.0.1.example.com", plain("127.0.0.1.example.com")),
-            ("eu1-x.upstash.io", Err(BadAddress::NoScheme)),
+            ("eu1-x.upstash.io", Err(BadAddress::NotHttps)),
             ("redis://default:pw@eu1-x.upstash.io:6379", Err(BadAddress::RedisProtocol)),
             ("rediss://default:pw@eu1-x.upstash.io:6379", Err(BadAddress::RedisProtocol)),
             ("https://eu1-x.upstash.io:6379", Err(BadAddress::RedisPort("eu1-x.upstash.io".into()))),
@@ -165,11 +157,11 @@ mod tests {
             ("https://console.upstash.com/redis/1234?teamid=0#tab", Err(BadAddress::Console)),
             ("https://user:pw@host", Err(BadAddress::UserInfo)),
             ("https://host?token=x", Err(BadAddress::Query)),
-            ("ftp://host", Err(BadAddress::Scheme)),
+            ("ftp://host", Err(BadAddress::NotHttps)),
             ("https://", Err(BadAddress::NotUrl)),
             ("https://host:99999", Err(BadAddress::NotUrl)),
             ("https://ho st", Err(BadAddress::NotUrl)),
-            ("://host", Err(BadAddress::NotUrl)),
+            ("://host", Err(BadAddress::NotHttps)),
         ] {
             let parsed = Address::parse(text, PlainHttp::Loopback).map(|address| address.port);
             assert_eq!(parsed, expected, "{text}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
 
 use super::connect::{Arrived, Names, Race};
-use super::error::{LIMIT, Problem, Trouble};
+use super::error::{LIMIT, Permanent, Trouble};
 use super::outage::Transient;
 use super::progress::{Phase, Progress};
 use super::{Upstash, retry, translate};
@@ -48,7 +48,7 @@ impl Upstash {
                 drop(client);
                 drop(send.send(Message::Answer(answer)));
             })
-            .map_err(|_| Problem::NoThread)?;
+            .map_err(|_| Permanent::NoThread)?;
         let mut wait = share(deadline.remaining());
         loop {
             match messages.recv_timeout(wait) {
@@ -91,7 +91,7 @@ impl Upstash {
         let retry_after = retry::retry_after(response.headers());
         let length = response.body().content_length().unwrap_or(0);
         let length =
-            usize::try_from(length).ok().filter(|length| *length <= LIMIT).ok_or(Problem::TooLong)?;
+            usize::try_from(length).ok().filter(|length| *length <= LIMIT).ok_or(Permanent::TooLong)?;
         let mut answer = Vec::with_capacity(length);
         let mut reader = response.body_mut().with_config().limit(LIMIT as u64).reader();
         let broken = |error: io::Error| translate::from_ureq(error.into());

@@ -4,13 +4,13 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use miette::Diagnostic;
+
 use super::address::is_loopback;
 use super::progress::{Phase, Tried};
 use super::{Address, Proxy};
 use crate::ui::text::Shown;
 use crate::ui::time::span;
-
-const MORE_TIME: &str = "allow more time with --timeout (REDENV_TIMEOUT)";
 
 /// A database that could not be reached, or did not serve the request in time.
 #[derive(Debug)]
@@ -23,18 +23,25 @@ pub(crate) struct Outage {
 }
 
 /// A failure that may pass.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum Transient {
     #[error("its name is unknown")]
+    #[diagnostic(help("check the host in UPSTASH_REDIS_URL"))]
     UnknownName,
     #[error("the name lookup failed")]
+    #[diagnostic(help("check this machine's network and name servers"))]
     NameLookup,
     #[error("{}", each(.0))]
+    #[diagnostic(help(
+        "check UPSTASH_REDIS_URL, this machine's network and firewall; set HTTPS_PROXY if you need a proxy"
+    ))]
     Unconnected(Vec<Tried>),
     /// The connection broke.
     #[error("{}", broken(*.0))]
+    #[diagnostic(help("check UPSTASH_REDIS_URL and this machine's network"))]
     Broken(io::ErrorKind),
-    #[error("{0}")]
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Timeout(Phase),
     /// 429 or 5xx, with the wait that `Retry-After` asks for.
     #[error("it answered HTTP {status}{}{}", if *status == 429 { " (too many requests)" } else { "" }, asked(*retry_after))]
@@ -51,31 +58,25 @@ pub(crate) struct Peer {
     proxy: Option<(String, &'static str)>,
 }
 
-impl Outage {
-    pub(super) fn hint(&self) -> Option<String> {
+impl std::error::Error for Outage {}
+
+impl Diagnostic for Outage {
+    /// The hint of the reason, unless the way to the host tells more.
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         let hint = match (&self.reason, &self.peer.proxy) {
             (Transient::Status { .. }, _) => None,
             (_, Some((_, variable))) => {
-                return Some(format!("check {variable}, and that the proxy allows connections to this host"));
+                Some(format!("check {variable}, and that the proxy allows connections to this host"))
             }
-            (Transient::UnknownName, None) => Some("check the host in UPSTASH_REDIS_URL"),
-            (Transient::NameLookup | Transient::Timeout(Phase::NameLookup), None) => {
-                Some("check this machine's network and name servers")
-            }
-            (Transient::Broken(_), None) => Some("check UPSTASH_REDIS_URL and this machine's network"),
             (Transient::Unconnected(_), None) if is_loopback(&self.peer.host) => {
-                Some("nothing answers there: start the local vault, or check UPSTASH_REDIS_URL")
+                Some("nothing answers there: start the local vault, or check UPSTASH_REDIS_URL".to_owned())
             }
-            (Transient::Unconnected(_), None) => Some(
-                "check UPSTASH_REDIS_URL, this machine's network and firewall; set HTTPS_PROXY if you need a proxy",
-            ),
-            (Transient::Timeout(_), None) => None,
+            (reason, None) => reason.help().map(|help| help.to_string()),
         };
-        hint.or(self.within.map(|_| MORE_TIME)).map(String::from)
+        let more_time = || self.within.map(|_| "allow more time with --timeout (REDENV_TIMEOUT)".to_owned());
+        Some(Box::new(hint.or_else(more_time)?))
     }
 }
-
-impl std::error::Error for Outage {}
 
 impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

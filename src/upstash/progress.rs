@@ -21,12 +21,13 @@ struct State {
 }
 
 /// The part of an attempt that is under way, with the message for one that did not end in time.
-#[derive(thiserror::Error, Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     #[default]
     #[error("no time was left to send the request")]
     Start,
     #[error("the name lookup took too long")]
+    #[diagnostic(help("check this machine's network and name servers"))]
     NameLookup,
     #[error("the connection took too long")]
     Connection,

@@ -23,25 +23,15 @@ impl std::fmt::Debug for Proxy {
 }
 
 /// A proxy variable that redenv-run can't follow. A direct connection instead would defeat the proxy's purpose.
-#[derive(thiserror::Error, Debug, PartialEq, Eq)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug, PartialEq, Eq)]
 pub(crate) enum BadProxy {
     /// A kind such as `socks5`.
     #[error("{variable} is a {kind} proxy, which is not supported")]
+    #[diagnostic(help("use an http:// proxy, or put the database's host into NO_PROXY to connect directly"))]
     Kind { variable: &'static str, kind: String },
     #[error("{variable} is not the URL of a proxy")]
+    #[diagnostic(help("use a URL such as http://proxy.example:3128"))]
     NotUrl { variable: &'static str },
-}
-
-impl BadProxy {
-    /// What to type instead.
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
-            Self::Kind { .. } => {
-                "use an http:// proxy, or put the database's host into NO_PROXY to connect directly"
-            }
-            Self::NotUrl { .. } => "use a URL such as http://proxy.example:3128",
-        }
-    }
 }
 
 /// The variables that name a proxy; the first one that is set counts. `HTTP_PROXY` is not among them: it is for

@@ -3,11 +3,12 @@
 use serde::Deserialize;
 
 /// An error that Redis returned for a command. Its text may repeat the command, so only its kind is kept.
-#[derive(Debug, PartialEq, Eq, Clone, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, Clone, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum RedisError {
     #[error("the token is wrong")]
     WrongPass,
     #[error("the token lacks the permission")]
+    #[diagnostic(help("use a token that may read, or may write for `token create` and `token revoke`"))]
     NoPermission,
     #[error("the database's request quota is used up")]
     Quota,

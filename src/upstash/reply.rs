@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::RedisError;
-use super::error::{Error, Problem};
+use super::error::{Error, Permanent};
 
 /// The answer to one command: its result, `None` for null, or the error of Redis.
 pub(crate) type Answer<T> = Result<Option<T>, RedisError>;
@@ -30,12 +30,12 @@ pub(crate) fn answers<'r, T: Deserialize<'r>>(
         && let Ok(Object::<IgnoredAny> { error: Some(error), .. }) = serde_json::from_slice(reply)
     {
         let error = RedisError::classify(&error);
-        return Err(Error::from_redis(host, &error).unwrap_or_else(|| failed(Problem::Refused(200, error))));
+        return Err(Error::from_redis(host, &error).unwrap_or_else(|| failed(Permanent::Refused(200, error))));
     }
     let objects: Vec<Object<T>> = serde_json::from_slice(reply)
-        .map_err(|error| failed(Problem::NotJson { at: position(reply, &error) }))?;
+        .map_err(|error| failed(Permanent::NotJson { at: position(reply, &error) }))?;
     if objects.len() != commands {
-        return Err(failed(Problem::Count { expected: commands, found: objects.len() }));
+        return Err(failed(Permanent::Count { expected: commands, found: objects.len() }));
     }
     let answer = |Object { result, error }| match error {
         Some(error) => Err(RedisError::classify(&error)),

@@ -46,8 +46,10 @@ impl Upstash {
         for number in 1.. {
             let reason = match attempt() {
                 Ok(answer) => return Ok(answer),
-                Err(Trouble::Final(problem)) => return Err(Error::Request { host: host.clone(), problem }),
-                Err(Trouble::Passing(reason)) => reason,
+                Err(Trouble::Permanent(problem)) => {
+                    return Err(Error::Request { host: host.clone(), problem });
+                }
+                Err(Trouble::Transient(reason)) => reason,
             };
             let outage = |reason, within| {
                 Error::Outage(Box::new(Outage { peer: self.peer.clone(), within, reason, attempts: number }))

@@ -4,19 +4,19 @@ use std::io;
 use std::time::Duration;
 
 use super::RedisError;
-use super::error::{Problem, Trouble};
+use super::error::{Permanent, Trouble};
 use super::outage::Transient;
 
 /// The trouble that an answer other than 200 tells of.
 pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration>) -> Trouble {
     let problem = match (status, RedisError::of_body(body)) {
-        (401, _) | (400, RedisError::WrongPass) => Problem::Unauthorized(format!("HTTP {status}")),
-        (403, _) => Problem::Forbidden,
-        (_, RedisError::Quota) => Problem::Quota,
+        (401, _) | (400, RedisError::WrongPass) => Permanent::Unauthorized(format!("HTTP {status}")),
+        (403, _) => Permanent::Forbidden,
+        (_, RedisError::Quota) => Permanent::Quota,
         (429 | 500..=599, _) => return Transient::Status { status, retry_after }.into(),
-        (300..=399, _) => Problem::Redirect(status),
-        (404 | 405, _) => Problem::NotRest(status),
-        (_, error) => Problem::Refused(status, error),
+        (300..=399, _) => Permanent::Redirect(status),
+        (404 | 405, _) => Permanent::NotRest(status),
+        (_, error) => Permanent::Refused(status, error),
     };
     problem.into()
 }
@@ -25,12 +25,14 @@ pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration
 pub(super) fn from_ureq(error: ureq::Error) -> Trouble {
     match error {
         ureq::Error::HostNotFound => Transient::UnknownName.into(),
-        ureq::Error::BodyExceedsLimit(_) => Problem::TooLong.into(),
+        ureq::Error::BodyExceedsLimit(_) => Permanent::TooLong.into(),
         ureq::Error::Io(error) => from_io(&error),
         ureq::Error::Rustls(error) => from_rustls(&error).into(),
-        ureq::Error::Tls(_) => Problem::Certificate("no certificate can be valid for this host name").into(),
+        ureq::Error::Tls(_) => {
+            Permanent::Certificate("no certificate can be valid for this host name").into()
+        }
         ureq::Error::ConnectProxyFailed(reason) => from_proxy(&reason),
-        _ => Problem::NotHttp.into(),
+        _ => Permanent::NotHttp.into(),
     }
 }
 
@@ -46,22 +48,22 @@ fn from_io(error: &io::Error) -> Trouble {
         return if is_unknown { Transient::UnknownName } else { Transient::NameLookup }.into();
     }
     match error.kind() {
-        io::ErrorKind::InvalidData => Problem::NotHttp.into(),
+        io::ErrorKind::InvalidData => Permanent::NotHttp.into(),
         kind => Transient::Broken(kind).into(),
     }
 }
 
-fn from_rustls(error: &rustls::Error) -> Problem {
+fn from_rustls(error: &rustls::Error) -> Permanent {
     use rustls::CertificateError as Certificate;
     let rustls::Error::InvalidCertificate(certificate) = error else {
-        return Problem::Tls(match error {
+        return Permanent::Tls(match error {
             rustls::Error::AlertReceived(alert) => format!("it sent the alert {alert:?}"),
             rustls::Error::InvalidMessage(_) => "it did not answer in TLS".into(),
             rustls::Error::PeerIncompatible(_) => "there is no common version or cipher".into(),
             _ => "the handshake failed".into(),
         });
     };
-    Problem::Certificate(match certificate {
+    Permanent::Certificate(match certificate {
         Certificate::Expired | Certificate::ExpiredContext { .. } => "it has expired",
         Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => "it is not valid yet",
         Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => "it is for another name",
@@ -76,8 +78,8 @@ fn from_proxy(reason: &str) -> Trouble {
     let status = reason.rsplit([' ', '/']).find_map(|word| word.parse::<u16>().ok());
     match status {
         Some(status @ (429 | 500..=599)) => Transient::Status { status, retry_after: None }.into(),
-        Some(407) => Problem::Proxy("it wants a user name and password (HTTP 407)".into()).into(),
-        Some(status) => Problem::Proxy(format!("it answered HTTP {status}")).into(),
+        Some(407) => Permanent::Proxy("it wants a user name and password (HTTP 407)".into()).into(),
+        Some(status) => Permanent::Proxy(format!("it answered HTTP {status}")).into(),
         None => Transient::Broken(io::ErrorKind::UnexpectedEof).into(),
     }
 }

@@ -22,23 +22,17 @@ pub(crate) struct Derivation {
 }
 
 /// Why there is no key.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum DerivationError {
     #[error("the deadline passed during the key derivation")]
+    #[diagnostic(help("this machine is slow or busy: allow more time with --timeout (REDENV_TIMEOUT)"))]
     Overdue,
     #[error("the system allows no thread for the key derivation")]
+    #[diagnostic(help("raise the limit of processes: `ulimit -u`, or the container's limit of pids"))]
     NoThread,
 }
 
-impl Failure for DerivationError {
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Overdue => "this machine is slow or busy: allow more time with --timeout (REDENV_TIMEOUT)",
-            Self::NoThread => "raise the limit of processes: `ulimit -u`, or the container's limit of pids",
-        };
-        Some(hint.into())
-    }
-}
+impl Failure for DerivationError {}
 
 impl Derivation {
     /// Prepares the derivation from `password`, without starting it.

@@ -11,7 +11,7 @@ use super::crypto::{DecryptError, Key, Salt};
 use super::history::{History, HistoryError, Pin, Version};
 use super::{ALGORITHM, DecryptedVault, KDF, Name, Request, Secret};
 use crate::ui::failure::Failure;
-use crate::ui::suggestion::{name_hint, nearest};
+use crate::ui::suggestion::name_hint;
 use crate::ui::text::{Shown, join};
 
 /// The secrets of a project as they came from Upstash.
@@ -47,42 +47,36 @@ pub(crate) enum Broken {
 }
 
 /// Why the token key does not give the project's key.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum KeyError {
     #[error("REDENV_TOKEN_KEY is not the key of token {}", Shown(id))]
+    #[diagnostic(help(
+        "check that the ID and the key come from the same `token create`; \
+         a lost key can't be recovered, create a new token"
+    ))]
     WrongKey { id: String },
     #[error("the entry of token {} is malformed: {error}", Shown(id))]
     Malformed { id: String, error: DecryptError },
 }
 
-impl Failure for KeyError {
-    fn hint(&self) -> Option<String> {
-        matches!(self, Self::WrongKey { .. }).then(|| {
-            "check that the ID and the key come from the same `token create`; a lost key can't be recovered, create a new token"
-                .into()
-        })
-    }
-}
+impl Failure for KeyError {}
 
 /// Why a `--pin` can't be followed.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum PinError {
     #[error("--pin: no secret is named {}", Shown(name))]
-    NoSuchSecret { name: String, nearest: Option<String> },
+    #[diagnostic(help("{hint}"))]
+    NoSuchSecret { name: String, hint: String },
     #[error("--pin: {} has no version {pin}", Shown(name))]
-    NoSuchVersion { name: String, pin: Pin, numbers: Option<(u64, u64)> },
+    NoSuchVersion {
+        name: String,
+        pin: Pin,
+        #[help]
+        hint: Option<String>,
+    },
 }
 
-impl Failure for PinError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoSuchSecret { nearest, .. } => Some(name_hint(nearest.as_deref())),
-            Self::NoSuchVersion { numbers, .. } => {
-                numbers.map(|(oldest, newest)| format!("choose a version from {oldest} to {newest}"))
-            }
-        }
-    }
-}
+impl Failure for PinError {}
 
 impl EncryptedVault<'_> {
     /// The salt of the token key.
@@ -116,8 +110,8 @@ impl EncryptedVault<'_> {
             })
             .collect();
         if let Some(name) = pins.keys().find(|name| !layered.contains_key(*name)) {
-            let nearest = nearest(name, layered.keys().map(String::as_str)).map(String::from);
-            return Err(PinError::NoSuchSecret { name: name.clone(), nearest });
+            let hint = name_hint(name, layered.keys());
+            return Err(PinError::NoSuchSecret { name: name.clone(), hint });
         }
         let decrypt_one = |(name, (environment, history)): (String, (Name, History<'_>))| {
             let version = match pins.get(&name) {
@@ -179,6 +173,7 @@ fn pinned(name: &str, pin: Pin, history: History<'_>) -> Result<Result<Version, 
         return Ok(Ok(versions.swap_remove(index)));
     }
     let numbers = || versions.iter().filter_map(|version| version.number.as_ref()?.whole());
-    let numbers: Option<(u64, u64)> = numbers().min().zip(numbers().max());
-    Err(PinError::NoSuchVersion { name: name.to_owned(), pin, numbers })
+    let hint = numbers().min().zip(numbers().max());
+    let hint = hint.map(|(oldest, newest)| format!("choose a version from {oldest} to {newest}"));
+    Err(PinError::NoSuchVersion { name: name.to_owned(), pin, hint })
 }

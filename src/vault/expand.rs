@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use crate::secret::SecretText;
-use crate::ui::failure::Failure;
 use crate::ui::text::Shown;
 
 /// The most bytes that all expanded values may have together. Without a limit, references to references
@@ -22,12 +21,6 @@ pub(crate) enum ExpandError {
     Cycle(Vec<String>),
     #[error("the references in {} expand to more than {} MiB", Shown(_0), LIMIT >> 20)]
     TooLong(String),
-}
-
-impl Failure for ExpandError {
-    fn hint(&self) -> Option<String> {
-        Some("write \\${NAME} for a literal reference, or pass --raw to expand none".into())
-    }
 }
 
 fn chain(names: &[String]) -> String {

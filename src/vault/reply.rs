@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use miette::Diagnostic;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -15,30 +16,38 @@ use crate::ui::text::{Shown, join};
 use crate::upstash::{self, Answer, RedisError, answers, first_answer};
 
 /// Why a reply contains no vault. Names fields, never their content.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, Diagnostic, Debug)]
 pub(crate) enum ReplyError {
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Upstash(#[from] upstash::Error),
     #[error("{} refused to read {}: {error}", Shown(host), Shown(key))]
     Refused { host: String, key: String, error: RedisError },
     #[error("the project's data is malformed: {} {problem}", Shown(field))]
     Field { field: String, problem: &'static str },
     #[error("the project's `{field}` is not {expected}, the only one that redenv-run supports")]
+    #[diagnostic(help(
+        "look for a newer version of redenv-run; if there is none, somebody may have changed the project"
+    ))]
     Unsupported { field: &'static str, expected: &'static str },
     #[error("the database {} has no project {project}", Shown(host))]
+    #[diagnostic(help("check -p (REDENV_PROJECT), and that UPSTASH_REDIS_URL is this project's database"))]
     NoProject { host: String, project: Name },
     #[error(
         "project {project} has no service token {}: it was revoked, or it belongs to another project",
         Shown(id)
     )]
+    #[diagnostic(help("check REDENV_TOKEN_ID, or create a new token with `redenv-run token create`"))]
     NoToken { project: Name, id: String },
     #[error("the short-lived token {} has expired", Shown(id))]
+    #[diagnostic(help("restart the tool that created it, or use a service token"))]
     Expired { id: String },
     #[error(
         "project {project} has no {} {}",
         if missing.len() == 1 { "environment" } else { "environments" },
         join(missing)
     )]
+    #[diagnostic(help("check -e (REDENV_ENVIRONMENT); an environment exists once it has a secret"))]
     NoEnvironment { project: Name, missing: Vec<Name> },
 }
 
@@ -61,28 +70,7 @@ impl ReplyError {
     }
 }
 
-impl Failure for ReplyError {
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Upstash(error) => return error.hint(),
-            Self::Refused { .. } | Self::Field { .. } => return None,
-            Self::Unsupported { .. } => {
-                "look for a newer version of redenv-run; if there is none, somebody may have changed the project"
-            }
-            Self::NoProject { .. } => {
-                "check -p (REDENV_PROJECT), and that UPSTASH_REDIS_URL is this project's database"
-            }
-            Self::NoToken { .. } => {
-                "check REDENV_TOKEN_ID, or create a new token with `redenv-run token create`"
-            }
-            Self::Expired { .. } => "restart the tool that created it, or use a service token",
-            Self::NoEnvironment { .. } => {
-                "check -e (REDENV_ENVIRONMENT); an environment exists once it has a secret"
-            }
-        };
-        Some(hint.into())
-    }
-}
+impl Failure for ReplyError {}
 
 /// A JSON value of a hash, or null.
 type Item<'r> = Option<&'r RawValue>;

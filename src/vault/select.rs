@@ -11,7 +11,7 @@ use super::expand::{self, ExpandError};
 use super::{Broken, DecryptedVault, Secret};
 use crate::secret::SecretText;
 use crate::ui::failure::Failure;
-use crate::ui::suggestion::{name_hint, nearest};
+use crate::ui::suggestion::name_hint;
 use crate::ui::text::{Shown, join};
 
 /// The user's selection. Names are vault names.
@@ -67,17 +67,20 @@ impl Selected {
 }
 
 /// Why a selection can't be made.
-#[derive(thiserror::Error, Debug, PartialEq, Eq)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug, PartialEq, Eq)]
 pub(crate) enum SelectError {
     #[error("{flag}: no secret matches {}", Shown(pattern))]
-    NoMatch { flag: &'static str, pattern: String, nearest: Option<String> },
+    #[diagnostic(help("{hint}"))]
+    NoMatch { flag: &'static str, pattern: String, hint: String },
     #[error(
         "cannot use {} {}",
         if _0.len() == 1 { "secret" } else { "secrets" },
         join(_0.iter().map(|(name, why)| format!("{} ({why})", Shown(name))))
     )]
+    #[diagnostic(help("set them again; --skip-broken skips them with a warning, --exclude leaves them out"))]
     Broken(BTreeMap<String, Broken>),
     #[error(transparent)]
+    #[diagnostic(help("write \\${{NAME}} for a literal reference, or pass --raw to expand none"))]
     Expand(#[from] ExpandError),
     /// Vault names that no variable can have, and why.
     #[error(
@@ -85,21 +88,11 @@ pub(crate) enum SelectError {
         if _0.len() == 1 { "secret" } else { "secrets" },
         join(_0.iter().map(|(name, problem)| format!("{} ({problem})", Shown(name))))
     )]
+    #[diagnostic(help("rename the secret, or leave it out with --exclude"))]
     BadNames(Vec<(String, &'static str)>),
 }
 
-impl Failure for SelectError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoMatch { nearest, .. } => Some(name_hint(nearest.as_deref())),
-            Self::Broken(_) => Some(
-                "set them again; --skip-broken skips them with a warning, --exclude leaves them out".into(),
-            ),
-            Self::Expand(error) => error.hint(),
-            Self::BadNames(_) => Some("rename the secret, or leave it out with --exclude".into()),
-        }
-    }
-}
+impl Failure for SelectError {}
 
 /// Selects secrets from the decrypted vault.
 pub(crate) fn select(mut vault: DecryptedVault, selection: &Selection) -> Result<Selected, SelectError> {
@@ -177,8 +170,7 @@ fn patterns(
 }
 
 fn no_match(flag: &'static str, pattern: &str, vault: &DecryptedVault) -> SelectError {
-    let nearest = nearest(pattern, vault.keys().map(String::as_str)).map(String::from);
-    SelectError::NoMatch { flag, pattern: pattern.to_owned(), nearest }
+    SelectError::NoMatch { flag, pattern: pattern.to_owned(), hint: name_hint(pattern, vault.keys()) }
 }
 
 fn name_problem(name: &str, scope: &str) -> Option<&'static str> {

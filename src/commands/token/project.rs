@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::settings::Access;
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
-use crate::upstash::{self, Answer, Patience, Problem, RedisError, Upstash, answers};
+use crate::upstash::{self, Answer, Patience, Permanent, RedisError, Upstash, answers};
 use crate::vault::{Name, ReplyError, malformed};
 
 /// `KEYS`: the project's hash. `ARGV`: `encryptedPEK` and `serviceTokens` as they were read, empty if
@@ -121,7 +121,7 @@ impl Project {
         let answered = self.send(command, deadline, || *may_be_written = true);
         match answered.and_then(|body| answer::<i64>(self.client.host(), &body)) {
             Ok(Ok(written)) => Ok(written == Some(1)),
-            Ok(Err(error)) | Err(upstash::Error::Request { problem: Problem::Refused(_, error), .. }) => {
+            Ok(Err(error)) | Err(upstash::Error::Request { problem: Permanent::Refused(_, error), .. }) => {
                 Err(self.rejected(error))
             }
             Err(error) => {

@@ -7,9 +7,10 @@ use crate::ui::text::{Shown, reason};
 use crate::ui::time::span;
 
 /// Why a fallback file can't be used or written.
-#[derive(thiserror::Error, Debug)]
+#[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum FallbackError {
     #[error("it does not exist yet")]
+    #[diagnostic(help("the next launch that reaches Upstash writes it"))]
     Absent,
     #[error("cannot {doing} it: {}", reason(error))]
     Io { doing: &'static str, error: io::Error },
@@ -24,16 +25,21 @@ pub(crate) enum FallbackError {
     #[error("it was changed after it was written, or belongs to another project")]
     Forged,
     #[error("it belongs to project {}", Shown(_0))]
+    #[diagnostic(help("give each project, environment and token its own file"))]
     OtherProject(String),
     #[error("it belongs to environment {}", Shown(&_0.join(", ")))]
+    #[diagnostic(help("give each project, environment and token its own file"))]
     OtherEnvironments(Vec<String>),
     #[error("it belongs to token {}", Shown(_0))]
+    #[diagnostic(help("give each project, environment and token its own file"))]
     OtherToken(String),
     #[error("it is {} old; the limit is {}", span(*age), span(*limit))]
+    #[diagnostic(help("raise the limit with --max-stale (REDENV_MAX_STALE)"))]
     Stale { age: Duration, limit: Duration },
     #[error("it is from the future ({} ahead): the clock was set back", span(*_0))]
     Future(Duration),
     #[error("other users may write it")]
+    #[diagnostic(help("run `chmod go-w` on it, unless somebody else has changed it"))]
     OthersMayWrite,
     #[error("it belongs to another user")]
     OtherOwner,
@@ -44,19 +50,6 @@ pub(crate) enum FallbackError {
 }
 
 impl FallbackError {
-    /// What to do, so that the file can be used.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Absent => "the next launch that reaches Upstash writes it",
-            Self::OtherProject(_) | Self::OtherEnvironments(_) | Self::OtherToken(_) => {
-                "give each project, environment and token its own file"
-            }
-            Self::Stale { .. } => "raise the limit with --max-stale (REDENV_MAX_STALE)",
-            Self::OthersMayWrite => "run `chmod go-w` on it, unless somebody else has changed it",
-            _ => return None,
-        })
-    }
-
     /// Whether the file may be overwritten: it contains nothing that somebody needs.
     pub(super) fn allows_overwriting(&self) -> bool {
         match self {
