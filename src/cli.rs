@@ -27,7 +27,9 @@ pub(crate) enum Parsed {
 /// # Errors
 /// [`UsageError`] for a command line that can't be followed.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed, UsageError> {
-    let matches = match args::redenv_run().try_get_matches_from(arguments) {
+    // Most starts are launches, and the other commands take longer to define than a launch takes to parse.
+    let launch = args::launch().try_get_matches_from(arguments);
+    let matches = match launch.or_else(|_| args::redenv_run().try_get_matches_from(arguments)) {
         Ok(matches) => matches,
         Err(page) if !page.use_stderr() => return Ok(Parsed::Print(page.into())),
         Err(error) => return Err(UsageError::new(error, arguments.get(1..).unwrap_or_default())),

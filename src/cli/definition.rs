@@ -20,13 +20,22 @@ pub(crate) const YES: &str = "yes";
 
 /// The whole command line.
 pub(crate) fn redenv_run() -> Command {
-    without_command()
-        .arg(command_argument("The command to start, and its arguments"))
-        .mut_subcommand("check", |check| check.arg(command_argument("A command to look up as well")))
+    let check = check().arg(command_argument("A command to look up as well"));
+    launch().subcommands([check, mask(), token(), completions()])
 }
 
 /// The whole command line but for the command: a shell would complete it without `--`.
 pub(crate) fn without_command() -> Command {
+    flags().subcommands([check(), mask(), token(), completions()])
+}
+
+/// A launch, without the other commands.
+pub(crate) fn launch() -> Command {
+    flags().arg(command_argument("The command to start, and its arguments"))
+}
+
+/// The flags of a launch, and the page of `--help`.
+fn flags() -> Command {
     with_settings(Command::new("redenv-run").disable_help_flag(true), Taker::Launch)
         .about("Start a command with its Redenv secrets")
         .long_about(
@@ -42,7 +51,7 @@ pub(crate) fn without_command() -> Command {
             "redenv-run [OPTIONS] -- COMMAND [ARG]...\n       \
              redenv-run check | mask | token | completions [OPTIONS]",
         )
-        .after_help(AFTER_HELP)
+        .after_help(include_str!("help/launch.txt"))
         .arg(help().global(true))
         .arg(
             Arg::new("version")
@@ -52,7 +61,6 @@ pub(crate) fn without_command() -> Command {
                 .help("Print the version")
                 .help_heading(OUTPUT),
         )
-        .subcommands([check(), mask(), token(), completions()])
 }
 
 fn help() -> Arg {
@@ -68,7 +76,7 @@ fn check() -> Command {
     let command = Command::new("check")
         .about("Do everything but start the command, and show what it would get")
         .override_usage("redenv-run check [OPTIONS] [-- COMMAND [ARG]...]")
-        .after_help(CHECK_EXAMPLES)
+        .after_help(include_str!("help/check.txt"))
         .arg(format(&["table", "json"]));
     with_settings(command, Taker::Check)
 }
@@ -76,26 +84,29 @@ fn check() -> Command {
 fn mask() -> Command {
     let command = Command::new("mask")
         .about("Hide the secrets in the log of a GitHub Actions job")
-        .after_help(MASK_EXAMPLES);
+        .after_help(include_str!("help/mask.txt"));
     with_settings(command, Taker::Mask)
 }
 
 fn completions() -> Command {
-    Command::new("completions").about("Print completions for a shell").after_help(COMPLETIONS_EXAMPLES).arg(
-        Arg::new(SHELL)
-            .value_name("SHELL")
-            .required(true)
-            .value_parser(
-                PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|name| name.parse::<Shell>()),
-            )
-            .help("The shell"),
-    )
+    Command::new("completions")
+        .about("Print completions for a shell")
+        .after_help(include_str!("help/completions.txt"))
+        .arg(
+            Arg::new(SHELL)
+                .value_name("SHELL")
+                .required(true)
+                .value_parser(
+                    PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|name| name.parse::<Shell>()),
+                )
+                .help("The shell"),
+        )
 }
 
 fn token() -> Command {
     let create = Command::new("create")
         .about("Create a service token; its key is shown once")
-        .after_help(CREATE_HELP)
+        .after_help(include_str!("help/token-create.txt"))
         .args([
             Arg::new(NAME)
                 .short('n')
@@ -109,11 +120,11 @@ fn token() -> Command {
         ]);
     let list = Command::new("list")
         .about("List the service tokens")
-        .after_help(LIST_HELP)
+        .after_help(include_str!("help/token-list.txt"))
         .arg(format(&["text", "json"]));
     let revoke = Command::new("revoke")
         .about("Revoke service tokens, at once and for good")
-        .after_help(REVOKE_HELP)
+        .after_help(include_str!("help/token-revoke.txt"))
         .args([
             Arg::new(IDS)
                 .value_name("ID")
@@ -125,7 +136,7 @@ fn token() -> Command {
         ]);
     Command::new("token")
         .about("Create, list and revoke the project's service tokens")
-        .after_help(TOKEN_EXAMPLES)
+        .after_help(include_str!("help/token.txt"))
         .subcommand_required(true)
         .subcommands([create, list, revoke].map(|command| with_settings(command, Taker::Token)))
 }
@@ -209,83 +220,3 @@ fn help_line(row: &Row) -> String {
         None => row.help.to_owned(),
     }
 }
-
-const AFTER_HELP: &str = "\
-Settings without a flag, from the environment or .env.local:
-  REDENV_TOKEN_ID, REDENV_TOKEN_KEY        the service token
-  UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN   the database's REST URL and token
-  REDENV_TOKEN_SALT                        optional, makes the start faster
-
-Every flag has a variable: --max-stale is REDENV_MAX_STALE, --raw is
-REDENV_RAW=1, and --env is REDENV_ENVIRONMENT. A variable with _FILE added
-names a file that holds the value. A flag beats a variable, which beats
-.env.local, which beats the project file. From .env.local, redenv-run takes
-the settings above and --project, --env, --timeout and --allow-http.
-
-Exit codes: the command's own; 125 redenv-run failed; 126 the command can't be
-executed; 127 the command was not found.
-
-Examples:
-  redenv-run -- node server.js
-  redenv-run -p acme -e production -- ./server --port 8080
-  redenv-run --file TLS_KEY --only 'TLS_*' -- nginx
-  redenv-run -- sh -c 'echo \"$SECRET\"'   # '' keeps it from your own shell";
-
-const CHECK_EXAMPLES: &str = "\
-Exit codes: 0 if the command would start; 125 if not.
-
-Examples:
-  redenv-run check -p acme -e production
-  redenv-run check --format json -- node server.js";
-
-const MASK_EXAMPLES: &str = "\
-Run it before every step that has the secrets, without a redirection: the runner reads its stdout.
-mask skips lines shorter than four characters and warns which secrets they belong to.
-
-Examples, steps of a workflow:
-  - run: redenv-run mask
-  - run: redenv-run mask -e production --only 'API_*'";
-
-const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  mkdir -p ~/.local/share/bash-completion/completions
-  redenv-run completions bash > ~/.local/share/bash-completion/completions/redenv-run
-
-  mkdir -p ~/.zfunc
-  redenv-run completions zsh > ~/.zfunc/_redenv-run
-  # in .zshrc: fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit
-
-  mkdir -p ~/.config/fish/completions
-  redenv-run completions fish > ~/.config/fish/completions/redenv-run.fish";
-
-const TOKEN_EXAMPLES: &str = "\
-Examples:
-  redenv-run token create -p acme -n prod-api-server
-  redenv-run token list
-  redenv-run token revoke stk_a1B2c3D4e5F6g7H8";
-
-const LIST_HELP: &str = "\
-UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local.
-
-Examples:
-  redenv-run token list -p acme
-  redenv-run token list --format json";
-
-const REVOKE_HELP: &str = "\
-UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local.
-The token must be allowed to write.
-
-Examples:
-  redenv-run token revoke stk_a1B2c3D4e5F6g7H8
-  redenv-run token revoke --yes stk_a1B2c3D4e5F6g7H8 stk_h8G7f6E5d4C3b2A1";
-
-const CREATE_HELP: &str = "\
-UPSTASH_REDIS_URL and UPSTASH_REDIS_TOKEN name the database, from the environment or .env.local.
-The token must be allowed to write.
-
-redenv-run asks for the master password on the terminal, without echo. REDENV_MASTER_PASSWORD_FILE
-names a file that holds it, and --password-stdin reads it from stdin.
-
-Examples:
-  redenv-run token create -p acme -n prod-api-server -d 'the API in Frankfurt'
-  redenv-run token create -n ci --format env --password-stdin < password";
