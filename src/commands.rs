@@ -7,12 +7,11 @@ mod completions;
 mod launch;
 mod mask;
 mod secrets;
-mod start;
 mod token;
 
+use crate::settings::Start;
 use crate::ui::failure::Failure;
 pub(crate) use command::{Command, CreateOptions, Format, Shell, TokenFormat};
-pub(crate) use start::Start;
 
 /// Runs a command. A launch returns only when it failed.
 pub(crate) fn run(command: Command, start: Start) -> Result<(), Box<dyn Failure>> {

@@ -29,7 +29,7 @@ use zeroizing_alloc::ZeroAlloc;
 
 use child::environment::Environment;
 use cli::Parsed;
-use commands::Start;
+use settings::Start;
 use ui::failure::{FAILED, Failure};
 use ui::report::{Report, Verbosity};
 

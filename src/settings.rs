@@ -13,6 +13,7 @@ mod project;
 mod project_file;
 mod resolver;
 mod sources;
+mod start;
 pub(crate) mod table;
 mod values;
 mod variables;
@@ -21,11 +22,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::child::environment::{Environment, Inherit, OwnVariables, Policy, Preserve, RequiredFile};
 use crate::secret::SecretText;
-use crate::ui::report::{Report, Verbosity};
+use crate::ui::report::Verbosity;
 use crate::ui::text::join;
 use crate::upstash::{Address, Network};
 use crate::vault::crypto::Salt;
@@ -35,7 +36,8 @@ use crate::vault::{Name, Pin};
 
 pub(crate) use flags::Flags;
 pub(crate) use problem::{Problem, SettingsError};
-use resolver::{Origin, Resolver};
+use resolver::Resolver;
+pub(crate) use start::Start;
 use table::Setting;
 use values::boolean;
 
@@ -52,7 +54,6 @@ pub(crate) struct Settings {
     /// Names, as the command sees them, whose values go into memory files.
     pub(crate) files: BTreeSet<String>,
     pub(crate) fallback: Option<FallbackSettings>,
-    origins: Vec<Origin>,
 }
 
 /// A service token: its public ID, its key, and its salt if known.
@@ -73,48 +74,31 @@ pub(crate) struct Database {
 }
 
 impl Settings {
-    /// Resolves the settings of a launch that began at `start`, and prints warnings.
+    /// Resolves the settings of a launch, and prints warnings.
     ///
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
-    pub(crate) fn resolve(
-        flags: &Flags,
-        process: &Environment,
-        start: Instant,
-        report: Report,
-    ) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(flags, process, start, report)?;
-        let token = resolver.service_token();
-        let database = resolver.database();
-        let project = resolver.project();
-        let environments = resolver.environments();
-        let selection = resolver.selection();
-        let pins = resolver.pins();
-        let policy = resolver.policy();
-        let fallback = resolver.fallback();
-        let files = resolver.list(Setting::File).into_iter().collect();
-        let Resolver { problems, origins, .. } = resolver;
-        match (token, database, project, problems.is_empty()) {
-            (Some(token), Some(database), Some(project), true) => Ok(Self {
-                project,
+    pub(crate) fn resolve(start: &Start) -> Result<Self, SettingsError> {
+        let settings = resolve(start, |resolver| {
+            let token = resolver.service_token();
+            let database = resolver.database();
+            let project = resolver.project();
+            let environments = resolver.environments();
+            Some(Self {
+                selection: resolver.selection(),
+                pins: resolver.pins(),
+                policy: resolver.policy(),
+                fallback: resolver.fallback(),
+                files: resolver.list(Setting::File).into_iter().collect(),
+                project: project?,
                 environments,
-                token,
-                database,
-                selection,
-                pins,
-                policy,
-                files,
-                fallback,
-                origins,
-            }),
-            _ => Err(SettingsError(problems)),
-        }
-    }
-
-    /// Where each setting came from, by name, for `-v`.
-    pub(crate) fn origins(&self) -> String {
-        let told = self.origins.iter().map(|Origin { place, names }| format!("{} from {place}", join(names)));
-        told.collect::<Vec<_>>().join("; ")
+                token: token?,
+                database: database?,
+            })
+        })?;
+        let Self { project, environments, .. } = &settings;
+        start.report.detail(|| format!("project {project}, environment {}", join(environments)));
+        Ok(settings)
     }
 }
 
@@ -130,19 +114,23 @@ impl Access {
     ///
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
-    pub(crate) fn resolve(
-        flags: &Flags,
-        process: &Environment,
-        start: Instant,
-        report: Report,
-    ) -> Result<Self, SettingsError> {
-        let mut resolver = Resolver::new(flags, process, start, report)?;
-        let database = resolver.database();
-        let project = resolver.project();
-        match (database, project, resolver.problems.is_empty()) {
-            (Some(database), Some(project), true) => Ok(Self { project, database }),
-            _ => Err(SettingsError(resolver.problems)),
+    pub(crate) fn resolve(start: &Start) -> Result<Self, SettingsError> {
+        resolve(start, |resolver| {
+            let database = resolver.database();
+            Some(Self { project: resolver.project()?, database: database? })
+        })
+    }
+}
+
+/// Reads settings; `None` and every problem that the resolver gathers is an error.
+fn resolve<T>(start: &Start, read: impl FnOnce(&mut Resolver) -> Option<T>) -> Result<T, SettingsError> {
+    let mut resolver = Resolver::new(start)?;
+    match read(&mut resolver) {
+        Some(settings) if resolver.problems.is_empty() => {
+            start.report.detail(|| resolver.origins());
+            Ok(settings)
         }
+        _ => Err(SettingsError(resolver.problems)),
     }
 }
 

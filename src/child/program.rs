@@ -11,7 +11,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::ui::failure::Failure;
-use crate::ui::text::{join, reason, shown_path};
+use crate::ui::text::{Shown, join, reason, shown_path};
 use crate::ui::word::{self, Slip, quoted};
 
 /// Where programs are looked for without a `PATH`, as the C library does.

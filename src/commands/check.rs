@@ -11,12 +11,11 @@ use serde::Serialize;
 use super::command::Format;
 use super::launch::report_child;
 use super::secrets::{self, Obtained};
-use super::start::Start;
 use crate::child::environment::{self, Child};
 use crate::child::exec;
 use crate::child::memory_file;
 use crate::child::program::Program;
-use crate::settings::Settings;
+use crate::settings::{Settings, Start};
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
 use crate::ui::report::Colour;
@@ -34,7 +33,7 @@ pub(super) fn run(format: Format, command: &[OsString], start: Start) -> Result<
 
 fn checked(format: Format, command: &[OsString], start: Start) -> Result<String, Box<dyn Failure>> {
     let mut stages = Stages::new(start.at);
-    let settings = secrets::settings(&start)?;
+    let settings = Settings::resolve(&start)?;
     let program = match command.first() {
         Some(typed) => Some(Program::find(typed, start.path())?),
         None => None,

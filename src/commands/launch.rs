@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 
 use super::secrets::{self, Obtained};
-use super::start::Start;
 use crate::child::environment::{self, Child};
 use crate::child::exec::Launch;
 use crate::child::memory_file;
 use crate::child::program::Program;
+use crate::settings::{Settings, Start};
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
 use crate::ui::stages::Stages;
@@ -22,7 +22,7 @@ pub(super) fn run(
 ) -> Result<Infallible, Box<dyn Failure>> {
     let mut stages = Stages::new(start.at);
 
-    let settings = secrets::settings(&start)?;
+    let settings = Settings::resolve(&start)?;
     // Looked up before the first request: a mistyped command costs no round trip.
     let program = Program::find(typed, start.path())?;
     stages.end("settings");

@@ -17,7 +17,7 @@ use rustix::fs::FileType;
 use thiserror::Error;
 
 use super::secrets::{self, Obtained};
-use super::start::Start;
+use crate::settings::{Settings, Start};
 use crate::ui::failure::Failure;
 use crate::ui::stages::Stages;
 use crate::ui::text::{Shown, join, reason};
@@ -47,7 +47,7 @@ impl Failure for MaskError {}
 /// Prints the workflow commands that mask the secrets.
 pub(super) fn run(start: &Start) -> Result<(), Box<dyn Failure>> {
     check_output(&io::stdout())?;
-    let settings = secrets::settings(start)?;
+    let settings = Settings::resolve(start)?;
     let Obtained { selected, .. } = secrets::obtain(&settings, start, &mut Stages::new(start.at))?;
     let short = write(&selected.secrets, &mut io::stdout().lock())?;
     if !short.is_empty() {

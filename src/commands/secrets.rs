@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use miette::Diagnostic;
 
-use super::start::Start;
 use crate::deadline::Deadline;
-use crate::settings::{Database, Settings};
+use crate::settings::{Database, Settings, Start};
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
 use crate::ui::stages::Stages;
@@ -62,16 +61,6 @@ impl NoFallback {
         };
         Self::Offline { path, error, hint }
     }
-}
-
-/// Resolves the settings, and prints their warnings.
-pub(super) fn settings(start: &Start) -> Result<Settings, Box<dyn Failure>> {
-    let Start { at, environment, flags, report } = start;
-    let settings = Settings::resolve(flags, environment, *at, *report)?;
-    let Settings { project, environments, .. } = &settings;
-    report.detail(|| format!("project {project}, environment {}", join(environments)));
-    report.detail(|| format!("settings: {}", settings.origins()));
-    Ok(settings)
 }
 
 /// Fetches, decrypts and selects the secrets.

@@ -6,24 +6,22 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::env_file::{EnvFile, Ignored};
-use super::flags::Flags;
 use super::found::{self, Directory};
 use super::problem::{Problem, SettingsError};
 use super::project_file::ProjectFile;
 use super::sources::{Found, Source, Sources};
+use super::start::Start;
 use super::table::{Kind, Setting};
 use super::values::{boolean, duration};
 use super::variables::{self, FILE_SUFFIX};
-use crate::child::environment::Environment;
 use crate::deadline::Deadline;
 use crate::ui::report::Report;
 use crate::ui::text::{Shown, join, shown_path};
 
 /// The settings that came from one place, for `-v`.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    pub(crate) place: String,
-    pub(crate) names: Vec<String>,
+struct Origin {
+    place: String,
+    names: Vec<String>,
 }
 
 /// Looks settings up one by one.
@@ -35,7 +33,7 @@ pub(super) struct Resolver<'e> {
     pub(super) project_file: OnceCell<Option<ProjectFile>>,
     pub(super) problems: Vec<Problem>,
     pub(super) report: Report,
-    pub(super) origins: Vec<Origin>,
+    origins: Vec<Origin>,
 }
 
 impl<'e> Resolver<'e> {
@@ -43,13 +41,9 @@ impl<'e> Resolver<'e> {
     ///
     /// # Errors
     /// [`SettingsError`] for an env file that can't be read: nearly every setting would seem to be missing.
-    pub(super) fn new(
-        flags: &'e Flags,
-        process: &'e Environment,
-        start: Instant,
-        report: Report,
-    ) -> Result<Self, SettingsError> {
-        let deadline = Deadline::new(start, Duration::ZERO);
+    pub(super) fn new(start: &'e Start) -> Result<Self, SettingsError> {
+        let Start { at, environment: process, flags, report } = start;
+        let deadline = Deadline::new(*at, Duration::ZERO);
         let sources = Sources { flags, process, env_file: EnvFile::default(), deadline };
         let directories = found::directories(process.get(OsStr::new("HOME")).map(OsString::as_os_str));
         let mut this = Self {
@@ -57,14 +51,20 @@ impl<'e> Resolver<'e> {
             directories,
             project_file: OnceCell::new(),
             problems: Vec::new(),
-            report,
+            report: *report,
             origins: Vec::new(),
         };
-        this.sources.deadline = this.early_deadline(start);
+        this.sources.deadline = this.early_deadline(*at);
         this.sources.env_file = this.read_env_file()?;
-        this.sources.deadline = this.early_deadline(start);
+        this.sources.deadline = this.early_deadline(*at);
         this.warn_of_ignored();
         Ok(this)
+    }
+
+    /// Where each setting came from, by name, for `-v`.
+    pub(super) fn origins(&self) -> String {
+        let told = self.origins.iter().map(|Origin { place, names }| format!("{} from {place}", join(names)));
+        format!("settings: {}", told.collect::<Vec<_>>().join("; "))
     }
 
     /// The deadline as far as it is known. Whether `--timeout` is right is checked later.

@@ -47,14 +47,17 @@ pub(crate) fn shown(word: &str) -> String {
     }
 }
 
-/// A word with the quotes that a shell needs.
+/// A word with the quotes that POSIX shells and env files need. They read it alike.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./=:,@%+".contains(c);
-    match word {
-        "" => "''".to_owned(),
-        word if word.chars().all(is_plain) => word.to_owned(),
-        word => format!("'{}'", Shown(word).to_string().replace('\'', r"'\''")),
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
     }
+    if !word.contains('\'') {
+        return format!("'{word}'");
+    }
+    let escaped = |c: char| if "\"\\$`".contains(c) { format!("\\{c}") } else { c.to_string() };
+    format!("\"{}\"", word.chars().map(escaped).collect::<String>())
 }
 
 #[cfg(test)]
@@ -87,7 +90,7 @@ mod tests {
             ("my shop", "'my shop'"),
             ("API_*", "'API_*'"),
             ("~1", "'~1'"),
-            ("it's", r"'it'\''s'"),
+            ("it's $HOME", r#""it's \$HOME""#),
             ("", "''"),
         ] {
             assert_eq!(quoted(word), expected);

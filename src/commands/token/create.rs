@@ -15,12 +15,13 @@ use super::metadata::Metadata;
 use super::password::MasterPassword;
 use super::project::{Change, Project};
 use crate::commands::command::{CreateOptions, TokenFormat};
-use crate::commands::start::Start;
 use crate::secret::SecretText;
+use crate::settings::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output;
 use crate::ui::report::Report;
 use crate::ui::text::{Shown, shown_json};
+use crate::ui::word::quoted;
 use crate::vault::Name;
 use crate::vault::crypto::{DecryptError, Key, NoRandomness, Salt, random_bytes};
 
@@ -194,23 +195,4 @@ fn print(token: &NewToken<'_>, url: &str, format: TokenFormat, report: Report) -
         );
     }
     Ok(())
-}
-
-/// The text as a value that env files and POSIX shells read alike.
-fn quoted(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
-    if text.bytes().all(is_plain) {
-        return text.to_owned();
-    }
-    if !text.contains('\'') {
-        return format!("'{text}'");
-    }
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        if matches!(c, '"' | '\\' | '$' | '`') {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted + "\""
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::metadata::Metadata;
 use super::project::Project;
 use crate::commands::command::Format;
-use crate::commands::start::Start;
+use crate::settings::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
 use crate::ui::report::Report;

@@ -11,9 +11,8 @@ use serde::Deserialize;
 
 use super::error::TokenError;
 use super::metadata::{ENCRYPTED_PEK, EPHEMERAL, Metadata, SERVICE_TOKENS, ServiceTokens};
-use crate::commands::start::Start;
 use crate::deadline::Deadline;
-use crate::settings::Access;
+use crate::settings::{Access, Start};
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
 use crate::upstash::{self, Answer, Patience, Permanent, RedisError, Upstash, answers};
@@ -51,8 +50,7 @@ impl Change {
 impl Project {
     /// Resolves the settings, and prints their warnings. Nothing is connected yet.
     pub(super) fn new(start: &Start) -> Result<Self, Box<dyn Failure>> {
-        let access = Access::resolve(&start.flags, &start.environment, start.at, start.report)?;
-        let Access { project: name, database, .. } = access;
+        let Access { project: name, database } = Access::resolve(start)?;
         let client = Upstash::new(&database.address, &database.token, &database.network)?;
         let url = database.address.base.clone();
         Ok(Self { name, url, client, timeout: database.timeout, report: start.report })

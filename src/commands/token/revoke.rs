@@ -6,7 +6,7 @@ use super::error::TokenError;
 use super::list::{Kind, Token, tokens};
 use super::metadata::Metadata;
 use super::project::{Change, Project};
-use crate::commands::start::Start;
+use crate::settings::Start;
 use crate::ui::failure::Failure;
 use crate::ui::output::print;
 use crate::ui::prompt::Terminal;

@@ -4,8 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::time::Instant;
 
 use crate::child::environment::Environment;
-use crate::settings::Flags;
 use crate::ui::report::Report;
+
+use super::flags::Flags;
 
 /// How redenv-run was started.
 pub(crate) struct Start {
