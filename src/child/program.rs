@@ -74,7 +74,7 @@ pub(crate) enum Obstacle {
     #[error("it is not a regular file")]
     NotRegular,
     #[error("it is not executable")]
-    #[diagnostic(help("chmod +x {}", quoted(&_0.to_string_lossy())))]
+    #[diagnostic(help("chmod +x {}", Shown(&quoted(&_0.to_string_lossy()))))]
     NotExecutable(PathBuf),
     #[error("it is executable, but not by this user")]
     NotByThisUser,

@@ -3,9 +3,11 @@
 //! - A reference to a name in the set becomes that name's expanded value. Any other stays as it is.
 //! - Backslashes directly before a reference are halved, rounding down. An odd number makes the reference
 //!   literal. Other backslashes are left alone.
-//! - The chain of references is a stack on the heap, so it may have thousands of links.
+//! - The steps are on the heap, not the stack, so a chain of references may have thousands of links.
 
 use std::collections::BTreeMap;
+
+use indexmap::IndexSet;
 
 use crate::secret::SecretText;
 use crate::ui::text::Shown;
@@ -17,29 +19,28 @@ const LIMIT: usize = 64 * 1024 * 1024;
 /// Why a set can't be expanded.
 #[derive(thiserror::Error, Debug, PartialEq, Eq)]
 pub(crate) enum ExpandError {
-    #[error("the references form a cycle: {}", chain(_0))]
+    #[error("the references form a cycle: {}", in_order(_0))]
     Cycle(Vec<String>),
     #[error("the references in {} expand to more than {} MiB", Shown(_0), LIMIT >> 20)]
     TooLong(String),
 }
 
-fn chain(names: &[String]) -> String {
+fn in_order(names: &[String]) -> String {
     names.iter().map(|name| Shown(name).to_string()).collect::<Vec<_>>().join(" -> ")
 }
 
 /// Part of a value.
-#[derive(Debug, PartialEq)]
 enum Segment<'v> {
     Literal(&'v str),
     Reference { name: &'v str, whole: &'v str },
 }
 
-/// A name whose references are being followed.
-struct Link<'v> {
-    name: &'v str,
-    segments: Vec<Segment<'v>>,
-    /// The segments before this one are done.
-    next: usize,
+/// A step of the expansion. The last one that was added is the next one.
+enum Step<'v> {
+    /// Follow this name's references.
+    Enter(&'v str),
+    /// All references of this name are expanded.
+    Leave(&'v str, Vec<Segment<'v>>),
 }
 
 /// The expanded values of the `roots` that contain references, and of all that they refer to.
@@ -49,55 +50,44 @@ pub(crate) fn expand<'v>(
     mut value: impl FnMut(&'v str) -> Option<&'v str>,
 ) -> Result<BTreeMap<&'v str, SecretText>, ExpandError> {
     let mut done: BTreeMap<&'v str, SecretText> = BTreeMap::new();
+    // The names that were entered and not left.
+    let mut chain: IndexSet<&'v str> = IndexSet::new();
     let mut room = LIMIT;
     for root in roots {
         // Most values have no reference. Copies of them would double the memory.
         if value(root).is_none_or(|text| !text.contains("${")) {
             continue;
         }
-        let mut stack: Vec<Link<'v>> = Vec::new();
-        // The depth of each name on the stack, so that a long chain need not be searched for every link.
-        let mut depth: BTreeMap<&'v str, usize> = BTreeMap::new();
-        follow(root, &mut value, &done, &mut stack, &mut depth);
-        while let Some(top) = stack.last_mut() {
-            let reference =
-                top.segments[top.next..].iter().position(|s| matches!(s, Segment::Reference { .. }));
-            if let Some(offset) = reference {
-                top.next += offset + 1;
-                let Segment::Reference { name, .. } = top.segments[top.next - 1] else { continue };
-                if let Some(&from) = depth.get(name) {
-                    let mut names: Vec<_> = stack[from..].iter().map(|link| link.name.to_owned()).collect();
-                    names.push(name.to_owned());
-                    return Err(ExpandError::Cycle(names));
+        let mut steps = vec![Step::Enter(root)];
+        while let Some(step) = steps.pop() {
+            match step {
+                Step::Enter(name) if done.contains_key(name) => {}
+                Step::Enter(name) => {
+                    if let Some(from) = chain.get_index_of(name) {
+                        let cycle = chain[from..].iter().copied().chain([name]);
+                        return Err(ExpandError::Cycle(cycle.map(String::from).collect()));
+                    }
+                    let Some(segments) = value(name).map(segments) else { continue };
+                    let references = segments.iter().rev().filter_map(|segment| match segment {
+                        Segment::Reference { name, .. } => Some(Step::Enter(name)),
+                        Segment::Literal(_) => None,
+                    });
+                    let references: Vec<Step<'v>> = references.collect();
+                    chain.insert(name);
+                    steps.push(Step::Leave(name, segments));
+                    steps.extend(references);
                 }
-                follow(name, &mut value, &done, &mut stack, &mut depth);
-            } else {
-                let Some(top) = stack.pop() else { continue };
-                depth.remove(top.name);
-                let text = assemble(&top.segments, &done, room)
-                    .ok_or_else(|| ExpandError::TooLong(top.name.to_owned()))?;
-                room -= text.expose().len();
-                done.insert(top.name, text);
+                Step::Leave(name, segments) => {
+                    chain.pop();
+                    let text = assemble(&segments, &done, room)
+                        .ok_or_else(|| ExpandError::TooLong(name.to_owned()))?;
+                    room -= text.expose().len();
+                    done.insert(name, text);
+                }
             }
         }
     }
     Ok(done)
-}
-
-fn follow<'v>(
-    name: &'v str,
-    value: &mut impl FnMut(&'v str) -> Option<&'v str>,
-    done: &BTreeMap<&'v str, SecretText>,
-    stack: &mut Vec<Link<'v>>,
-    depth: &mut BTreeMap<&'v str, usize>,
-) {
-    if done.contains_key(name) {
-        return;
-    }
-    if let Some(text) = value(name) {
-        depth.insert(name, stack.len());
-        stack.push(Link { name, segments: segments(text), next: 0 });
-    }
 }
 
 /// Joins the segments of a value; `None` if it is longer than `room`. The buffer never moves, so no copy of
@@ -135,24 +125,14 @@ fn segments(value: &str) -> Vec<Segment<'_>> {
         };
         let end = dollar + 2 + name.len() + 1;
         let backslashes = value[literal..dollar].bytes().rev().take_while(|byte| *byte == b'\\').count();
-        push_literal(&mut segments, &value[literal..dollar - backslashes.div_ceil(2)]);
-        if backslashes % 2 == 0 {
-            segments.push(Segment::Reference { name, whole: &value[dollar..end] });
-            literal = end;
-        } else {
-            push_literal(&mut segments, &value[dollar..end]);
-            literal = end;
-        }
-        from = end;
+        segments.push(Segment::Literal(&value[literal..dollar - backslashes.div_ceil(2)]));
+        let whole = &value[dollar..end];
+        let is_literal = backslashes % 2 == 1;
+        segments.push(if is_literal { Segment::Literal(whole) } else { Segment::Reference { name, whole } });
+        (literal, from) = (end, end);
     }
-    push_literal(&mut segments, &value[literal..]);
+    segments.push(Segment::Literal(&value[literal..]));
     segments
-}
-
-fn push_literal<'v>(segments: &mut Vec<Segment<'v>>, text: &'v str) {
-    if !text.is_empty() {
-        segments.push(Segment::Literal(text));
-    }
 }
 
 /// The name of `NAME}`, if it is well-formed: `[A-Za-z0-9_]+`.
