@@ -79,7 +79,7 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`]: everything that is missing or wrong, at once.
     pub(crate) fn resolve(start: &Start) -> Result<Self, SettingsError> {
-        let settings = resolve(start, |resolver| {
+        let (settings, resolver) = resolve(start, |resolver| {
             let token = resolver.service_token();
             let database = resolver.database();
             let project = resolver.project();
@@ -98,6 +98,7 @@ impl Settings {
         })?;
         let Self { project, environments, .. } = &settings;
         start.report.detail(|| format!("project {project}, environment {}", join(environments)));
+        start.report.detail(|| format!("settings: {}", resolver.origins()));
         Ok(settings)
     }
 }
@@ -119,17 +120,18 @@ impl Access {
             let database = resolver.database();
             Some(Self { project: resolver.project()?, database: database? })
         })
+        .map(|(access, _)| access)
     }
 }
 
 /// Reads settings; `None` and every problem that the resolver gathers is an error.
-fn resolve<T>(start: &Start, read: impl FnOnce(&mut Resolver) -> Option<T>) -> Result<T, SettingsError> {
+fn resolve<T>(
+    start: &Start,
+    read: impl FnOnce(&mut Resolver) -> Option<T>,
+) -> Result<(T, Resolver<'_>), SettingsError> {
     let mut resolver = Resolver::new(start)?;
     match read(&mut resolver) {
-        Some(settings) if resolver.problems.is_empty() => {
-            start.report.detail(|| resolver.origins());
-            Ok(settings)
-        }
+        Some(settings) if resolver.problems.is_empty() => Ok((settings, resolver)),
         _ => Err(SettingsError(resolver.problems)),
     }
 }

@@ -23,19 +23,19 @@ impl Resolver<'_> {
         let id = self.required(Setting::TokenId);
         let key = self.required(Setting::TokenKey);
         let salt = self.optional(Setting::TokenSalt).and_then(|found| {
-            let salt = Salt::from_hex(found.value.expose());
+            let salt = Salt::from_hex(found.text());
             salt.map_err(|_| self.problems.push(Problem::Salt(found.name))).ok()
         });
         let (id, key) = (id?, key?);
-        if id.value.expose().starts_with("redenv_sk_") {
+        if id.text().starts_with("redenv_sk_") {
             self.problems.push(Problem::Swapped { name: id.name, what: "key" });
             return None;
         }
-        if key.value.expose().starts_with("stk_") || key.value.expose().starts_with("tok_") {
+        if key.text().starts_with("stk_") || key.text().starts_with("tok_") {
             self.problems.push(Problem::Swapped { name: key.name, what: "ID" });
             return None;
         }
-        Some(ServiceToken { id: id.value.expose().to_owned(), key: Arc::new(key.value), salt })
+        Some(ServiceToken { id: id.text().to_owned(), key: Arc::new(key.secret()), salt })
     }
 
     pub(super) fn database(&mut self) -> Option<Database> {
@@ -44,7 +44,7 @@ impl Resolver<'_> {
         let (url, token) = self.url_and_token()?;
         let refused = allowed && url.source == Source::Process && self.is_http_allowed_by_found_file();
         let plain = if allowed && !refused { PlainHttp::Anywhere } else { PlainHttp::Loopback };
-        let address = match Address::parse(url.value.expose(), plain) {
+        let address = match Address::parse(url.text(), plain) {
             Ok(address) => address,
             Err(problem) => {
                 let refused = refused && matches!(problem, BadAddress::PlainHttp(_));
@@ -56,7 +56,7 @@ impl Resolver<'_> {
             }
         };
         let network = self.network(&address);
-        Some(Database { address, token: token.value, network, timeout })
+        Some(Database { address, token: token.secret(), network, timeout })
     }
 
     /// Whether only a file that nobody named allows `http`. Such a file may belong to a stranger, and must
@@ -79,7 +79,7 @@ impl Resolver<'_> {
                 (Some(url), Some(token)) => {
                     let (url, token) = (self.without_slips(url), self.without_slips(token));
                     let (url, token) = (url?, token?);
-                    if token.value.expose().starts_with("Bearer ") {
+                    if token.text().starts_with("Bearer ") {
                         self.problems.push(Problem::Bearer(token.name));
                         return None;
                     }

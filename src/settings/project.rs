@@ -5,7 +5,6 @@ use super::project_file::{KEYS, ProjectFile, Value};
 use super::resolver::Resolver;
 use super::sources::{Found, Source};
 use super::table::Setting;
-use crate::secret::SecretText;
 use crate::ui::text::shown_path;
 use crate::vault::Name;
 
@@ -17,20 +16,18 @@ impl Resolver<'_> {
             self.missing(Setting::Project);
         }
         let found = found?;
-        self.name(&found.name, found.value.expose())
+        self.name(&found.name, found.text())
     }
 
     /// The environments, in the order in which they are layered.
     pub(super) fn environments(&mut self) -> Vec<Name> {
-        let default = || {
-            let default = Setting::Environments.row().default.unwrap_or_default();
-            (String::new(), SecretText::new(default.to_owned()))
-        };
+        let default = Setting::Environments.row().default.unwrap_or_default();
         let found = self.set_or_in_project_file(Setting::Environments);
-        let (place, names) = found.map_or_else(default, |found| (found.name, found.value));
+        let names = found.as_ref().map_or(default, Found::text);
+        let place = found.as_ref().map_or("", |found| &found.name);
         let mut layers: Vec<Name> = Vec::new();
-        for name in names.expose().split(',') {
-            if let Some(name) = self.name(&place, name.trim()) {
+        for name in names.split(',') {
+            if let Some(name) = self.name(place, name.trim()) {
                 // Named twice, its last place counts.
                 layers.retain(|other| *other != name);
                 layers.push(name);
@@ -58,7 +55,7 @@ impl Resolver<'_> {
             Value::Literal(text) => {
                 self.note_place(shown_path(&path), key.to_owned());
                 let name = format!("`{key}` in {}", shown_path(&path));
-                Some(Found { name, value: SecretText::new(text), source: Source::ProjectFile })
+                Some(Found { name, value: text.into(), source: Source::ProjectFile })
             }
             // Without an environment the default holds. One that can't be read must not be taken for it.
             Value::Absent if setting == Setting::Environments => None,
@@ -74,8 +71,7 @@ impl Resolver<'_> {
     }
 
     fn name(&mut self, place: &str, text: &str) -> Option<Name> {
-        let value = SecretText::new(text.to_owned());
-        let found = Found { name: place.to_owned(), value, source: Source::ProjectFile };
-        Name::new(self.without_slips(found)?.value.expose())
+        let found = Found { name: place.to_owned(), value: text.into(), source: Source::ProjectFile };
+        Name::new(self.without_slips(found)?.text())
     }
 }

@@ -11,9 +11,9 @@ use super::problem::{Problem, SettingsError};
 use super::project_file::ProjectFile;
 use super::sources::{Found, Source, Sources};
 use super::start::Start;
-use super::table::{Kind, Setting};
+use super::table::Setting;
 use super::values::{boolean, duration};
-use super::variables::{self, FILE_SUFFIX};
+use super::variables;
 use crate::deadline::Deadline;
 use crate::ui::report::Report;
 use crate::ui::text::{Shown, join, shown_path};
@@ -64,13 +64,13 @@ impl<'e> Resolver<'e> {
     /// Where each setting came from, by name, for `-v`.
     pub(super) fn origins(&self) -> String {
         let told = self.origins.iter().map(|Origin { place, names }| format!("{} from {place}", join(names)));
-        format!("settings: {}", told.collect::<Vec<_>>().join("; "))
+        told.collect::<Vec<_>>().join("; ")
     }
 
     /// The deadline as far as it is known. Whether `--timeout` is right is checked later.
     fn early_deadline(&self, start: Instant) -> Deadline {
         let found = self.sources.find(Setting::Timeout).ok().flatten();
-        let timeout = found.and_then(|found| duration(found.value.expose()));
+        let timeout = found.and_then(|found| duration(found.text()));
         Deadline::new(start, timeout.unwrap_or_else(|| default(Setting::Timeout)))
     }
 
@@ -154,7 +154,7 @@ impl<'e> Resolver<'e> {
         if found.source == Source::Flag {
             return self.not_empty(found);
         }
-        Some(found).filter(|found| !found.value.expose().is_empty())
+        Some(found).filter(|found| !found.value.is_empty())
     }
 
     /// A setting's value, where an empty variable is a mistake too.
@@ -164,7 +164,7 @@ impl<'e> Resolver<'e> {
     }
 
     fn not_empty(&mut self, found: Found) -> Option<Found> {
-        if found.value.expose().is_empty() {
+        if found.value.is_empty() {
             self.problems.push(Problem::Empty(found.name));
             return None;
         }
@@ -188,7 +188,7 @@ impl<'e> Resolver<'e> {
 
     /// A value without quotes, white space or nothing at all around it.
     pub(super) fn without_slips(&mut self, found: Found) -> Option<Found> {
-        let text = found.value.expose();
+        let text = found.text();
         let quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
         let problem = match text {
             "" => Problem::Empty(found.name),
@@ -201,7 +201,7 @@ impl<'e> Resolver<'e> {
     }
 
     pub(super) fn text(&mut self, setting: Setting) -> Option<String> {
-        self.optional(setting).map(|found| found.value.expose().to_owned())
+        self.optional(setting).map(|found| found.text().to_owned())
     }
 
     pub(super) fn switch(&mut self, setting: Setting) -> bool {
@@ -210,7 +210,7 @@ impl<'e> Resolver<'e> {
             return true;
         }
         let Some(found) = self.optional(setting) else { return false };
-        boolean(found.value.expose()).unwrap_or_else(|| {
+        boolean(found.text()).unwrap_or_else(|| {
             self.problems.push(Problem::Boolean(found.name));
             false
         })
@@ -219,7 +219,7 @@ impl<'e> Resolver<'e> {
     /// The names or patterns of a list. A flag without any, such as `--only ,`, must not mean everything.
     pub(super) fn list(&mut self, setting: Setting) -> Vec<String> {
         let Some(found) = self.optional(setting) else { return Vec::new() };
-        let items = found.value.expose().split(',').map(str::trim).filter(|item| !item.is_empty());
+        let items = found.text().split(',').map(str::trim).filter(|item| !item.is_empty());
         let items: Vec<String> = items.map(String::from).collect();
         if items.is_empty() && found.source == Source::Flag {
             self.problems.push(Problem::Empty(found.name));
@@ -229,7 +229,7 @@ impl<'e> Resolver<'e> {
 
     pub(super) fn duration(&mut self, setting: Setting) -> Duration {
         let Some(found) = self.optional(setting) else { return default(setting) };
-        duration(found.value.expose()).unwrap_or_else(|| {
+        duration(found.text()).unwrap_or_else(|| {
             self.problems.push(Problem::Duration(found.name));
             default(setting)
         })
@@ -237,27 +237,7 @@ impl<'e> Resolver<'e> {
 
     /// A path, which need not be UTF-8, and how it was set.
     pub(super) fn path(&mut self, setting: Setting) -> Option<(String, PathBuf)> {
-        debug_assert_eq!(setting.row().kind, Kind::Path);
-        let direct = match self.sources.flags.get(setting).and_then(<[OsString]>::first) {
-            Some(path) => Some((setting.flag(), "the command line", path)),
-            None => setting.variables().iter().find_map(|name| {
-                let file_form = format!("{name}{FILE_SUFFIX}");
-                let path = self.sources.process.get(OsStr::new(name)).filter(|path| !path.is_empty())?;
-                let only_form = !self.sources.process.contains_key(OsStr::new(&file_form));
-                only_form.then(|| ((*name).to_owned(), "the environment", path))
-            }),
-        };
-        match direct {
-            Some((name, _, path)) if path.is_empty() => {
-                self.problems.push(Problem::Empty(name));
-                None
-            }
-            Some((name, place, path)) => {
-                self.note_place(place.to_owned(), name.clone());
-                Some((name, path.into()))
-            }
-            None => self.optional(setting).map(|found| (found.name, found.value.expose().into())),
-        }
+        self.optional(setting).map(|found| (found.name, found.value.into()))
     }
 }
 

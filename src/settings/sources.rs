@@ -1,13 +1,13 @@
 //! The sources of settings: flags, the process's environment and the env file, in this order.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::env_file::EnvFile;
 use super::file::{self, LIMIT};
 use super::flags::Flags;
 use super::problem::Problem;
-use super::table::Setting;
+use super::table::{Kind, Setting};
 use super::variables::FILE_SUFFIX;
 use crate::child::environment::Environment;
 use crate::deadline::Deadline;
@@ -22,11 +22,24 @@ pub(super) enum Source {
     ProjectFile,
 }
 
-/// A value, and how it was set: `--flag`, `NAME`, or `NAME_FILE`.
+/// A value, and how it was set: `--flag`, `NAME`, or `NAME_FILE`. It may be secret, so it has no `Debug`.
 pub(super) struct Found {
     pub(super) name: String,
-    pub(super) value: SecretText,
+    /// UTF-8, but for a path.
+    pub(super) value: OsString,
     pub(super) source: Source,
+}
+
+impl Found {
+    /// The value of a setting that is no path.
+    pub(super) fn text(&self) -> &str {
+        self.value.to_str().unwrap_or_default()
+    }
+
+    /// The same without a copy.
+    pub(super) fn secret(self) -> SecretText {
+        SecretText::new(self.value.into_string().unwrap_or_default())
+    }
 }
 
 /// The sources that one launch has.
@@ -57,20 +70,29 @@ impl Sources<'_> {
     /// # Errors
     /// [`Problem`] for `NAME` and `NAME_FILE` at once, a value that isn't UTF-8, and a file that can't be read.
     pub(super) fn find_in(&self, setting: Setting, source: Source) -> Result<Option<Found>, Problem> {
-        if source == Source::Flag {
-            let Some(values) = self.flags.get(setting) else { return Ok(None) };
-            let name = setting.flag();
-            let value = utf8(&name, &values.join(OsStr::new(",")))?;
-            return Ok(Some(Found { name, value, source }));
+        let found = match source {
+            Source::Flag => {
+                self.flags.get(setting).map(|values| (setting.flag(), values.join(OsStr::new(","))))
+            }
+            _ => self.find_variable(setting, source)?,
+        };
+        match found {
+            Some((name, value)) if setting.row().kind != Kind::Path && value.to_str().is_none() => {
+                Err(Problem::NotUtf8(name))
+            }
+            found => Ok(found.map(|(name, value)| Found { name, value, source })),
         }
+    }
+
+    fn find_variable(&self, setting: Setting, source: Source) -> Result<Option<(String, OsString)>, Problem> {
         for name in setting.variables() {
             let file_form = format!("{name}{FILE_SUFFIX}");
-            match (self.variable(name, setting, source)?, self.variable(&file_form, setting, source)?) {
+            match (self.variable(name, setting, source), self.variable(&file_form, setting, source)) {
                 (Some(_), Some(_)) => return Err(Problem::BothForms(name)),
-                (Some(value), None) => return Ok(Some(Found { name: (*name).to_owned(), value, source })),
+                (Some(value), None) => return Ok(Some(((*name).to_owned(), value))),
                 (None, Some(path)) => {
-                    let value = read_value(&file_form, Path::new(path.expose()), Some(self.deadline))?;
-                    return Ok(Some(Found { name: file_form, value, source }));
+                    let value = read_value(&file_form, Path::new(&path), Some(self.deadline))?;
+                    return Ok(Some((file_form, value.expose().into())));
                 }
                 (None, None) => {}
             }
@@ -78,22 +100,14 @@ impl Sources<'_> {
         Ok(None)
     }
 
-    fn variable(&self, name: &str, setting: Setting, source: Source) -> Result<Option<SecretText>, Problem> {
+    fn variable(&self, name: &str, setting: Setting, source: Source) -> Option<OsString> {
         if source == Source::EnvFile {
-            return Ok(self.env_file.get(name).map(|value| SecretText::new(value.expose().to_owned())));
+            return self.env_file.get(name).map(|value| value.expose().into());
         }
-        match self.process.get(OsStr::new(name)) {
-            // redenv-run hands the command such empty variables, and the command may start it again.
-            Some(value) if value.is_empty() && self.env_file.defines(setting) => Ok(None),
-            Some(value) => utf8(name, value).map(Some),
-            None => Ok(None),
-        }
+        // redenv-run hands the command such empty variables, and the command may start it again.
+        let counts = |value: &&OsString| !value.is_empty() || !self.env_file.defines(setting);
+        self.process.get(OsStr::new(name)).filter(counts).cloned()
     }
-}
-
-fn utf8(name: &str, value: &OsStr) -> Result<SecretText, Problem> {
-    let text = value.to_str().ok_or_else(|| Problem::NotUtf8(name.to_owned()))?;
-    Ok(SecretText::new(text.to_owned()))
 }
 
 /// The content of the file that `name` names, without one newline at its end.
