@@ -1,7 +1,7 @@
-// A service for an example: it greets with a secret.
+// An example service: it answers with the secret GREETING.
 const http = require("node:http");
 
-// Not PORT: a secret of that name would move the service and not its health check, which is given no secrets.
+// Not PORT: a secret named PORT would move the service, but not its health check, which gets no secrets.
 const port = Number(process.env.LISTEN_PORT ?? 8080);
 
 if (process.argv.includes("--health")) {
@@ -11,6 +11,6 @@ if (process.argv.includes("--health")) {
 } else {
   const server = http.createServer((_, response) => response.end(`${process.env.GREETING}\n`));
   server.listen(port, () => console.log(`listening on ${server.address().port}`));
-  // As process 1 a program must handle TERM: the kernel discards what has no handler.
+  // Process 1 must handle TERM: without a handler, the kernel discards the signal.
   process.on("SIGTERM", () => server.close(() => process.exit(0)));
 }

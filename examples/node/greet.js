@@ -1,3 +1,3 @@
-// Shows what a command gets from redenv-run: the secrets, and no token.
+// Shows that a command gets the secrets from redenv-run, but not the token.
 console.log(process.env.GREETING);
 console.log(`token key: ${process.env.REDENV_TOKEN_KEY || "not here"}`);

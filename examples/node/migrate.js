@@ -1,2 +1,2 @@
-// Stands for a migration: it shows that only the selected secrets are here.
+// A stand-in for a migration: it shows that the command gets only the selected secrets.
 console.log(`migrating on ${process.env.DB_HOST}, without GREETING: ${process.env.GREETING === undefined}`);
