@@ -129,7 +129,7 @@ fn resolve<T>(
     start: &Start,
     read: impl FnOnce(&mut Resolver) -> Option<T>,
 ) -> Result<(T, Resolver<'_>), SettingsError> {
-    let mut resolver = Resolver::new(start)?;
+    let mut resolver = Resolver::new(start).map_err(|problem| SettingsError(vec![problem]))?;
     match read(&mut resolver) {
         Some(settings) if resolver.problems.is_empty() => Ok((settings, resolver)),
         _ => Err(SettingsError(resolver.problems)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::env_file::Choice;
 use super::file::{self, CERTIFICATES};
 use super::problem::Problem;
-use super::resolver::Resolver;
+use super::resolver::{Resolver, missing};
 use super::sources::{Found, Source};
 use super::table::Setting;
 use super::{Database, ServiceToken};
@@ -22,26 +22,32 @@ impl Resolver<'_> {
     pub(super) fn service_token(&mut self) -> Option<ServiceToken> {
         let id = self.required(Setting::TokenId);
         let key = self.required(Setting::TokenKey);
-        let salt = self.optional(Setting::TokenSalt).and_then(|found| {
-            let salt = Salt::from_hex(found.text());
-            salt.map_err(|_| self.problems.push(Problem::Salt(found.name))).ok()
-        });
+        let salt = self
+            .optional(Setting::TokenSalt)
+            .and_then(|found| self.kept(Salt::from_hex(found.text()).map_err(|_| Problem::Salt(found.name))));
         let (id, key) = (id?, key?);
-        if id.text().starts_with("redenv_sk_") {
-            self.problems.push(Problem::Swapped { name: id.name, what: "key" });
-            return None;
-        }
-        if key.text().starts_with("stk_") || key.text().starts_with("tok_") {
-            self.problems.push(Problem::Swapped { name: key.name, what: "ID" });
-            return None;
-        }
-        Some(ServiceToken { id: id.text().to_owned(), key: Arc::new(key.secret()), salt })
+        let swapped = if id.text().starts_with("redenv_sk_") {
+            Problem::Swapped { name: id.name, what: "key" }
+        } else if key.text().starts_with("stk_") || key.text().starts_with("tok_") {
+            Problem::Swapped { name: key.name, what: "ID" }
+        } else {
+            return Some(ServiceToken { id: id.text().to_owned(), key: Arc::new(key.secret()), salt });
+        };
+        self.problems.push(swapped);
+        None
     }
 
     pub(super) fn database(&mut self) -> Option<Database> {
         let allowed = self.switch(Setting::AllowHttp);
         let timeout = self.duration(Setting::Timeout);
-        let (url, token) = self.url_and_token()?;
+        let both = self.url_and_token();
+        let (url, token) = self.kept(both).flatten()?;
+        let (url, token) = (self.kept(url.without_slips()), self.kept(token.without_slips()));
+        let (url, token) = (url?, token?);
+        if token.text().starts_with("Bearer ") {
+            self.problems.push(Problem::Bearer(token.name));
+            return None;
+        }
         let refused = allowed && url.source == Source::Process && self.is_http_allowed_by_found_file();
         let plain = if allowed && !refused { PlainHttp::Anywhere } else { PlainHttp::Loopback };
         let address = match Address::parse(url.text(), plain) {
@@ -67,65 +73,36 @@ impl Resolver<'_> {
         is_in_file && self.sources.env_file.choice == Choice::Found
     }
 
-    /// The URL and the token from the same source: the first one that has either.
-    fn url_and_token(&mut self) -> Option<(Found, Found)> {
+    /// The URL and the token from the same source: the first one that has either. `None` if neither is set.
+    fn url_and_token(&mut self) -> Result<Option<(Found, Found)>, Problem> {
         for source in [Source::Process, Source::EnvFile] {
-            let url = self.noted(Setting::UpstashUrl, source)?;
-            let token = self.noted(Setting::UpstashToken, source)?;
+            let url = self.sources.find_in(Setting::UpstashUrl, source)?;
+            let token = self.sources.find_in(Setting::UpstashToken, source)?;
+            url.iter().chain(&token).for_each(|found| self.note(found));
             let (missing, other) = match (url, token) {
                 (None, None) => continue,
+                (Some(url), Some(token)) => return Ok(Some((url, token))),
                 (Some(found), None) => (Setting::UpstashToken, found),
                 (None, Some(found)) => (Setting::UpstashUrl, found),
-                (Some(url), Some(token)) => {
-                    let (url, token) = (self.without_slips(url), self.without_slips(token));
-                    let (url, token) = (url?, token?);
-                    if token.text().starts_with("Bearer ") {
-                        self.problems.push(Problem::Bearer(token.name));
-                        return None;
-                    }
-                    return Some((url, token));
-                }
             };
             let name = missing.variables()[0];
-            self.problems.push(if matches!(self.sources.find(missing), Ok(Some(_))) {
+            return Err(if matches!(self.sources.find(missing), Ok(Some(_))) {
                 Problem::OtherSource { name, other: other.name }
             } else if source == Source::EnvFile {
                 Problem::MissingInFile { name, path: self.sources.env_file.path.clone() }
             } else {
                 Problem::Missing(name)
             });
-            return None;
         }
-        self.missing(Setting::UpstashUrl);
-        self.missing(Setting::UpstashToken);
-        None
-    }
-
-    /// A setting from one source; `None` if that is a problem.
-    #[expect(clippy::option_option, reason = "not set, and wrong, are two things")]
-    fn noted(&mut self, setting: Setting, source: Source) -> Option<Option<Found>> {
-        match self.sources.find_in(setting, source) {
-            Ok(found) => {
-                if let Some(found) = &found {
-                    self.note(found);
-                }
-                Some(found)
-            }
-            Err(problem) => {
-                self.problems.push(problem);
-                None
-            }
-        }
+        self.problems.extend([Setting::UpstashUrl, Setting::UpstashToken].map(missing));
+        Ok(None)
     }
 
     fn network(&mut self, address: &Address) -> Network {
         let process = self.sources.process;
         let text =
             |name: &str| process.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
-        let proxy = Proxy::choose(address, text).unwrap_or_else(|problem| {
-            self.problems.push(Problem::Proxy(problem));
-            None
-        });
+        let proxy = self.kept(Proxy::choose(address, text).map_err(Problem::Proxy)).flatten();
         let own = self.path(Setting::CaFile);
         let systems = process.get(OsStr::new(SSL_CERT_FILE)).filter(|path| !path.is_empty());
         let systems = systems.map(|path| (SSL_CERT_FILE.to_owned(), PathBuf::from(path)));

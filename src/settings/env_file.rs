@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, FileError, LIMIT};
 use super::found::{Directory, FoundFile};
+use super::problem::Problem;
 use super::table::{self, Setting, Sources};
 use super::variables::{self, Form};
 use crate::deadline::Deadline;
@@ -55,30 +56,13 @@ pub(super) enum Ignored {
     Typo { name: String, meant: Vec<String> },
 }
 
-/// The hint for a malformed line.
-const CORRECT: &str = "correct that line; --no-env-file starts without the file, --env-file names another";
-
-/// Why an env file can't be used. Never holds a line of it.
-#[derive(thiserror::Error, miette::Diagnostic, Debug)]
-pub(crate) enum EnvFileError {
-    #[error("cannot read {}: {error}", shown_path(path))]
-    #[diagnostic(help("{}", error.hint_or("--no-env-file starts without it, --env-file names another")))]
-    Unreadable { path: PathBuf, error: FileError },
-    #[error("{} is malformed: line {line} is not NAME=VALUE", shown_path(path))]
-    #[diagnostic(help("{CORRECT}"))]
-    Malformed { path: PathBuf, line: usize },
-    #[error("{} is malformed: line {line} is not UTF-8", shown_path(path))]
-    #[diagnostic(help("{CORRECT}"))]
-    NotUtf8 { path: PathBuf, line: usize },
-}
-
 impl EnvFile {
     /// Reads the file that the user named; from a pipe, until the deadline.
     ///
     /// # Errors
-    /// [`EnvFileError`] for a file that is unreadable or malformed.
-    pub(super) fn read(path: &Path, deadline: Deadline) -> Result<Self, EnvFileError> {
-        let unreadable = |error| EnvFileError::Unreadable { path: path.into(), error };
+    /// [`Problem`] for a file that is unreadable or malformed.
+    pub(super) fn read(path: &Path, deadline: Deadline) -> Result<Self, Problem> {
+        let unreadable = |error| Problem::EnvFile { path: path.into(), error };
         let bytes = file::read(path, LIMIT, Some(deadline)).map_err(unreadable)?;
         Self::parse(path, Choice::Named, &bytes)
     }
@@ -86,8 +70,8 @@ impl EnvFile {
     /// Finds the nearest `.env.local` that counts, if there is one.
     ///
     /// # Errors
-    /// [`EnvFileError`] for a file that is unreadable or malformed.
-    pub(super) fn find(directories: &[Directory], report: Report) -> Result<Self, EnvFileError> {
+    /// [`Problem`] for a file that is unreadable or malformed.
+    pub(super) fn find(directories: &[Directory], report: Report) -> Result<Self, Problem> {
         for directory in directories {
             let path = directory.place(DEFAULT);
             match directory.read(DEFAULT) {
@@ -100,7 +84,7 @@ impl EnvFile {
                     let path = shown_path(&path);
                     report.warning(&format!("skipped {path}: {why}; use it with --env-file {path}"));
                 }
-                Err(error) => return Err(EnvFileError::Unreadable { path, error }),
+                Err(error) => return Err(Problem::EnvFile { path, error }),
             }
         }
         Ok(Self::default())
@@ -133,15 +117,15 @@ impl EnvFile {
         self.own_names().filter(|_| is_read_by_others).map(OsString::from).collect()
     }
 
-    fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, EnvFileError> {
+    fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, Problem> {
         let mut file = Self { path: path.into(), choice, ..Self::default() };
-        let malformed = |line| EnvFileError::Malformed { path: path.into(), line };
+        let malformed = |line, what| Problem::EnvFileLine { path: path.into(), line, what };
         let (mut passed_over, mut assigns) = (None, false);
         for item in Items::of(bytes) {
             let line = item.line;
             let Some((name, value)) = item.assignment else {
                 if !is_of_others(item.text) {
-                    return Err(malformed(line));
+                    return Err(malformed(line, "NAME=VALUE"));
                 }
                 passed_over = passed_over.or(Some(line));
                 continue;
@@ -161,14 +145,14 @@ impl EnvFile {
                 (_, Form::File, Choice::Found) => file.ignored.push(Ignored::FileForm(name)),
                 _ => {
                     let value = SecretText::from_utf8(value.bytes());
-                    let value = value.map_err(|_| EnvFileError::NotUtf8 { path: path.into(), line })?;
+                    let value = value.map_err(|_| malformed(line, "UTF-8"))?;
                     file.variables.push((name, value));
                 }
             }
         }
         // With nothing else in it, it is not an env file.
         if let Some(line) = passed_over.filter(|_| !assigns) {
-            return Err(malformed(line));
+            return Err(malformed(line, "NAME=VALUE"));
         }
         Ok(file)
     }

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 
-use super::env_file::EnvFileError;
 use super::file::FileError;
-use super::project_file::ProjectFileError;
 use super::table::Setting;
 use crate::ui::failure::Failure;
 use crate::ui::text::{join, shown_path};
@@ -84,11 +82,14 @@ pub(crate) enum Problem {
     #[error("{variable} is not set, and `{key}` in {} is not a literal string", shown_path(path))]
     #[diagnostic(help("redenv-run reads the project file and never runs it: give the {key} with {flag}"))]
     NotLiteral { variable: &'static str, key: &'static str, path: PathBuf, flag: String },
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    EnvFile(#[from] EnvFileError),
-    #[error(transparent)]
-    ProjectFile(#[from] ProjectFileError),
+    #[error("cannot read {}: {error}", shown_path(path))]
+    #[diagnostic(help("{}", error.hint_or("--no-env-file starts without it, --env-file names another")))]
+    EnvFile { path: PathBuf, error: FileError },
+    #[error("{} is malformed: line {line} is not {what}", shown_path(path))]
+    #[diagnostic(help("correct that line; --no-env-file starts without the file, --env-file names another"))]
+    EnvFileLine { path: PathBuf, line: usize, what: &'static str },
+    #[error("cannot read {}: {error}", shown_path(path))]
+    ProjectFile { path: PathBuf, error: FileError },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Proxy(BadProxy),

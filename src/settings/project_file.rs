@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::file::FileError;
 use super::found::{Directory, FoundFile};
+use super::problem::Problem;
 use crate::ui::report::Report;
 use crate::ui::text::shown_path;
 
@@ -42,7 +43,7 @@ struct Package<'j> {
 /// What a project file says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ProjectFile {
-    /// Its path, for messages.
+    /// Its path, for messages; empty if there is no file.
     pub(super) path: PathBuf,
     /// What it says of each of [`KEYS`].
     pub(super) values: [Value; 2],
@@ -58,41 +59,34 @@ pub(super) enum Value {
     Literal(String),
 }
 
-/// A project file that exists and can't be read.
-#[derive(thiserror::Error, Debug)]
-#[error("cannot read {}: {error}", shown_path(path))]
-pub(crate) struct ProjectFileError {
-    path: PathBuf,
-    error: FileError,
-}
-
 impl ProjectFile {
     /// Finds the nearest project file that counts, if there is one.
     ///
     /// # Errors
-    /// [`ProjectFileError`] for a file that can't be read.
-    pub(super) fn find(directories: &[Directory], report: Report) -> Result<Option<Self>, ProjectFileError> {
+    /// [`Problem`] for a file that can't be read.
+    pub(super) fn find(directories: &[Directory], report: Report) -> Result<Self, Problem> {
         for directory in directories {
             for name in NAMES {
                 let path = directory.path.join(name);
-                let unreadable = |error| ProjectFileError { path: path.clone(), error };
-                let found = match directory.read(name) {
+                let FoundFile { bytes, distrust } = match directory.read(name) {
+                    Ok(Some(found)) => found,
+                    Ok(None) => continue,
                     // Its other readers will complain of it.
-                    Err(_) if name == PACKAGE => None,
-                    found => found.map_err(unreadable)?,
+                    Err(_) if name == PACKAGE => continue,
+                    Err(error) => return Err(Problem::ProjectFile { path, error }),
                 };
-                let Some(FoundFile { bytes, distrust }) = found else { continue };
                 match (Self::read(&path, &bytes), distrust) {
                     (Ok(None), _) => {}
+                    (Ok(Some(file)), None) => return Ok(file),
+                    (Err(error), None) => return Err(Problem::ProjectFile { path, error }),
                     (_, Some(why)) => report.warning(&format!(
                         "skipped {}: {why}; give the project and the environment with -p and -e",
                         shown_path(&path)
                     )),
-                    (read, None) => return read.map_err(unreadable),
                 }
             }
         }
-        Ok(None)
+        Ok(Self::default())
     }
 
     /// Reads a project file; `None` for a file of such a name that isn't one.

@@ -1,13 +1,12 @@
 //! Looks settings up in their sources, typed, and gathers everything that is wrong with them.
 
-use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::env_file::{EnvFile, Ignored};
 use super::found::{self, Directory};
-use super::problem::{Problem, SettingsError};
+use super::problem::Problem;
 use super::project_file::ProjectFile;
 use super::sources::{Found, Source, Sources};
 use super::start::Start;
@@ -29,8 +28,8 @@ pub(super) struct Resolver<'e> {
     pub(super) sources: Sources<'e>,
     /// Where files that nobody named are looked for.
     pub(super) directories: Vec<Directory>,
-    /// The project file. Empty until it is looked for.
-    pub(super) project_file: OnceCell<Option<ProjectFile>>,
+    /// The project file. `None` until it is looked for.
+    pub(super) project_file: Option<ProjectFile>,
     pub(super) problems: Vec<Problem>,
     pub(super) report: Report,
     origins: Vec<Origin>,
@@ -40,8 +39,8 @@ impl<'e> Resolver<'e> {
     /// Reads the env file, if there is one.
     ///
     /// # Errors
-    /// [`SettingsError`] for an env file that can't be read: nearly every setting would seem to be missing.
-    pub(super) fn new(start: &'e Start) -> Result<Self, SettingsError> {
+    /// [`Problem`] for an env file that can't be read: nearly every setting would seem to be missing.
+    pub(super) fn new(start: &'e Start) -> Result<Self, Problem> {
         let Start { at, environment: process, flags, report } = start;
         let deadline = Deadline::new(*at, Duration::ZERO);
         let sources = Sources { flags, process, env_file: EnvFile::default(), deadline };
@@ -49,7 +48,7 @@ impl<'e> Resolver<'e> {
         let mut this = Self {
             sources,
             directories,
-            project_file: OnceCell::new(),
+            project_file: None,
             problems: Vec::new(),
             report: *report,
             origins: Vec::new(),
@@ -74,18 +73,17 @@ impl<'e> Resolver<'e> {
         Deadline::new(start, timeout.unwrap_or_else(|| default(Setting::Timeout)))
     }
 
-    fn read_env_file(&mut self) -> Result<EnvFile, SettingsError> {
-        let unread = |error| SettingsError(vec![Problem::EnvFile(error)]);
+    fn read_env_file(&mut self) -> Result<EnvFile, Problem> {
         if self.sources.flags.has(Setting::NoEnvFile) {
             return Ok(EnvFile::default());
         }
         if let Some((_, path)) = self.path(Setting::EnvFile) {
-            return EnvFile::read(&path, self.sources.deadline).map_err(unread);
+            return EnvFile::read(&path, self.sources.deadline);
         }
         if self.switch(Setting::NoEnvFile) {
             return Ok(EnvFile::default());
         }
-        EnvFile::find(&self.directories, self.report).map_err(unread)
+        EnvFile::find(&self.directories, self.report)
     }
 
     /// Warns of variables that look like a setting and aren't read: the launch would silently be another one.
@@ -116,19 +114,18 @@ impl<'e> Resolver<'e> {
         }
     }
 
-    /// Finds a setting and notes its source; what is wrong with it becomes a problem.
-    fn look_up(&mut self, setting: Setting) -> Option<Found> {
-        match self.sources.find(setting) {
-            Ok(Some(found)) => {
-                self.note(&found);
-                Some(found)
-            }
-            Ok(None) => None,
-            Err(problem) => {
-                self.problems.push(problem);
-                None
-            }
+    /// Finds a setting, and notes its source.
+    fn look_up(&mut self, setting: Setting) -> Result<Option<Found>, Problem> {
+        let found = self.sources.find(setting)?;
+        if let Some(found) = &found {
+            self.note(found);
         }
+        Ok(found)
+    }
+
+    /// Keeps a problem for the message, and a value for the settings.
+    pub(super) fn kept<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.problems.push(problem)).ok()
     }
 
     pub(super) fn note(&mut self, found: &Found) {
@@ -150,54 +147,29 @@ impl<'e> Resolver<'e> {
 
     /// A setting's value. An empty variable counts as unset; an empty flag is a mistake, such as `"$UNSET"`.
     pub(super) fn optional(&mut self, setting: Setting) -> Option<Found> {
-        let found = self.look_up(setting)?;
-        if found.source == Source::Flag {
-            return self.not_empty(found);
-        }
-        Some(found).filter(|found| !found.value.is_empty())
+        let found = self.look_up(setting);
+        self.kept(found)?.filter(|found| {
+            let is_empty = found.value.is_empty();
+            if is_empty && found.source == Source::Flag {
+                self.problems.push(Problem::Empty(found.name.clone()));
+            }
+            !is_empty
+        })
     }
 
     /// A setting's value, where an empty variable is a mistake too.
-    pub(super) fn significant(&mut self, setting: Setting) -> Option<Found> {
-        let found = self.look_up(setting)?;
-        self.not_empty(found)
-    }
-
-    fn not_empty(&mut self, found: Found) -> Option<Found> {
-        if found.value.is_empty() {
-            self.problems.push(Problem::Empty(found.name));
-            return None;
+    pub(super) fn significant(&mut self, setting: Setting) -> Result<Option<Found>, Problem> {
+        match self.look_up(setting)? {
+            Some(found) if found.value.is_empty() => Err(Problem::Empty(found.name)),
+            found => Ok(found),
         }
-        Some(found)
     }
 
     /// The value of a setting that has to be there, checked for the usual slips.
     pub(super) fn required(&mut self, setting: Setting) -> Option<Found> {
-        let before = self.problems.len();
         let found = self.significant(setting);
-        if found.is_none() && self.problems.len() == before {
-            self.missing(setting);
-        }
-        self.without_slips(found?)
-    }
-
-    /// Reports a setting that isn't set.
-    pub(super) fn missing(&mut self, setting: Setting) {
-        self.problems.push(Problem::Missing(setting.variables()[0]));
-    }
-
-    /// A value without quotes, white space or nothing at all around it.
-    pub(super) fn without_slips(&mut self, found: Found) -> Option<Found> {
-        let text = found.text();
-        let quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
-        let problem = match text {
-            "" => Problem::Empty(found.name),
-            _ if text.trim() != text => Problem::Surrounded { name: found.name, what: "white space" },
-            _ if quoted('"') || quoted('\'') => Problem::Surrounded { name: found.name, what: "quotes" },
-            _ => return Some(found),
-        };
-        self.problems.push(problem);
-        None
+        let found = found.and_then(|found| found.ok_or(missing(setting))?.without_slips());
+        self.kept(found)
     }
 
     pub(super) fn text(&mut self, setting: Setting) -> Option<String> {
@@ -239,6 +211,11 @@ impl<'e> Resolver<'e> {
     pub(super) fn path(&mut self, setting: Setting) -> Option<(String, PathBuf)> {
         self.optional(setting).map(|found| (found.name, found.value.into()))
     }
+}
+
+/// The problem of a setting that isn't set.
+pub(super) fn missing(setting: Setting) -> Problem {
+    Problem::Missing(setting.variables()[0])
 }
 
 /// The default that the table gives a duration.

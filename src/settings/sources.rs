@@ -40,6 +40,19 @@ impl Found {
     pub(super) fn secret(self) -> SecretText {
         SecretText::new(self.value.into_string().unwrap_or_default())
     }
+
+    /// The same value, if it is neither empty nor in quotes or white space.
+    pub(super) fn without_slips(self) -> Result<Self, Problem> {
+        let text = self.text();
+        let quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+        let what = match text {
+            "" => return Err(Problem::Empty(self.name)),
+            _ if text.trim() != text => "white space",
+            _ if quoted('"') || quoted('\'') => "quotes",
+            _ => return Ok(self),
+        };
+        Err(Problem::Surrounded { name: self.name, what })
+    }
 }
 
 /// The sources that one launch has.

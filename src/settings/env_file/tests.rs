@@ -9,7 +9,7 @@ fn parse(bytes: impl AsRef<[u8]>) -> EnvFile {
 /// The line that is malformed.
 fn malformed(bytes: impl AsRef<[u8]>) -> Option<usize> {
     match EnvFile::parse(Path::new("x"), Choice::Named, bytes.as_ref()) {
-        Err(EnvFileError::Malformed { line, .. }) => Some(line),
+        Err(Problem::EnvFileLine { line, .. }) => Some(line),
         Err(other) => panic!("{other:?}"),
         Ok(_) => None,
     }
@@ -133,7 +133,7 @@ fn what_other_programs_make_of_their_own_lines_is_theirs() {
 #[test]
 fn an_own_value_that_is_not_utf8_is_named_by_its_line() {
     let error = EnvFile::parse(Path::new("x"), Choice::Named, b"A=\xff\nREDENV_PROJECT=a\xff").err();
-    assert!(matches!(error, Some(EnvFileError::NotUtf8 { line: 2, .. })), "{error:?}");
+    assert!(matches!(error, Some(Problem::EnvFileLine { line: 2, what: "UTF-8", .. })), "{error:?}");
 }
 
 /// Pieces that mean something here, so that chance puts sensible files together.
@@ -171,7 +171,7 @@ proptest! {
         let lines = bytes.split(|byte| *byte == b'\n').count();
         for choice in [Choice::Found, Choice::Named] {
             match EnvFile::parse(Path::new("x"), choice, &bytes) {
-                Err(EnvFileError::Malformed { line, .. } | EnvFileError::NotUtf8 { line, .. }) => {
+                Err(Problem::EnvFileLine { line, .. }) => {
                     prop_assert!((1..=lines).contains(&line), "{line}");
                 }
                 other => prop_assert!(other.is_ok()),
