@@ -212,19 +212,14 @@ impl Resolver<'_> {
 
     fn require_from(&mut self) -> Option<RequiredFile> {
         let (name, path) = self.path(Setting::RequireFrom)?;
-        let names = match file::read(&path, file::LIMIT, Some(self.sources.deadline)) {
-            Ok(bytes) => env_file::names(&bytes),
-            Err(error) => {
-                self.problems.push(Problem::Unreadable { name, path, error });
-                return None;
-            }
+        let read = file::read(&path, file::LIMIT, Some(self.sources.deadline));
+        let file = match read.map(|bytes| env_file::names(&bytes)) {
+            Ok(Ok(names)) if names.is_empty() => Err(Problem::RequiresNothing { name, path }),
+            Ok(Ok(names)) => Ok(RequiredFile { path, names }),
+            Ok(Err(line)) => Err(Problem::RequiredLine { name, path, line }),
+            Err(error) => Err(Problem::Unreadable { name, path, error }),
         };
-        match names {
-            Ok(names) if names.is_empty() => self.problems.push(Problem::RequiresNothing { name, path }),
-            Ok(names) => return Some(RequiredFile { path, names }),
-            Err(line) => self.problems.push(Problem::RequiredLine { name, path, line }),
-        }
-        None
+        self.kept(file)
     }
 
     /// `--preserve-env`, or `--preserve-env=A,B`; in the variable, `1` and `*` mean all.

@@ -16,7 +16,7 @@ use super::variables::{self, Form};
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
 use crate::ui::report::Report;
-use crate::ui::text::shown_path;
+use crate::ui::text::{join, shown_path};
 use syntax::Items;
 
 /// The file that is read where none is named.
@@ -28,8 +28,10 @@ pub(super) struct EnvFile {
     /// Its path, for messages; empty if there is no file.
     pub(super) path: PathBuf,
     pub(super) choice: Choice,
-    /// Variables that it may not set, or that look like one of redenv-run's own.
-    pub(super) ignored: Vec<Ignored>,
+    /// What is not taken from it: the name of each variable, and why.
+    pub(super) ignored: Vec<(String, String)>,
+    /// redenv-run's own variables in it, those that it may not set included.
+    own_names: BTreeSet<String>,
     /// What is taken from it. When a name appears twice, the last value wins, as in shells.
     variables: Vec<(String, SecretText)>,
 }
@@ -42,18 +44,6 @@ pub(super) enum Choice {
     Found,
     /// The user named it.
     Named,
-}
-
-/// A variable that is not taken.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ignored {
-    /// Only the process's environment may set it.
-    ProcessOnly(String),
-    /// A `NAME_FILE` in a file that nobody named: it could make redenv-run read any file and send its
-    /// content to the database of the same file.
-    FileForm(String),
-    /// Not one of redenv-run's own variables, but nearly one.
-    Typo { name: String, meant: Vec<String> },
 }
 
 impl EnvFile {
@@ -95,18 +85,10 @@ impl EnvFile {
         self.variables.iter().rev().find(|variable| variable.0 == name).map(|variable| &variable.1)
     }
 
-    /// redenv-run's own variables in it, those that it may not set included.
-    fn own_names(&self) -> impl Iterator<Item = &str> {
-        let ignored = self.ignored.iter().filter_map(|ignored| match ignored {
-            Ignored::ProcessOnly(name) | Ignored::FileForm(name) => Some(name.as_str()),
-            Ignored::Typo { .. } => None,
-        });
-        self.variables.iter().map(|(name, _)| name.as_str()).chain(ignored)
-    }
-
     /// Whether it holds a setting in any form.
     pub(super) fn defines(&self, setting: Setting) -> bool {
-        self.own_names().filter_map(|name| variables::find(name.as_bytes())).any(|it| it.0.setting == setting)
+        let mut own = self.own_names.iter().filter_map(|name| variables::find(name.as_bytes()));
+        own.any(|(row, _)| row.setting == setting)
     }
 
     /// The own variables in it that the command must get empty. Bun, Next.js and Vite read `.env*` files too,
@@ -114,7 +96,7 @@ impl EnvFile {
     pub(super) fn names_to_empty(&self) -> BTreeSet<OsString> {
         let name = self.path.file_name().unwrap_or_default();
         let is_read_by_others = name.as_encoded_bytes().starts_with(b".env");
-        self.own_names().filter(|_| is_read_by_others).map(OsString::from).collect()
+        self.own_names.iter().filter(|_| is_read_by_others).map(OsString::from).collect()
     }
 
     fn parse(path: &Path, choice: Choice, bytes: &[u8]) -> Result<Self, Problem> {
@@ -136,13 +118,19 @@ impl EnvFile {
             let Some((row, form)) = found else {
                 let meant = variables::meant(&name);
                 if !meant.is_empty() {
-                    file.ignored.push(Ignored::Typo { name, meant });
+                    file.ignored.push((name, format!("is not read: did you mean {}?", join(meant))));
                 }
                 continue;
             };
+            file.own_names.insert(name.clone());
+            let mut ignore = |or: &str| {
+                file.ignored.push((name.clone(), format!("is ignored: set it in the environment, or {or}")));
+            };
             match (row.sources, form, choice) {
-                (Sources::Process, ..) => file.ignored.push(Ignored::ProcessOnly(name)),
-                (_, Form::File, Choice::Found) => file.ignored.push(Ignored::FileForm(name)),
+                (Sources::Process, ..) => ignore("use the flag"),
+                // In a file of a stranger, it could make redenv-run read any file and send its content to the
+                // database of the same file.
+                (_, Form::File, Choice::Found) => ignore("in a file named with --env-file"),
                 _ => {
                     let value = SecretText::from_utf8(value.bytes());
                     let value = value.map_err(|_| malformed(line, "UTF-8"))?;

@@ -4,7 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::env_file::{EnvFile, Ignored};
+use indexmap::{IndexMap, IndexSet};
+
+use super::env_file::EnvFile;
 use super::found::{self, Directory};
 use super::problem::Problem;
 use super::project_file::ProjectFile;
@@ -17,12 +19,6 @@ use crate::deadline::Deadline;
 use crate::ui::report::Report;
 use crate::ui::text::{Shown, join, shown_path};
 
-/// The settings that came from one place, for `-v`.
-struct Origin {
-    place: String,
-    names: Vec<String>,
-}
-
 /// Looks settings up one by one.
 pub(super) struct Resolver<'e> {
     pub(super) sources: Sources<'e>,
@@ -32,7 +28,8 @@ pub(super) struct Resolver<'e> {
     pub(super) project_file: Option<ProjectFile>,
     pub(super) problems: Vec<Problem>,
     pub(super) report: Report,
-    origins: Vec<Origin>,
+    /// The settings that came from each place, for `-v`.
+    origins: IndexMap<String, IndexSet<String>>,
 }
 
 impl<'e> Resolver<'e> {
@@ -51,7 +48,7 @@ impl<'e> Resolver<'e> {
             project_file: None,
             problems: Vec::new(),
             report: *report,
-            origins: Vec::new(),
+            origins: IndexMap::new(),
         };
         this.sources.deadline = this.early_deadline(*at);
         this.sources.env_file = this.read_env_file()?;
@@ -62,7 +59,7 @@ impl<'e> Resolver<'e> {
 
     /// Where each setting came from, by name, for `-v`.
     pub(super) fn origins(&self) -> String {
-        let told = self.origins.iter().map(|Origin { place, names }| format!("{} from {place}", join(names)));
+        let told = self.origins.iter().map(|(place, names)| format!("{} from {place}", join(names)));
         told.collect::<Vec<_>>().join("; ")
     }
 
@@ -97,19 +94,7 @@ impl<'e> Resolver<'e> {
             }
         }
         let EnvFile { path, ignored, .. } = &self.sources.env_file;
-        for ignored in ignored {
-            let (name, why) = match ignored {
-                Ignored::ProcessOnly(name) => {
-                    (name, "is ignored: set it in the environment, or use the flag".to_owned())
-                }
-                Ignored::FileForm(name) => (
-                    name,
-                    "is ignored: set it in the environment, or in a file named with --env-file".to_owned(),
-                ),
-                Ignored::Typo { name, meant } => {
-                    (name, format!("is not read: did you mean {}?", join(meant)))
-                }
-            };
+        for (name, why) in ignored {
             self.report.warning(&format!("{} in {} {why}", Shown(name), shown_path(path)));
         }
     }
@@ -138,11 +123,7 @@ impl<'e> Resolver<'e> {
     }
 
     pub(super) fn note_place(&mut self, place: String, name: String) {
-        match self.origins.iter_mut().find(|origin| origin.place == place) {
-            Some(origin) if origin.names.contains(&name) => {}
-            Some(origin) => origin.names.push(name),
-            None => self.origins.push(Origin { place, names: vec![name] }),
-        }
+        self.origins.entry(place).or_default().insert(name);
     }
 
     /// A setting's value. An empty variable counts as unset; an empty flag is a mistake, such as `"$UNSET"`.
