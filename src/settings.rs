@@ -6,7 +6,6 @@
 mod database;
 mod env_file;
 mod file;
-mod flags;
 mod found;
 mod problem;
 mod project;
@@ -34,10 +33,9 @@ use crate::vault::fallback::{FallbackSettings, Usage};
 use crate::vault::select::{OnBroken, References, Selection};
 use crate::vault::{Name, Pin};
 
-pub(crate) use flags::Flags;
 pub(crate) use problem::{Problem, SettingsError};
 use resolver::Resolver;
-pub(crate) use start::Start;
+pub(crate) use start::{Flags, Start};
 use table::Setting;
 use values::boolean;
 
@@ -158,7 +156,7 @@ pub(crate) fn verbosity(flags: &Flags, process: &Environment) -> Verbosity {
         let value = process.get(OsStr::new(setting.variables()[0]));
         value.and_then(|value| boolean(value.to_str()?)).unwrap_or(false)
     };
-    match (flags.has(Setting::Verbose), flags.has(Setting::Quiet)) {
+    match (flags.contains_key(&Setting::Verbose), flags.contains_key(&Setting::Quiet)) {
         (true, _) => Verbosity::Verbose,
         (_, true) => Verbosity::Quiet,
         _ if is_on(Setting::Quiet) => Verbosity::Quiet,
@@ -180,8 +178,11 @@ impl Resolver<'_> {
 
     fn pins(&mut self) -> BTreeMap<String, Pin> {
         let mut pins = BTreeMap::new();
-        let place =
-            if self.sources.flags.has(Setting::Pin) { Setting::Pin.flag() } else { "REDENV_PIN".into() };
+        let place = if self.sources.flags.contains_key(&Setting::Pin) {
+            Setting::Pin.flag()
+        } else {
+            "REDENV_PIN".into()
+        };
         for text in self.list(Setting::Pin) {
             let pin = text.rsplit_once('=').and_then(|(name, version)| Some((name, Pin::parse(version)?)));
             match pin {
@@ -226,7 +227,7 @@ impl Resolver<'_> {
     fn preserve(&mut self) -> Preserve {
         let names = self.list(Setting::PreserveEnv);
         let answer = match names.as_slice() {
-            [one] if !self.sources.flags.has(Setting::PreserveEnv) => boolean(one),
+            [one] if !self.sources.flags.contains_key(&Setting::PreserveEnv) => boolean(one),
             _ => None,
         };
         match answer {
@@ -240,7 +241,7 @@ impl Resolver<'_> {
     fn fallback(&mut self) -> Option<FallbackSettings> {
         let max_stale = self.duration(Setting::MaxStale);
         let path = self.path(Setting::Fallback);
-        if path.is_none() && self.sources.flags.has(Setting::MaxStale) {
+        if path.is_none() && self.sources.flags.contains_key(&Setting::MaxStale) {
             self.problems.push(Problem::Needs(Setting::MaxStale.flag(), Setting::Fallback.flag()));
         }
         let offline = self.switch(Setting::Offline);

@@ -14,22 +14,10 @@ use crate::deadline::Deadline;
 use crate::ui::text::reason;
 use crate::ui::time::span;
 
-/// The most that a file of settings may hold.
-pub(super) const LIMIT: Limit = Limit { mebibytes: 1 };
-/// The most that a file of certificates may hold: bundles that explain each one come near 1 MiB.
-pub(super) const CERTIFICATES: Limit = Limit { mebibytes: 16 };
-
-/// The most that redenv-run reads of a file.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limit {
-    mebibytes: u64,
-}
-
-impl Limit {
-    fn bytes(self) -> u64 {
-        self.mebibytes * 1024 * 1024
-    }
-}
+/// The most bytes that a file of settings may hold.
+pub(super) const LIMIT: u64 = 1 << 20;
+/// The most bytes of a file of certificates: bundles that explain each one come near 1 MiB.
+pub(super) const CERTIFICATES: u64 = 16 << 20;
 
 /// The hint for a pipe that did not end.
 const ENDLESS: &str = "a pipe ends when everything that writes to it has closed it; \
@@ -46,8 +34,8 @@ pub(crate) enum FileError {
     /// A pipe, a device, or the like that nobody named.
     #[error("it is not a regular file")]
     NotRegular,
-    #[error("it is longer than {} MiB", .0.mebibytes)]
-    TooLong(Limit),
+    #[error("it is longer than {} MiB", .0 >> 20)]
+    TooLong(u64),
     /// A pipe or the like that didn't end before the deadline, which was this long.
     #[error("it did not end within {}", span(*.0))]
     #[diagnostic(help("{ENDLESS}"))]
@@ -72,7 +60,7 @@ impl FileError {
 /// [`FileError`] for a file that is unreadable, too long, or didn't end in time.
 pub(super) fn read(
     path: &Path,
-    limit: Limit,
+    limit: u64,
     deadline: Option<Deadline>,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
     match deadline {
@@ -87,23 +75,19 @@ pub(super) fn read(
     }
 }
 
-fn read_opened(path: &Path, limit: Limit) -> Result<Zeroizing<Vec<u8>>, FileError> {
+fn read_opened(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     read_all(file, &metadata, limit)
 }
 
 /// Reads an opened file of at most `limit`.
-pub(super) fn read_all(
-    file: File,
-    metadata: &Metadata,
-    limit: Limit,
-) -> Result<Zeroizing<Vec<u8>>, FileError> {
+pub(super) fn read_all(file: File, metadata: &Metadata, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     // The whole size at once, with room for a stream: growing would leave copies behind.
-    let size = usize::try_from(metadata.len().min(limit.bytes())).unwrap_or_default() + 4096;
+    let size = usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 4096;
     let mut bytes = Zeroizing::new(Vec::with_capacity(size));
-    match file.take(limit.bytes() + 1).read_to_end(&mut bytes)? {
-        length if length as u64 > limit.bytes() => Err(FileError::TooLong(limit)),
+    match file.take(limit + 1).read_to_end(&mut bytes)? {
+        length if length as u64 > limit => Err(FileError::TooLong(limit)),
         _ => Ok(bytes),
     }
 }

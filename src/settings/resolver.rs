@@ -71,7 +71,7 @@ impl<'e> Resolver<'e> {
     }
 
     fn read_env_file(&mut self) -> Result<EnvFile, Problem> {
-        if self.sources.flags.has(Setting::NoEnvFile) {
+        if self.sources.flags.contains_key(&Setting::NoEnvFile) {
             return Ok(EnvFile::default());
         }
         if let Some((_, path)) = self.path(Setting::EnvFile) {
@@ -158,7 +158,7 @@ impl<'e> Resolver<'e> {
     }
 
     pub(super) fn switch(&mut self, setting: Setting) -> bool {
-        if self.sources.flags.has(setting) {
+        if self.sources.flags.contains_key(&setting) {
             self.note_place("the command line".to_owned(), setting.flag());
             return true;
         }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::env_file::EnvFile;
 use super::file::{self, LIMIT};
-use super::flags::Flags;
 use super::problem::Problem;
+use super::start::Flags;
 use super::table::{Kind, Setting};
 use super::variables::FILE_SUFFIX;
 use crate::child::environment::Environment;
@@ -85,7 +85,7 @@ impl Sources<'_> {
     pub(super) fn find_in(&self, setting: Setting, source: Source) -> Result<Option<Found>, Problem> {
         let found = match source {
             Source::Flag => {
-                self.flags.get(setting).map(|values| (setting.flag(), values.join(OsStr::new(","))))
+                self.flags.get(&setting).map(|values| (setting.flag(), values.join(OsStr::new(","))))
             }
             _ => self.find_variable(setting, source)?,
         };

@@ -1,12 +1,16 @@
 //! How redenv-run was started. Every command begins with it.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::time::Instant;
 
 use crate::child::environment::Environment;
 use crate::ui::report::Report;
 
-use super::flags::Flags;
+use super::table::Setting;
+
+/// The values of each flag that was typed; a switch has one too, which means nothing.
+pub(crate) type Flags = BTreeMap<Setting, Vec<OsString>>;
 
 /// How redenv-run was started.
 pub(crate) struct Start {
