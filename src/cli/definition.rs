@@ -99,7 +99,7 @@ fn completions() -> Command {
                 .value_parser(
                     PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|name| name.parse::<Shell>()),
                 )
-                .help("The shell"),
+                .help("bash, zsh or fish"),
         )
 }
 
@@ -113,8 +113,12 @@ fn token() -> Command {
                 .long("name")
                 .value_name("NAME")
                 .required(true)
-                .help("Name, such as prod-api-server"),
-            Arg::new(DESCRIPTION).short('d').long("description").value_name("TEXT").help("What it is for"),
+                .help("Name of the token, such as prod-api-server"),
+            Arg::new(DESCRIPTION)
+                .short('d')
+                .long("description")
+                .value_name("TEXT")
+                .help("What the token is for"),
             switch(PASSWORD_STDIN, "Read the master password from the first line of stdin"),
             format(&["text", "env", "json"]).help("text, json, or env: the lines for an env file"),
         ]);
@@ -131,8 +135,8 @@ fn token() -> Command {
                 .required(true)
                 .action(ArgAction::Append)
                 .num_args(1..)
-                .help("IDs of tokens"),
-            switch(YES, "Don't ask").short('y'),
+                .help("IDs of the tokens to revoke"),
+            switch(YES, "Revoke without asking").short('y'),
         ]);
     Command::new("token")
         .about("Create, list and revoke the project's service tokens")

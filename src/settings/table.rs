@@ -92,7 +92,7 @@ pub(crate) const GROUPS: &[Group] = &[
             .more("The secret key of the service token (`redenv_sk_...`). Required for a launch. There is \
                 no flag, because other users can read a process's arguments."),
         row(S::TokenSalt, Kind::Text, &["REDENV_TOKEN_SALT"]).in_env_file()
-            .more("The token's salt, 32 hex digits. Optional and not a secret: with it, redenv-run derives \
+            .more("The token's salt, 32 hex digits. Optional. It is not a secret. With it, redenv-run derives \
                 the key while the request is in flight."),
         row(S::UpstashUrl, Kind::Text, &["UPSTASH_REDIS_URL", "UPSTASH_REDIS_REST_URL"]).in_env_file()
             .more("The database's REST URL. Required."),
@@ -111,8 +111,7 @@ pub(crate) const GROUPS: &[Group] = &[
         row(S::Environments, Kind::List, &["REDENV_ENVIRONMENT"]).flag("env", "NAME,...").short('e')
             .in_env_file().default("development")
             .help("Environments; a later one wins")
-            .more("Where two environments have a secret of the same name, the later one wins. Without the \
-                flag and the variable, `environment` in the project file counts."),
+            .more("Without the flag and the variable, redenv-run uses `environment` in the project file."),
     ] },
     Group { heading: "Project", takers: ALL, rows: &[
         row(S::EnvFile, Kind::Path, &["REDENV_ENV_FILE"]).flag("env-file", "FILE")
@@ -127,18 +126,18 @@ pub(crate) const GROUPS: &[Group] = &[
             .more("A pattern that matches nothing is an error."),
         row(S::Exclude, Kind::List, &["REDENV_EXCLUDE"]).flag("exclude", "GLOB,...")
             .help("Leave out secrets that match")
-            .more("An inherited variable of an excluded secret's name stays as it is."),
+            .more("An inherited variable of the same name stays as it is."),
         row(S::Scope, Kind::Text, &["REDENV_SCOPE"]).flag("scope", "PREFIX")
             .help("Inject only secrets that start with PREFIX, and\nstrip it")
             .more("With `--scope API_`, the secret `API_KEY` becomes the variable `KEY`."),
         row(S::Pin, Kind::List, &["REDENV_PIN"]).flag("pin", "NAME=VERSION")
             .help("Inject an older version: NAME=3, or NAME=~1 for the\nprevious one")
-            .more("Several pins are separated by commas, or the flag is repeated."),
+            .more("Separate several pins with commas, or repeat the flag."),
         row(S::Raw, Kind::Switch, &["REDENV_RAW"]).flag("raw", "")
             .help("Don't expand ${NAME} in values"),
         row(S::SkipBroken, Kind::Switch, &["REDENV_SKIP_BROKEN"]).flag("skip-broken", "")
             .help("Skip secrets that can't be decrypted, with a warning")
-            .more("Without it, such a secret is an error and the command does not start."),
+            .more("Without this flag, such a secret is an error and the command does not start."),
     ] },
     Group { heading: "Environment (names as the command sees them)", takers: LAUNCH_AND_CHECK, rows: &[
         row(S::Require, Kind::List, &["REDENV_REQUIRE"]).flag("require", "NAME,...")
@@ -149,42 +148,42 @@ pub(crate) const GROUPS: &[Group] = &[
                 be a secret or inherited. redenv-run's own variables in FILE don't count."),
         row(S::PreserveEnv, Kind::ListOrAll, &["REDENV_PRESERVE_ENV"]).flag("preserve-env", "NAME,...")
             .help("Keep inherited variables that a secret would\nreplace: all, or only NAME,...")
-            .more("In the variable, `1` and `*` mean all."),
+            .more("`REDENV_PRESERVE_ENV=1` keeps all of them."),
         row(S::Pristine, Kind::Switch, &["REDENV_PRISTINE"]).flag("pristine", "")
             .help("Inherit only PATH, HOME and a few others")
             .more("The others are USER, LOGNAME, SHELL, TERM, TZ, LANG, LC_*, TMPDIR and PWD."),
         row(S::Keep, Kind::List, &["REDENV_KEEP"]).flag("keep", "NAME,...")
-            .help("With --pristine: inherit these too"),
+            .help("With --pristine: also inherit these"),
         row(S::AllowReserved, Kind::List, &["REDENV_ALLOW_RESERVED"]).flag("allow-reserved", "NAME,...")
             .help("Allow secrets with these reserved names")
             .more("A reserved name, such as NODE_OPTIONS, makes programs run its value as code."),
         row(S::File, Kind::List, &["REDENV_FILE"]).flag("file", "NAME,...")
             .help("Pass the value as an in-memory file and set\nNAME to its path (Linux)"),
         row(S::KeepToken, Kind::Switch, &["REDENV_KEEP_TOKEN"]).flag("keep-token", "")
-            .help("Pass redenv-run's own variables on")
-            .more("Without it, the command can't fetch more than it was given."),
+            .help("Leave the token and redenv-run's other\nvariables in the environment")
+            .more("Without this flag, the command can't fetch more secrets."),
     ] },
     Group { heading: "Network", takers: ALL, rows: &[
         row(S::Timeout, Kind::Duration, &["REDENV_TIMEOUT"]).flag("timeout", "TIME")
             .in_env_file().default("10s")
-            .help("Time limit until the command starts")
-            .more("Everything before the start counts, DNS and TLS included: `10s`, `500ms`, `1m`, or \
-                seconds."),
+            .help("Give up after TIME")
+            .more("Everything until the command starts counts, DNS and TLS included. TIME is `500ms`, `10s`, \
+                `1m`, or a number of seconds."),
         row(S::AllowHttp, Kind::Switch, &["REDENV_ALLOW_HTTP"]).flag("allow-http", "").in_env_file()
             .help("Allow http:// to another machine")
-            .more("Without it, `http` works for loopback only."),
+            .more("Without this flag, `http` works for loopback only."),
         row(S::CaFile, Kind::Path, &["REDENV_CA_FILE"]).flag("ca-file", "FILE")
             .help("Also trust the certificates in FILE (PEM)")
-            .more("`SSL_CERT_FILE` works as well."),
+            .more("The variable `SSL_CERT_FILE` does the same."),
     ] },
     Group { heading: "Fallback", takers: NOT_TOKEN, rows: &[
         row(S::Fallback, Kind::Path, &["REDENV_FALLBACK"]).flag("fallback", "FILE")
             .help("Keep the encrypted reply in FILE, and use it if\nUpstash can't be reached"),
         row(S::MaxStale, Kind::Duration, &["REDENV_MAX_STALE"]).flag("max-stale", "TIME").default("24h")
-            .help("Use FILE only while it is younger"),
+            .help("Refuse FILE when it is older than TIME"),
         row(S::Offline, Kind::Switch, &["REDENV_OFFLINE"]).flag("offline", "")
             .help("Start from FILE at once, without any request")
-            .more("Needs `--fallback`. The age limit is the same. Without a request, redenv-run can't \
+            .more("Needs `--fallback`. `--max-stale` still applies. Without a request, redenv-run can't \
                 notice that a token was revoked or a secret changed."),
     ] },
     Group { heading: OUTPUT, takers: ALL, rows: &[

@@ -134,19 +134,19 @@ redenv-run completions bash | zsh | fish
 
 ## Settings
 
-A flag beats a variable of the process, which beats the env file, which beats the project file.
+If a setting is set in several places, the first of these wins: flag, environment, env file, project file.
 
-- **Variables.** Every variable also works as `NAME_FILE`: a path whose content, without one newline at its end, is the
-  value. Both at once are an error. In the variable of a switch, `1`, `true`, `yes` and `on` turn it on. Lists are
-  separated by commas. An empty variable counts as unset if the setting is optional or the env file has it; otherwise
-  it is an error.
+- **Variables.** `NAME_FILE` works for every variable: it names a file that holds the value. redenv-run strips one newline
+  from the end of the file. Setting both `NAME` and `NAME_FILE` is an error. `1`, `true`, `yes` and `on` turn a switch on.
+  Commas separate the items of a list. An empty variable counts as unset if the setting is optional or if the env file
+  has the variable. Otherwise it is an error.
 - **Env file.** The nearest `.env.local`, or the file of `--env-file`. It has dotenv syntax, and `$` is literal. redenv-run
-  takes only the variables from it that are marked below.
+  reads only the variables that are marked (also in an env file) below.
 - **Project file.** The nearest `redenv.config.ts`, `.js`, `.mjs`, `.cjs` or `.json`, or the `redenv` key of
   `package.json`: its literal `name` and `environment`. redenv-run reads it and never runs it.
-- **Nearest** means the working directory, then upward. The search ends after a directory with `.git`, at the home
-  directory, and before a directory that everyone may create files in (such as `/tmp`) or that belongs to another user.
-  A file that was found counts only if it belongs to you, to root, or to the owner of its directory.
+- **Nearest** means: in the working directory, else in the closest directory above it. The search ends after a directory
+  with `.git` and at the home directory. It never enters a shared directory such as `/tmp`, or a directory of another
+  user. redenv-run skips a file unless it belongs to you, to root, or to the owner of its directory.
 ";
 
 const OTHER_FLAGS: &str = "
@@ -166,8 +166,8 @@ const EXIT_CODES: &str = "
 | 126 | the command was found but can't be executed |
 | 127 | the command, or the interpreter in its `#!` line, was not found |
 
-`check` exits with 0 if the command would start, and with 125 if not. As PID 1, redenv-run exits with 128 + n on TERM,
-INT, HUP and QUIT until the command starts.
+`check` exits with 0 if the command would start, and with 125 if not. Until the command starts, redenv-run as process 1
+exits with 128 + n on TERM, INT, HUP and QUIT.
 ";
 
 const JSON: &str = "
@@ -179,14 +179,14 @@ const JSON: &str = "
 | --- | --- | --- |
 | `project` | string | the project |
 | `environments` | array of strings | the environments; a later one wins |
-| `secrets` | array | the secrets that the command gets, by `name` |
+| `secrets` | array | the secrets that the command gets, sorted by `name` |
 | `secrets[].name` | string | the name as the command sees it |
 | `secrets[].vault_name` | string | the name in the vault |
-| `secrets[].environment` | string | the environment it comes from |
-| `secrets[].version` | number, string or null | the version, as the vault has it |
+| `secrets[].environment` | string | the environment that it comes from |
+| `secrets[].version` | number, string or null | the version as it is written in the vault |
 | `secrets[].created_at` | string or null | when that version was written (ISO 8601) |
-| `secrets[].age_seconds` | number or null | its age |
-| `secrets[].size` | number | the bytes of its value |
+| `secrets[].age_seconds` | number or null | the age of that version |
+| `secrets[].size` | number | the size of the value in bytes |
 | `secrets[].effect` | string | `added`, `replaces` (an inherited variable), `kept_inherited`, or `file` |
 | `skipped` | array | what `--skip-broken` leaves out: `name` and `reason` |
 | `removed` | array of strings | redenv-run's own variables that the command doesn't get |
@@ -199,8 +199,8 @@ const JSON: &str = "
 const RESERVED_NAMES: &str = "
 ## Reserved names
 
-A secret may not have such a name in the command's environment, because its value would run as code. A `*` matches any
-text. `--allow-reserved NAME` allows one. This is a safety net, not a sandbox: no list is complete.
+redenv-run refuses a secret with one of these names, because the value would run as code. A `*` matches any text.
+`--allow-reserved NAME` allows one name. This is a safety net, not a sandbox: no list is complete.
 
 | names | why |
 | --- | --- |
