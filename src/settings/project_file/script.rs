@@ -136,28 +136,24 @@ fn object(tokens: &[Token]) -> Option<&[Token]> {
 
 /// The two members, from the tokens behind the object's opening brace.
 fn members(tokens: &[Token]) -> [Value; 2] {
-    let mut depth = 0_usize;
-    let is_end = |token: &Token| {
+    let mut values = [Value::Absent, Value::Absent];
+    let (mut depth, mut start) = (0, 0);
+    for (at, token) in tokens.iter().enumerate() {
         match token {
             Mark('{' | '[' | '(') => depth += 1,
-            Mark('}' | ']' | ')') if depth == 0 => return true,
-            Mark('}' | ']' | ')') => depth -= 1,
-            Mark(',') => return depth == 0,
+            Mark('}' | ']' | ')') if depth > 0 => depth -= 1,
+            Mark(',' | '}' | ']' | ')') if depth == 0 => {
+                member(&tokens[start..at], &mut values);
+                if *token != Mark(',') {
+                    return values;
+                }
+                start = at + 1;
+            }
             _ => {}
         }
-        false
-    };
-    let mut ends = tokens.iter().map(is_end).enumerate().filter_map(|(at, is_end)| is_end.then_some(at));
-    let mut values = [Value::Absent, Value::Absent];
-    let mut start = 0;
-    loop {
-        let end = ends.next().unwrap_or(tokens.len());
-        member(&tokens[start..end], &mut values);
-        if tokens.get(end) != Some(&Mark(',')) {
-            return values;
-        }
-        start = end + 1;
     }
+    // The object has no end.
+    [Value::Computed(None), Value::Computed(None)]
 }
 
 /// Sets what one member of the object says. Of two members with the same key, the last one wins.
