@@ -33,7 +33,7 @@ pub(crate) use certificates::CertificateFile;
 pub(crate) use error::{Error, Permanent};
 pub(crate) use proxy::Proxy;
 pub(crate) use redis_error::RedisError;
-pub(crate) use reply::{Answer, answers, first_answer};
+pub(crate) use reply::{answers, first_answer};
 pub(crate) use retry::Patience;
 
 use crate::deadline::Deadline;

@@ -83,6 +83,12 @@ impl Request<'_> {
         format!("{}:{}", environment.as_str(), self.project.as_str())
     }
 
+    /// The keys that the commands read, in their order.
+    fn keys(&self) -> Vec<String> {
+        let environments = self.environments.iter().map(|name| self.key_of(name));
+        std::iter::once(self.metadata_key()).chain(environments).collect()
+    }
+
     fn ephemeral_field(&self) -> String {
         format!("ephemeral:{}", self.token_id)
     }

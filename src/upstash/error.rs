@@ -58,9 +58,10 @@ pub(crate) enum Permanent {
     #[error("has no Upstash REST API at this URL (HTTP {0})")]
     #[diagnostic(help("set UPSTASH_REDIS_URL to the REST URL from the database's page"))]
     NotRest(u16),
-    #[error("refused the request (HTTP {0}): {1}")]
-    #[diagnostic(forward(1))]
-    Refused(u16, RedisError),
+    /// `what` is the request with its status, or the command with its key.
+    #[error("refused {what}: {error}")]
+    #[diagnostic(forward(error))]
+    Refused { what: String, error: RedisError },
     #[error("sent an answer longer than {} MiB", LIMIT >> 20)]
     TooLong,
     #[error("did not answer in HTTP")]
@@ -93,17 +94,18 @@ pub(super) enum Trouble {
     Permanent(#[from] Permanent),
 }
 
-impl Error {
-    /// The error of a command that Redis refused because of the token or the quota.
-    pub(crate) fn from_redis(host: &str, error: &RedisError) -> Option<Self> {
-        let problem = match error {
-            RedisError::WrongPass => Permanent::Unauthorized("WRONGPASS".into()),
-            RedisError::Quota => Permanent::Quota,
-            _ => return None,
-        };
-        Some(Self::Request { host: host.to_owned(), problem })
+impl Permanent {
+    /// The refusal of a command, or of a request as a whole.
+    pub(super) fn refused(what: String, error: RedisError) -> Self {
+        match error {
+            RedisError::WrongPass => Self::Unauthorized("WRONGPASS".into()),
+            RedisError::Quota => Self::Quota,
+            error => Self::Refused { what, error },
+        }
     }
+}
 
+impl Error {
     /// Whether the database could not be reached in time, the case that a fallback file is for.
     pub(crate) fn is_outage(&self) -> bool {
         matches!(self, Self::Outage(_))

@@ -5,9 +5,7 @@ use serde::de::IgnoredAny;
 
 use super::RedisError;
 use super::error::{Error, Permanent};
-
-/// The answer to one command: its result, `None` for null, or the error of Redis.
-pub(crate) type Answer<T> = Result<Option<T>, RedisError>;
+use crate::ui::text::Shown;
 
 #[derive(Deserialize)]
 struct Object<T> {
@@ -15,33 +13,36 @@ struct Object<T> {
     error: Option<String>,
 }
 
-/// Parses the reply of `host` to so many `commands`.
+/// Parses the reply of `host` to one command for each of the `keys`: the results, with the default for null.
 ///
 /// # Errors
-/// [`Error`] if it is another kind of reply, or if Redis refused the pipeline as a whole.
-pub(crate) fn answers<'r, T: Deserialize<'r>>(
+/// [`Error`] if it is another kind of reply, or if Redis refused a command.
+pub(crate) fn answers<'r, T: Deserialize<'r> + Default>(
     host: &str,
     reply: &'r [u8],
-    commands: usize,
-) -> Result<Vec<Answer<T>>, Error> {
+    keys: &[String],
+) -> Result<Vec<T>, Error> {
     let failed = |problem| Error::Request { host: host.to_owned(), problem };
     // Some compatible servers refuse a whole pipeline with one object.
     if reply.trim_ascii_start().starts_with(b"{")
         && let Ok(Object::<IgnoredAny> { error: Some(error), .. }) = serde_json::from_slice(reply)
     {
-        let error = RedisError::classify(&error);
-        return Err(Error::from_redis(host, &error).unwrap_or_else(|| failed(Permanent::Refused(200, error))));
+        let what = "the request (HTTP 200)".to_owned();
+        return Err(failed(Permanent::refused(what, RedisError::classify(&error))));
     }
     let objects: Vec<Object<T>> = serde_json::from_slice(reply)
         .map_err(|error| failed(Permanent::NotJson { at: position(reply, &error) }))?;
-    if objects.len() != commands {
-        return Err(failed(Permanent::Count { expected: commands, found: objects.len() }));
+    if objects.len() != keys.len() {
+        return Err(failed(Permanent::Count { expected: keys.len(), found: objects.len() }));
     }
-    let answer = |Object { result, error }| match error {
-        Some(error) => Err(RedisError::classify(&error)),
-        None => Ok(result),
+    let result = |(Object { result, error }, key): (Object<T>, &String)| match error {
+        Some(error) => {
+            let what = format!("to read {}", Shown(key));
+            Err(failed(Permanent::refused(what, RedisError::classify(&error))))
+        }
+        None => Ok(result.unwrap_or_default()),
     };
-    Ok(objects.into_iter().map(answer).collect())
+    objects.into_iter().zip(keys).map(result).collect()
 }
 
 /// The first answer of a reply that is still incomplete.

@@ -16,7 +16,7 @@ pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration
         (429 | 500..=599, _) => return Transient::Status { status, retry_after }.into(),
         (300..=399, _) => Permanent::Redirect(status),
         (404 | 405, _) => Permanent::NotRest(status),
-        (_, error) => Permanent::Refused(status, error),
+        (_, error) => Permanent::Refused { what: format!("the request (HTTP {status})"), error },
     };
     problem.into()
 }

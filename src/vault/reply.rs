@@ -13,7 +13,7 @@ use super::history::{History, Text, time};
 use super::{ALGORITHM, KDF, Name, Request};
 use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, join};
-use crate::upstash::{self, Answer, RedisError, answers, first_answer};
+use crate::upstash::{self, answers, first_answer};
 
 /// Why a reply contains no vault. Names fields, never their content.
 #[derive(thiserror::Error, Diagnostic, Debug)]
@@ -21,8 +21,6 @@ pub(crate) enum ReplyError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Upstash(#[from] upstash::Error),
-    #[error("{} refused to read {}: {error}", Shown(host), Shown(key))]
-    Refused { host: String, key: String, error: RedisError },
     #[error("the project's data is malformed: {} {problem}", Shown(field))]
     Field { field: String, problem: &'static str },
     #[error("the project's `{field}` is not {expected}, the only one that redenv-run supports")]
@@ -52,14 +50,6 @@ pub(crate) enum ReplyError {
 }
 
 impl ReplyError {
-    /// The error of a command on `key` that Redis refused.
-    pub(crate) fn refused(host: &str, key: String, error: RedisError) -> Self {
-        match upstash::Error::from_redis(host, &error) {
-            Some(error) => Self::Upstash(error),
-            None => Self::Refused { host: host.to_owned(), key, error },
-        }
-    }
-
     /// Whether the reply says that the token must not be used.
     pub(crate) fn is_revocation(&self) -> bool {
         match self {
@@ -77,23 +67,17 @@ type Item<'r> = Option<&'r RawValue>;
 
 /// Parses the reply to `request`.
 pub(crate) fn parse<'r>(reply: &'r [u8], request: &Request<'_>) -> Result<EncryptedVault<'r>, ReplyError> {
-    let commands = 1 + request.environments.len();
-    let mut answers = answers::<Vec<Item<'r>>>(request.host, reply, commands)?.into_iter();
-    let items = |answer: Answer<Vec<Item<'r>>>, key: String| match answer {
-        Ok(items) => Ok(items.unwrap_or_default()),
-        Err(error) => Err(ReplyError::refused(request.host, key, error)),
-    };
-    let metadata = items(answers.next().unwrap_or(Ok(None)), request.metadata_key())?;
-    let token = token(&metadata, request)?;
+    let keys = request.keys();
+    let mut answers = answers::<Vec<Item<'r>>>(request.host, reply, &keys)?.into_iter();
+    let token = token(&answers.next().unwrap_or_default(), request)?;
 
     let mut environments = Vec::new();
     let mut missing = Vec::new();
-    for (name, answer) in request.environments.iter().zip(answers) {
-        let items = items(answer, request.key_of(name))?;
+    for ((name, key), items) in request.environments.iter().zip(&keys[1..]).zip(answers) {
         if items.is_empty() {
             missing.push(name.clone());
         }
-        environments.push((name.clone(), fields(&items, &request.key_of(name))?));
+        environments.push((name.clone(), fields(&items, key)?));
     }
     if !missing.is_empty() {
         return Err(ReplyError::NoEnvironment { project: request.project.clone(), missing });

@@ -15,7 +15,7 @@ use crate::deadline::Deadline;
 use crate::settings::{Access, Start};
 use crate::ui::failure::Failure;
 use crate::ui::report::Report;
-use crate::upstash::{self, Answer, Patience, Permanent, RedisError, Upstash, answers};
+use crate::upstash::{self, Patience, Permanent, RedisError, Upstash, answers};
 use crate::vault::{Name, ReplyError, malformed};
 
 /// `KEYS`: the project's hash. `ARGV`: `encryptedPEK` and `serviceTokens` as they were read, empty if
@@ -117,10 +117,14 @@ impl Project {
         command.extend(change.ephemeral.iter().map(|id| format!("{EPHEMERAL}{id}")));
         // The server may have written before the answer to an earlier attempt got lost.
         let answered = self.send(command, deadline, || *may_be_written = true);
-        match answered.and_then(|body| answer::<i64>(self.client.host(), &body)) {
-            Ok(Ok(written)) => Ok(written == Some(1)),
-            Ok(Err(error)) | Err(upstash::Error::Request { problem: Permanent::Refused(_, error), .. }) => {
-                Err(self.rejected(error))
+        match answered.and_then(|body| self.answer::<i64>(&body)) {
+            Ok(written) => Ok(written == 1),
+            Err(upstash::Error::Request { host, problem: Permanent::Refused { error, .. } }) => {
+                Err(match error {
+                    RedisError::NoPermission => TokenError::ReadOnly { host },
+                    error => TokenError::Refused { host, error },
+                }
+                .into())
             }
             Err(error) => {
                 *may_be_written |= error.is_uncertain();
@@ -129,23 +133,12 @@ impl Project {
         }
     }
 
-    fn rejected(&self, error: RedisError) -> Box<dyn Failure> {
-        let host = self.host();
-        match (upstash::Error::from_redis(&host, &error), error) {
-            (Some(error), _) => error.into(),
-            (None, RedisError::NoPermission) => TokenError::ReadOnly { host }.into(),
-            (None, error) => TokenError::Refused { host, error }.into(),
-        }
-    }
-
     fn read_until(&self, deadline: Deadline) -> Result<Metadata, Box<dyn Failure>> {
         let body = self.send(vec!["HGETALL".into(), self.key()], deadline, || {})?;
-        let host = self.client.host();
-        let items: Vec<String> = answer(host, &body)?
-            .map_err(|error| ReplyError::refused(host, self.key(), error))?
-            .unwrap_or_default();
+        let items: Vec<String> = self.answer(&body)?;
         if items.is_empty() {
-            return Err(ReplyError::NoProject { host: self.host(), project: self.name.clone() }.into());
+            let host = self.client.host().to_owned();
+            return Err(ReplyError::NoProject { host, project: self.name.clone() }.into());
         }
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
@@ -167,12 +160,13 @@ impl Project {
         self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut on_retry, &mut |_| ())
     }
 
-    fn deadline(&self) -> Deadline {
-        Deadline::new(Instant::now(), self.timeout)
+    /// The answer to the only command.
+    fn answer<'r, T: Deserialize<'r> + Default>(&self, reply: &'r [u8]) -> Result<T, upstash::Error> {
+        Ok(answers(self.client.host(), reply, &[self.key()])?.pop().unwrap_or_default())
     }
 
-    fn host(&self) -> String {
-        self.client.host().to_owned()
+    fn deadline(&self) -> Deadline {
+        Deadline::new(Instant::now(), self.timeout)
     }
 
     fn key(&self) -> String {
@@ -185,9 +179,4 @@ fn pause(attempt: u32) {
     const STEP: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_millis(200);
     thread::sleep((STEP * attempt).min(LONGEST).mul_f64(fastrand::f64()));
-}
-
-/// The answer to the only command.
-fn answer<'r, T: Deserialize<'r>>(host: &str, reply: &'r [u8]) -> Result<Answer<T>, upstash::Error> {
-    Ok(answers(host, reply, 1)?.pop().unwrap_or(Ok(None)))
 }
