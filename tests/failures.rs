@@ -239,7 +239,15 @@ fn answers() -> Vec<Failure> {
         |at| format!("127.0.0.1 did not answer like an Upstash REST API (invalid JSON at byte {at})");
     let not_http = "127.0.0.1 did not answer in HTTP";
     let wrong_type = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    let no_permission = "NOPERM canary-4f8a1c";
+    let may = "use a token that may read, or may write for `token create` and `token revoke`";
     let cases = vec![
+        (answer(400, &error(no_permission)), refused("HTTP 400") + ": the token lacks the permission", may),
+        (
+            answer(200, &format!(r#"[{},{{"result":[]}}]"#, error(no_permission))),
+            "127.0.0.1 refused to read meta@acme: the token lacks the permission".into(),
+            may,
+        ),
         (answer(400, &echo), refused("HTTP 400") + ": error code ERR", ""),
         (answer(200, &echo), refused("HTTP 200") + ": error code ERR", ""),
         (answer(400, CANARY), refused("HTTP 400") + ": no reason given", ""),

@@ -4,16 +4,16 @@
 //! proxy, TLS, or an answer that drips. Nobody waits for a thread that took too long.
 
 use std::io::{self, Read as _};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
 
 use super::connect::{Arrived, Names, Race};
 use super::error::{LIMIT, Permanent, Trouble};
-use super::outage::Transient;
-use super::progress::{Phase, Progress};
+use super::outage::{Phase, Transient, Tried};
+use super::progress::{Message, Progress};
 use super::{Upstash, retry, translate};
 use crate::deadline::Deadline;
 
@@ -21,12 +21,6 @@ use crate::deadline::Deadline;
 const BEGINNING: u64 = 16 * 1024;
 /// Enough for a lookup, TLS and HTTP. The default of 2 MiB counts against limits on address space.
 const STACK: usize = 512 * 1024;
-
-/// What the thread of an attempt sends to the caller.
-enum Message {
-    Beginning(Vec<u8>),
-    Answer(Result<Vec<u8>, Trouble>),
-}
 
 impl Upstash {
     /// Sends the request once. `on_beginning` sees the first bytes of a long answer while the rest arrives.
@@ -36,57 +30,52 @@ impl Upstash {
         deadline: Deadline,
         on_beginning: &mut dyn FnMut(&[u8]),
     ) -> Result<Vec<u8>, Trouble> {
-        let progress = Arc::new(Progress::new(&self.peer.host));
         let (send, messages) = mpsc::channel();
-        let (client, body, shared) = (self.clone(), body.to_vec(), Arc::clone(&progress));
+        let progress = Progress { host: self.peer.host.clone(), messages: send };
+        let (client, body) = (self.clone(), body.to_vec());
         thread::Builder::new()
             .name("request".into())
             .stack_size(STACK)
             .spawn(move || {
-                let answer = client.exchange(&body, &shared, &send);
+                let answer = client.exchange(&body, &progress);
                 // Nobody gets the answer while this thread still holds the Upstash token.
                 drop(client);
-                drop(send.send(Message::Answer(answer)));
+                progress.tell(Message::Answer(answer));
             })
             .map_err(|_| Permanent::NoThread)?;
-        let mut wait = share(deadline.remaining());
+        let share = Deadline::new(Instant::now(), share(deadline.remaining()));
+        let (mut phase, mut tried) = (Phase::Start, Tried::new());
         loop {
-            match messages.recv_timeout(wait) {
-                Ok(Message::Beginning(bytes)) => on_beginning(&bytes),
-                Ok(Message::Answer(answer)) => return answer,
-                Err(_) if progress.phase() == Phase::Body && !deadline.remaining().is_zero() => {}
-                Err(_) if progress.phase() == Phase::Connection => {
-                    return Err(Transient::Unconnected(progress.tried()).into());
-                }
-                Err(_) => return Err(Transient::Timeout(progress.phase()).into()),
-            }
             // An answer that has begun may take all the time that is left.
-            wait = deadline.remaining();
+            let end = if phase == Phase::Body { deadline } else { share };
+            match messages.recv_timeout(end.remaining()) {
+                Ok(Message::Phase(entered)) => phase = entered,
+                Ok(Message::Tried(address, failure)) => drop(tried.insert(address, failure)),
+                Ok(Message::Beginning(bytes)) => on_beginning(&bytes),
+                // It ends while it connects: no address answered.
+                Ok(Message::Answer(Err(_))) | Err(_) if phase == Phase::Connection => {
+                    return Err(Transient::Unconnected(tried).into());
+                }
+                Ok(Message::Answer(answer)) => return answer,
+                Err(_) => return Err(Transient::Timeout(phase).into()),
+            }
         }
     }
 
-    fn exchange(
-        &self,
-        body: &[u8],
-        progress: &Arc<Progress>,
-        messages: &mpsc::Sender<Message>,
-    ) -> Result<Vec<u8>, Trouble> {
+    fn exchange(&self, body: &[u8], progress: &Progress) -> Result<Vec<u8>, Trouble> {
         let connector =
             ().chain(ConnectProxyConnector::default())
-                .chain(Race(Arc::clone(progress)))
+                .chain(Race(progress.clone()))
                 .chain(RustlsConnector::default())
-                .chain(Arrived(Arc::clone(progress)));
-        let agent = ureq::Agent::with_parts(self.config.clone(), connector, Names(Arc::clone(progress)));
+                .chain(Arrived(progress.clone()));
+        let agent = ureq::Agent::with_parts(self.config.clone(), connector, Names(progress.clone()));
         let mut response = agent
             .post(&self.url)
             .header("authorization", &self.authorization)
             .header("content-type", "application/json")
             .send(body)
-            .map_err(|error| match error {
-                ureq::Error::ConnectionFailed => Transient::Unconnected(progress.tried()).into(),
-                error => translate::from_ureq(error),
-            })?;
-        progress.enter(Phase::Body);
+            .map_err(translate::from_ureq)?;
+        progress.tell(Message::Phase(Phase::Body));
         let status = response.status().as_u16();
         let retry_after = retry::retry_after(response.headers());
         let length = response.body().content_length().unwrap_or(0);
@@ -97,7 +86,7 @@ impl Upstash {
         let broken = |error: io::Error| translate::from_ureq(error.into());
         if status == 200 && length as u64 > 2 * BEGINNING {
             reader.by_ref().take(BEGINNING).read_to_end(&mut answer).map_err(broken)?;
-            drop(messages.send(Message::Beginning(answer.clone())));
+            progress.tell(Message::Beginning(answer.clone()));
         }
         reader.read_to_end(&mut answer).map_err(broken)?;
         match status {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 
-use super::progress::{Phase, Progress};
+use super::outage::Phase;
+use super::progress::{Message, Progress};
 
 /// As many addresses as ureq takes.
 const MOST_ADDRESSES: usize = 16;
@@ -26,11 +27,11 @@ const STACK: usize = 64 * 1024;
 /// Looks names up with the system's resolver. An attempt has a thread to wait on; ureq's own resolver starts
 /// one, and panics when the system refuses it.
 #[derive(Debug)]
-pub(super) struct Names(pub(super) Arc<Progress>);
+pub(super) struct Names(pub(super) Progress);
 
 impl Resolver for Names {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        self.0.enter(Phase::NameLookup);
+        self.0.tell(Message::Phase(Phase::NameLookup));
         let parts = uri.scheme().zip(uri.authority());
         let name = parts.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
         let mut addresses = self.empty();
@@ -43,7 +44,7 @@ impl Resolver for Names {
 
 /// Connects to the first address that answers.
 #[derive(Debug)]
-pub(super) struct Race(pub(super) Arc<Progress>);
+pub(super) struct Race(pub(super) Progress);
 
 impl<In: Transport> Connector<In> for Race {
     type Out = Either<In, Tcp>;
@@ -57,10 +58,11 @@ impl<In: Transport> Connector<In> for Race {
         if let Some(tunnel) = chained {
             return Ok(Some(Either::A(tunnel)));
         }
-        self.0.enter(Phase::Connection);
+        self.0.tell(Message::Phase(Phase::Connection));
         let stream =
             self.first_connection(&alternating(&details.addrs)).ok_or(ureq::Error::ConnectionFailed)?;
-        self.0.enter(if self.0.is_to_host(details.uri) { Phase::Tls } else { Phase::Proxy });
+        let next = if self.0.is_to_host(details.uri) { Phase::Tls } else { Phase::Proxy };
+        self.0.tell(Message::Phase(next));
         stream.set_nodelay(true)?;
         let buffers =
             LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
@@ -78,7 +80,7 @@ impl Race {
         loop {
             let next = waiting.next();
             if let Some(address) = next {
-                self.0.tries(address);
+                self.0.tell(Message::Tried(address, None));
                 running += 1;
                 let later = send.clone();
                 let connect = move || drop(later.send((address, TcpStream::connect(address))));
@@ -95,7 +97,7 @@ impl Race {
             match ended.recv_timeout(head_start) {
                 Ok((_, Ok(stream))) => return Some(stream),
                 Ok((address, Err(error))) => {
-                    self.0.failed(address, error.kind());
+                    self.0.tell(Message::Tried(address, Some(error.kind())));
                     running -= 1;
                 }
                 Err(_) => {}
@@ -152,7 +154,7 @@ impl fmt::Debug for Tcp {
 
 /// Notes that the connection to the host stands, as the last of ureq's connectors.
 #[derive(Debug)]
-pub(super) struct Arrived(pub(super) Arc<Progress>);
+pub(super) struct Arrived(pub(super) Progress);
 
 impl<In: Transport> Connector<In> for Arrived {
     type Out = In;
@@ -164,7 +166,7 @@ impl<In: Transport> Connector<In> for Arrived {
     ) -> Result<Option<In>, ureq::Error> {
         // ureq runs all connectors for the connection to a proxy, too.
         if self.0.is_to_host(details.uri) {
-            self.0.enter(Phase::Answer);
+            self.0.tell(Message::Phase(Phase::Answer));
         }
         Ok(chained)
     }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use miette::Diagnostic;
 
 use super::address::is_loopback;
-use super::progress::{Phase, Tried};
 use super::{Address, Proxy};
 use crate::ui::text::Shown;
 use crate::ui::time::span;
@@ -35,7 +36,7 @@ pub(crate) enum Transient {
     #[diagnostic(help(
         "check UPSTASH_REDIS_URL, this machine's network and firewall; set HTTPS_PROXY if you need a proxy"
     ))]
-    Unconnected(Vec<Tried>),
+    Unconnected(Tried),
     /// The connection broke.
     #[error("{}", broken(*.0))]
     #[diagnostic(help("check UPSTASH_REDIS_URL and this machine's network"))]
@@ -47,6 +48,29 @@ pub(crate) enum Transient {
     #[error("it answered HTTP {status}{}{}", if *status == 429 { " (too many requests)" } else { "" }, asked(*retry_after))]
     Status { status: u16, retry_after: Option<Duration> },
 }
+
+/// The part of an attempt that is under way, with the message for one that did not end in time.
+#[derive(Debug, thiserror::Error, Diagnostic, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    #[error("no time was left to send the request")]
+    Start,
+    #[error("the name lookup took too long")]
+    #[diagnostic(help("check this machine's network and name servers"))]
+    NameLookup,
+    #[error("the connection took too long")]
+    Connection,
+    #[error("the proxy took too long")]
+    Proxy,
+    #[error("the TLS handshake took too long")]
+    Tls,
+    #[error("no answer came")]
+    Answer,
+    #[error("the answer did not end")]
+    Body,
+}
+
+/// The addresses that were tried, in order, and how each failed: `None` while it has not answered.
+pub(crate) type Tried = IndexMap<SocketAddr, Option<io::ErrorKind>>;
 
 /// The database's host, and the way to it, for messages.
 #[derive(Debug, Clone)]
@@ -100,7 +124,7 @@ impl Transient {
     pub(super) fn is_cut_short(&self) -> bool {
         match self {
             Self::Timeout(_) => true,
-            Self::Unconnected(tried) => tried.iter().any(|one| one.failure.is_none()),
+            Self::Unconnected(tried) => tried.values().any(Option::is_none),
             _ => false,
         }
     }
@@ -137,11 +161,12 @@ impl fmt::Display for Peer {
 }
 
 /// What each address did; a single address needs no name.
-fn each(tried: &[Tried]) -> String {
-    match tried {
-        [only] => only.to_string(),
-        all => all.iter().map(|one| format!("{}: {one}", one.address)).collect::<Vec<_>>().join("; "),
-    }
+fn each(tried: &Tried) -> String {
+    let one = |(address, failure): (&SocketAddr, &Option<io::ErrorKind>)| {
+        let failure = failure.map_or("no answer".to_owned(), |kind| kind.to_string());
+        if tried.len() == 1 { failure } else { format!("{address}: {failure}") }
+    };
+    tried.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn broken(kind: io::ErrorKind) -> String {
