@@ -26,7 +26,7 @@ pub(crate) enum Scheme {
 
 impl Scheme {
     /// The port of a URL without one.
-    fn port(self) -> u16 {
+    pub(super) fn port(self) -> u16 {
         match self {
             Self::Https => 443,
             Self::Http => 80,
@@ -109,11 +109,6 @@ impl Address {
         }
         let port = port.unwrap_or(scheme.port());
         Ok(Self { base: text.trim_end_matches('/').to_owned(), host, port, scheme })
-    }
-
-    /// The port, where it is not the scheme's own.
-    pub(crate) fn unusual_port(&self) -> Option<u16> {
-        Some(self.port).filter(|port| *port != self.scheme.port())
     }
 }
 

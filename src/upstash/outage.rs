@@ -76,10 +76,10 @@ pub(crate) type Tried = IndexMap<SocketAddr, Option<io::ErrorKind>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(super) host: String,
-    /// The port, unless it is the scheme's own.
-    port: Option<u16>,
-    /// The host of the proxy, and the variable that names it.
-    proxy: Option<(String, &'static str)>,
+    /// The host, its port unless it is the scheme's own, and the proxy.
+    shown: String,
+    /// The variable that names the proxy.
+    proxy: Option<&'static str>,
 }
 
 impl std::error::Error for Outage {}
@@ -87,9 +87,9 @@ impl std::error::Error for Outage {}
 impl Diagnostic for Outage {
     /// The hint of the reason, unless the way to the host tells more.
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        let hint = match (&self.reason, &self.peer.proxy) {
+        let hint = match (&self.reason, self.peer.proxy) {
             (Transient::Status { .. }, _) => None,
-            (_, Some((_, variable))) => {
+            (_, Some(variable)) => {
                 Some(format!("check {variable}, and that the proxy allows connections to this host"))
             }
             (Transient::Unconnected(_), None) if is_loopback(&self.peer.host) => {
@@ -110,7 +110,7 @@ impl fmt::Display for Outage {
             Transient::Status { .. } => "did not serve the request",
             _ => "could not be reached",
         };
-        write!(f, "{peer} {failed}")?;
+        write!(f, "{} {failed}", peer.shown)?;
         if let Some(deadline) = within {
             write!(f, " within {}", span(*deadline))?;
         }
@@ -139,24 +139,11 @@ impl Transient {
 
 impl Peer {
     pub(super) fn new(address: &Address, proxy: Option<&Proxy>) -> Self {
-        Self {
-            host: address.host.clone(),
-            port: address.unusual_port(),
-            proxy: proxy.map(|proxy| (proxy.host.clone(), proxy.variable)),
-        }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Shown(&self.host))?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
-        match &self.proxy {
-            Some((proxy, _)) => write!(f, " through the proxy {}", Shown(proxy)),
-            None => Ok(()),
-        }
+        let port = Some(address.port).filter(|port| *port != address.scheme.port());
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let through = proxy.map(|proxy| format!(" through the proxy {}", Shown(&proxy.host)));
+        let shown = format!("{}{port}{}", Shown(&address.host), through.unwrap_or_default());
+        Self { host: address.host.clone(), shown, proxy: proxy.map(|proxy| proxy.variable) }
     }
 }
 
