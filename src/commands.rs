@@ -16,9 +16,7 @@ pub(crate) use command::{Command, CreateOptions, Format, Shell, TokenFormat};
 /// Runs a command. A launch returns only when it failed.
 pub(crate) fn run(command: Command, start: Start) -> Result<(), Box<dyn Failure>> {
     match command {
-        Command::Launch { program, arguments } => {
-            launch::run(&program, arguments, start).map(|never| match never {})
-        }
+        Command::Launch { program, arguments } => launch::run(&program, arguments, start),
         Command::Check { format, command } => check::run(format, &command, start),
         Command::Mask => mask::run(&start),
         Command::CreateToken(options) => token::create::run(&options, &start),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use miette::Diagnostic;
@@ -78,6 +79,8 @@ pub(crate) const PRISTINE: [&str; 11] =
 #[derive(Debug, Default)]
 pub(crate) struct Child {
     pub(crate) environment: Environment,
+    /// Memory files, open until they are dropped. The environment has their paths.
+    pub(crate) files: Vec<OwnedFd>,
     /// Secrets in the environment.
     pub(crate) injected: BTreeSet<String>,
     /// Inherited variables that a secret replaced.

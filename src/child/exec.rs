@@ -1,9 +1,9 @@
 //! Becomes the command: checks the sizes, then one `execve`.
 
+use std::cmp::Reverse;
 use std::convert::Infallible;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -13,171 +13,121 @@ use thiserror::Error;
 
 use crate::child::environment::Environment;
 use crate::child::program::{self, Obstacle, Program, ProgramError, check_interpreter, is_text, not_found};
-use crate::ui::failure::{FAILED, Failure};
-use crate::ui::text::{Shown, join};
+use crate::ui::failure::Failure;
+use crate::ui::text::{join, shown_path};
 
 /// The longest `NAME=VALUE`: the kernel takes 32 pages of 4 KiB with the NUL (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;
 /// How many of the largest variables a message names.
 const NAMED: usize = 3;
+/// What a string takes of the limit besides itself: its NUL, and a pointer to it.
+const OVERHEAD: usize = 1 + size_of::<usize>();
 /// What runs a script without a `#!` line, as shells and `execvp` do.
 const SHELL: &str = "/bin/sh";
 
-/// A program with its arguments and environment.
-#[derive(Debug)]
-pub(crate) struct Launch {
-    /// The program.
-    pub(crate) program: Program,
-    /// The arguments after `argv[0]`, byte for byte.
-    pub(crate) arguments: Vec<OsString>,
-    /// The whole environment.
-    pub(crate) environment: Environment,
-    /// Files that stay open across the exec.
-    #[expect(dead_code, reason = "held, not read")]
-    pub(crate) files: Vec<OwnedFd>,
-}
-
-/// A variable and the length of its `NAME=VALUE` in bytes.
-pub(crate) type Size = (String, usize);
-
-/// Why the program did not start.
+/// Why arguments and environment are too long. Each names the largest variables.
 #[derive(Debug, Error, Diagnostic)]
-pub(crate) enum ExecError {
-    /// Variables that no program can get, largest first.
-    #[error("variables over the system's limit of {LONGEST} bytes for NAME=VALUE: {}", sizes(.0))]
+pub(crate) enum SizeError {
+    /// Variables that no program can get.
+    #[error("variables over the system's limit of {LONGEST} bytes for NAME=VALUE: {0}")]
     #[diagnostic(help("pass the value as a file with --file NAME, or leave it out with --exclude NAME"))]
-    VariablesTooLong(Vec<Size>),
+    Variables(String),
     /// Arguments and environment are over this system's limit.
     #[error(
-        "arguments and environment take {total} bytes, and this system allows {limit}; the largest variables: {}",
-        sizes(largest)
+        "arguments and environment take {total} bytes, and this system allows {limit}; the largest variables: {largest}"
     )]
     #[diagnostic(help(
         "select fewer secrets with --only or --exclude, pass large ones with --file, or raise the limit: ulimit -s"
     ))]
-    TotalTooLong { total: usize, limit: usize, largest: Vec<Size> },
+    Total { total: usize, limit: usize, largest: String },
     /// The kernel refuses sizes that are within the limits it documents.
-    #[error("the system refused arguments and environment as too long; the largest variables: {}", sizes(.0))]
+    #[error("the system refused arguments and environment as too long; the largest variables: {0}")]
     #[diagnostic(help("select fewer secrets with --only or --exclude, or pass large ones with --file"))]
-    RefusedAsTooLong(Vec<Size>),
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Program(#[from] ProgramError),
+    Refused(String),
 }
 
-impl Failure for ExecError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Program(error) => error.exit_code(),
-            _ => FAILED,
-        }
-    }
-}
+impl Failure for SizeError {}
 
-impl Launch {
-    /// Checks that the kernel will take the arguments and the environment.
-    pub(crate) fn check_sizes(&self) -> Result<(), ExecError> {
-        check_sizes(&self.environment, size(&self.program, &self.arguments))
-    }
-
-    /// Becomes the program. Returns only the reason why it could not.
-    pub(crate) fn exec(self) -> ExecError {
-        let Self { program: Program { path, typed }, arguments, environment, .. } = self;
-        let mut argv = vec![typed];
-        argv.extend(arguments);
-        let error = execve(&path, &argv, &environment);
-        match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENOEXEC) => exec_with_shell(path, argv, &environment),
-            Some(Errno::ENOENT) if !path.exists() => not_found(path.as_os_str(), "", None).into(),
-            Some(Errno::ENOENT) => {
-                check_interpreter(&path).err().unwrap_or(ProgramError::NoLoader(path)).into()
-            }
-            Some(Errno::E2BIG) => ExecError::RefusedAsTooLong(first_largest(&environment)),
-            _ => ProgramError::Refused { path, error }.into(),
-        }
+/// Becomes the program, with the arguments after `argv[0]` byte for byte. Returns only why it could not.
+pub(crate) fn exec(
+    program: Program,
+    arguments: Vec<OsString>,
+    environment: &Environment,
+) -> Box<dyn Failure> {
+    let Program { path, typed } = program;
+    let mut argv = vec![typed];
+    argv.extend(arguments);
+    let Err(error) = execve(&path, &argv, environment);
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOEXEC) => exec_with_shell(path, argv, environment).into(),
+        Some(Errno::ENOENT) if !path.exists() => not_found(path.as_os_str(), "", None).into(),
+        Some(Errno::ENOENT) => check_interpreter(&path).err().unwrap_or(ProgramError::NoLoader(path)).into(),
+        Some(Errno::E2BIG) => SizeError::Refused(largest(environment, NAMED)).into(),
+        _ => ProgramError::Refused { path, error }.into(),
     }
 }
 
 /// Runs a script without a `#!` line. The kernel refuses it, and everything else that it can't execute.
 ///
 /// `execvp` hands all of it to the shell, also a program for another machine, with all secrets.
-fn exec_with_shell(path: PathBuf, mut argv: Vec<OsString>, environment: &Environment) -> ExecError {
+fn exec_with_shell(path: PathBuf, mut argv: Vec<OsString>, environment: &Environment) -> ProgramError {
     let interpreter = program::interpreter(&path);
     if interpreter.is_some() || !is_text(&path) {
         let path = interpreter.unwrap_or(path);
-        return ProgramError::NotExecutable { path, obstacle: Obstacle::Foreign }.into();
+        return ProgramError::NotExecutable { path, obstacle: Obstacle::Foreign };
     }
     argv.splice(..1, [SHELL.into(), path.clone().into()]);
-    let error = execve(Path::new(SHELL), &argv, environment);
+    let Err(error) = execve(Path::new(SHELL), &argv, environment);
     match error.kind() {
-        io::ErrorKind::NotFound => ProgramError::NoShell(path).into(),
-        _ => ProgramError::Refused { path, error }.into(),
+        io::ErrorKind::NotFound => ProgramError::NoShell(path),
+        _ => ProgramError::Refused { path, error },
     }
 }
 
 /// `execve` with SIGPIPE back at its default, which Rust ignores.
-fn execve(path: &Path, argv: &[OsString], environment: &Environment) -> io::Error {
-    let attempt = || -> io::Result<Infallible> {
-        let path = CString::new(path.as_os_str().as_bytes())?;
-        let argv = argv.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-        let variable = |(name, value): (&OsString, &OsString)| {
-            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
-        };
-        let environment = environment.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
-        sigpipe::reset();
-        Ok(nix::unistd::execve(&path, &argv, &environment)?)
+fn execve(path: &Path, argv: &[OsString], environment: &Environment) -> io::Result<Infallible> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let argv = argv.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+    let variable = |(name, value): (&OsString, &OsString)| {
+        CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
     };
-    match attempt() {
-        Ok(never) => match never {},
-        Err(error) => error,
-    }
+    let environment = environment.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
+    sigpipe::reset();
+    Ok(nix::unistd::execve(&path, &argv, &environment)?)
 }
 
 /// The bytes that a program's path and its arguments take of the system's limit.
 pub(crate) fn size(program: &Program, arguments: &[OsString]) -> usize {
     let arguments = std::iter::once(&program.typed).chain(arguments);
-    let strings: usize = arguments.map(|argument| string_size(argument)).sum();
-    program.path.as_os_str().as_bytes().len() + 1 + strings
+    let strings: usize = arguments.map(|argument| argument.len() + OVERHEAD).sum();
+    program.path.as_os_str().len() + 1 + strings
 }
 
 /// Checks that the kernel will take an environment beside `rest` bytes of other strings.
-pub(crate) fn check_sizes(environment: &Environment, rest: usize) -> Result<(), ExecError> {
-    if environment.iter().any(|(name, value)| name.len() + 1 + value.len() > LONGEST) {
-        let too_long = largest(environment).into_iter().filter(|(_, size)| *size > LONGEST);
-        return Err(ExecError::VariablesTooLong(too_long.collect()));
+pub(crate) fn check_sizes(environment: &Environment, rest: usize) -> Result<(), SizeError> {
+    let too_long = environment.iter().filter(|variable| length(*variable) > LONGEST).count();
+    if too_long > 0 {
+        return Err(SizeError::Variables(largest(environment, too_long)));
     }
-    let variables = environment.iter();
-    let variables: usize = variables.map(|(name, value)| string_size(name) + 1 + value.len()).sum();
+    let variables: usize = environment.iter().map(|variable| length(variable) + OVERHEAD).sum();
     let (total, limit) = (rest + variables, system_limit());
     if total > limit {
-        return Err(ExecError::TotalTooLong { total, limit, largest: first_largest(environment) });
+        return Err(SizeError::Total { total, limit, largest: largest(environment, NAMED) });
     }
     Ok(())
 }
 
-/// The bytes that a string takes of the limit: itself, its NUL, and a pointer to it.
-fn string_size(text: &OsStr) -> usize {
-    text.as_bytes().len() + 1 + size_of::<usize>()
+/// The bytes of `NAME=VALUE`.
+fn length((name, value): (&OsString, &OsString)) -> usize {
+    name.len() + 1 + value.len()
 }
 
-/// Every variable's size, largest first.
-fn largest(environment: &Environment) -> Vec<Size> {
-    let size = |(name, value): (&OsString, &OsString)| {
-        (name.to_string_lossy().into_owned(), name.len() + 1 + value.len())
-    };
-    let mut sizes: Vec<Size> = environment.iter().map(size).collect();
-    sizes.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
-    sizes
-}
-
-fn first_largest(environment: &Environment) -> Vec<Size> {
-    let mut largest = largest(environment);
-    largest.truncate(NAMED);
-    largest
-}
-
-fn sizes(largest: &[Size]) -> String {
-    join(largest.iter().map(|(name, size)| format!("{} ({size} bytes)", Shown(name))))
+/// The `count` largest variables and their sizes.
+fn largest(environment: &Environment, count: usize) -> String {
+    let mut variables: Vec<_> = environment.iter().collect();
+    variables.sort_by_key(|variable| Reverse(length(*variable)));
+    let variables = variables.into_iter().take(count);
+    join(variables.map(|variable| format!("{} ({} bytes)", shown_path(variable.0), length(variable))))
 }
 
 /// The bytes that the system allows for arguments and environment together.

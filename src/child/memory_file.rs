@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::OwnedFd;
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -39,13 +38,12 @@ pub(crate) enum MemoryFileError {
 impl Failure for MemoryFileError {}
 
 /// Moves the values of `names` into memory files and puts their paths into the command's environment.
-/// A name whose inherited variable was preserved keeps that variable. The files are open until they are dropped.
+/// A name whose inherited variable was preserved keeps that variable.
 pub(crate) fn create(
     names: &BTreeSet<String>,
     secrets: &BTreeMap<String, Secret>,
     child: &mut Child,
-) -> Result<Vec<OwnedFd>, MemoryFileError> {
-    let mut files = Vec::with_capacity(names.len());
+) -> Result<(), MemoryFileError> {
     for name in names {
         let Some(secret) = secrets.get(name) else {
             let hint = name_hint(name, secrets.keys());
@@ -54,10 +52,10 @@ pub(crate) fn create(
         if child.injected.contains(name) {
             let (file, path) = system::create(name, secret.value.expose())?;
             child.environment.insert(name.into(), path.into());
-            files.push(file);
+            child.files.push(file);
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]

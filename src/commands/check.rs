@@ -9,11 +9,10 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::command::Format;
-use super::launch::report_child;
-use super::secrets::{self, Obtained};
-use crate::child::environment::{self, Child};
+use super::launch::prepare;
+use super::secrets::Obtained;
+use crate::child::environment::Child;
 use crate::child::exec;
-use crate::child::memory_file;
 use crate::child::program::Program;
 use crate::settings::{Settings, Start};
 use crate::ui::failure::Failure;
@@ -40,16 +39,8 @@ fn checked(format: Format, command: &[OsString], start: Start) -> Result<String,
     };
     stages.end("settings");
 
-    let obtained = secrets::obtain(&settings, &start, &mut stages)?;
-    let secrets = &obtained.selected.secrets;
-
-    let Start { environment, report, .. } = start;
-    let mut child = environment::build(environment, secrets, &settings.policy)?;
-    let _files = memory_file::create(&settings.files, secrets, &mut child)?;
-    report_child(&child, report);
-    let size = program.as_ref().map_or(0, |program| exec::size(program, &command[1..]));
-    exec::check_sizes(&child.environment, size)?;
-    stages.end("environment");
+    let words = program.as_ref().map_or(0, |program| exec::size(program, &command[1..]));
+    let (obtained, child) = prepare(&settings, start, words, &mut stages)?;
 
     let path = program.as_ref().map(|program| program.path.as_path());
     let checked = Checked::new(&settings, &obtained, &child, path, &stages);

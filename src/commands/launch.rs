@@ -1,11 +1,10 @@
 //! A launch from the settings to the exec. This is the only file that knows every step.
 
-use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 
 use super::secrets::{self, Obtained};
 use crate::child::environment::{self, Child};
-use crate::child::exec::Launch;
+use crate::child::exec;
 use crate::child::memory_file;
 use crate::child::program::Program;
 use crate::settings::{Settings, Start};
@@ -15,36 +14,42 @@ use crate::ui::stages::Stages;
 use crate::ui::text::{Shown, join};
 
 /// Becomes the command, with its secrets. Returns only when that failed.
-pub(super) fn run(
-    typed: &OsStr,
-    arguments: Vec<OsString>,
-    start: Start,
-) -> Result<Infallible, Box<dyn Failure>> {
-    let mut stages = Stages::new(start.at);
+pub(super) fn run(typed: &OsStr, arguments: Vec<OsString>, start: Start) -> Result<(), Box<dyn Failure>> {
+    let (mut stages, report) = (Stages::new(start.at), start.report);
 
     let settings = Settings::resolve(&start)?;
     // Looked up before the first request: a mistyped command costs no round trip.
     let program = Program::find(typed, start.path())?;
     stages.end("settings");
 
-    let Obtained { selected, .. } = secrets::obtain(&settings, &start, &mut stages)?;
-
-    let Start { environment, report, .. } = start;
-    let mut child = environment::build(environment, &selected.secrets, &settings.policy)?;
-    let files = memory_file::create(&settings.files, &selected.secrets, &mut child)?;
-    report_child(&child, report);
-    let launch = Launch { program, arguments, environment: child.environment, files };
-    launch.check_sizes()?;
-    stages.end("environment");
+    let words = exec::size(&program, &arguments);
+    let (obtained, child) = prepare(&settings, start, words, &mut stages)?;
     report.detail(|| stages.to_string());
 
     // Wipes the token key, the Upstash token and the values: the command's environment is all that the exec takes.
-    drop((settings, selected));
-    Err(launch.exec().into())
+    drop((settings, obtained));
+    Err(exec::exec(program, arguments, &child.environment))
+}
+
+/// Obtains the secrets and builds the command's environment, whose other strings take `words` bytes.
+pub(super) fn prepare(
+    settings: &Settings,
+    start: Start,
+    words: usize,
+    stages: &mut Stages,
+) -> Result<(Obtained, Child), Box<dyn Failure>> {
+    let obtained = secrets::obtain(settings, &start, stages)?;
+    let secrets = &obtained.selected.secrets;
+    let mut child = environment::build(start.environment, secrets, &settings.policy)?;
+    memory_file::create(&settings.files, secrets, &mut child)?;
+    report_child(&child, start.report);
+    exec::check_sizes(&child.environment, words)?;
+    stages.end("environment");
+    Ok((obtained, child))
 }
 
 /// Names what was done to the command's environment.
-pub(super) fn report_child(child: &Child, report: Report) {
+fn report_child(child: &Child, report: Report) {
     let lists = [
         ("injected", child.injected.iter().collect::<Vec<_>>()),
         ("replaced", child.replaced.iter().collect()),
