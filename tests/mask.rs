@@ -128,8 +128,8 @@ fn a_terminal_is_refused() {
         (shown.code, shown.screen.as_str()),
         (
             125,
-            "redenv-run: error: `mask` prints the secrets, but stdout is a terminal\n\
-             redenv-run: hint: run it in a step of a GitHub Actions workflow\n"
+            "redenv-run: error: `mask` prints the secrets for the runner of GitHub Actions, but stdout is a terminal\n\
+             redenv-run: hint: run it in a step of its own, without a redirection: the runner reads its stdout\n"
         )
     );
     assert_eq!(vault.requests().len(), 0, "nothing was fetched");
@@ -148,7 +148,7 @@ fn a_file_is_refused() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (
             Some(125),
-            "redenv-run: error: `mask` prints the secrets, but stdout is a file\n\
+            "redenv-run: error: `mask` prints the secrets for the runner of GitHub Actions, but stdout is a file\n\
              redenv-run: hint: run it in a step of its own, without a redirection: the runner reads its stdout\n"
         )
     );
@@ -165,7 +165,7 @@ fn dev_null_and_a_closed_stdout_are_refused() {
         outcome.assert_failed(
             125,
             &[
-                "error: `mask` must reach the runner, but stdout is /dev/null or closed: nothing would be masked",
+                "error: `mask` prints the secrets for the runner of GitHub Actions, but stdout is /dev/null or closed",
                 "hint: run it in a step of its own, without a redirection: the runner reads its stdout",
             ],
         );

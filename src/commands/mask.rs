@@ -29,15 +29,9 @@ const SHORTEST: usize = 4;
 /// Why nothing was masked.
 #[derive(Error, Diagnostic, Debug)]
 enum MaskError {
-    #[error("`mask` prints the secrets, but stdout is a terminal")]
-    #[diagnostic(help("run it in a step of a GitHub Actions workflow"))]
-    Terminal,
-    #[error("`mask` prints the secrets, but stdout is a file")]
+    #[error("`mask` prints the secrets for the runner of GitHub Actions, but stdout is {0}")]
     #[diagnostic(help("run it in a step of its own, without a redirection: the runner reads its stdout"))]
-    File,
-    #[error("`mask` must reach the runner, but stdout is /dev/null or closed: nothing would be masked")]
-    #[diagnostic(help("run it in a step of its own, without a redirection: the runner reads its stdout"))]
-    Null,
+    Stdout(&'static str),
     #[error("the secrets are not masked: cannot write to stdout: {}", reason(.0))]
     Write(io::Error),
 }
@@ -60,15 +54,18 @@ pub(super) fn run(start: &Start) -> Result<(), Box<dyn Failure>> {
 /// Refuses a terminal, a regular file and `/dev/null`, which a closed stdout is too.
 fn check_output(stdout: &(impl AsFd + IsTerminal)) -> Result<(), MaskError> {
     if stdout.is_terminal() {
-        return Err(MaskError::Terminal);
+        return Err(MaskError::Stdout("a terminal"));
     }
     let Ok(found) = rustix::fs::fstat(stdout) else { return Ok(()) };
     let kind = FileType::from_raw_mode(found.st_mode);
     if kind.is_file() {
-        return Err(MaskError::File);
+        return Err(MaskError::Stdout("a file"));
     }
     let is_null = rustix::fs::stat("/dev/null").is_ok_and(|null| null.st_rdev == found.st_rdev);
-    if is_null && kind.is_char_device() { Err(MaskError::Null) } else { Ok(()) }
+    if is_null && kind.is_char_device() {
+        return Err(MaskError::Stdout("/dev/null or closed"));
+    }
+    Ok(())
 }
 
 /// Writes the commands for all secrets, and returns the names of those with lines too short to mask.
