@@ -121,7 +121,9 @@ impl Place {
         let file = self.file().display().to_string();
         let error = format!("error: {}; and the fallback file {file} can't be used: {why}", outage(down));
         let hint = match why {
-            "it does not exist yet" => Some("hint: the next launch that reaches Upstash writes it"),
+            "it does not exist yet" => {
+                Some("hint: run it once while Upstash can be reached, without --offline")
+            }
             "other users may write it" => {
                 Some("hint: run `chmod go-w` on it, unless somebody else has changed it")
             }

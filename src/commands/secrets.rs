@@ -34,34 +34,15 @@ pub(super) struct Obtained {
 
 /// The fallback file can't replace Upstash, which can't be reached or must not be asked.
 #[derive(thiserror::Error, Diagnostic, Debug)]
-enum NoFallback {
-    #[error("{outage}; and the fallback file {path} can't be used: {error}")]
-    #[diagnostic(forward(error))]
-    Outage { outage: String, path: String, error: FallbackError },
-    #[error("--offline: the fallback file {path} can't be used: {error}")]
-    Offline {
-        path: String,
-        error: FallbackError,
-        #[help]
-        hint: Option<String>,
-    },
+#[error("{cause} the fallback file {path} can't be used: {error}")]
+#[diagnostic(forward(error))]
+struct NoFallback {
+    cause: String,
+    path: String,
+    error: FallbackError,
 }
 
 impl Failure for NoFallback {}
-
-impl NoFallback {
-    fn offline(path: String, error: FallbackError) -> Self {
-        let hint = match error {
-            FallbackError::Absent => Some("run it once without --offline to write it".into()),
-            FallbackError::Stale { .. } => Some(
-                "run it once without --offline, or raise the limit with --max-stale (REDENV_MAX_STALE)"
-                    .into(),
-            ),
-            _ => error.help().map(|help| help.to_string()),
-        };
-        Self::Offline { path, error, hint }
-    }
-}
 
 /// Fetches, decrypts and selects the secrets.
 pub(super) fn obtain(
@@ -165,10 +146,8 @@ impl Decryption<'_> {
     ) -> Result<Obtained, Box<dyn Failure>> {
         let Self { settings, request, derivation, deadline, report, stages } = self;
         let path = fallback.path();
-        let unusable = |error| match (outage, path.clone()) {
-            (Some(outage), path) => NoFallback::Outage { outage: outage.to_string(), path, error },
-            (None, path) => NoFallback::offline(path, error),
-        };
+        let cause = outage.map_or_else(|| "--offline:".to_owned(), |outage| format!("{outage}; and"));
+        let unusable = |error| NoFallback { cause: cause.clone(), path: path.clone(), error };
         let stored = fallback.read().map_err(unusable)?;
         let vault = vault::parse(&stored.reply, request).map_err(|error| match error {
             error @ ReplyError::Expired { .. } => Box::from(error),

@@ -204,7 +204,7 @@ fn only_a_fresh_file_is_used() {
     for max_stale in ["24h", "1h"] {
         let outcome = with(max_stale).run();
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
-        let hint = "redenv-run: hint: raise the limit with --max-stale (REDENV_MAX_STALE)\n";
+        let hint = "redenv-run: hint: raise the limit with --max-stale (REDENV_MAX_STALE), or run it once while Upstash can be reached, without --offline\n";
         let (age, limit) = ("can't be used: it is 25h", format!("old; the limit is {max_stale}\n{hint}"));
         assert!(outcome.stderr.contains(age) && outcome.stderr.ends_with(&limit), "{}", outcome.stderr);
     }
