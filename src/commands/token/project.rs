@@ -66,40 +66,35 @@ impl Project {
     /// that failed after the server may have written it.
     pub(super) fn change(
         &self,
-        read: Metadata,
-        decide: impl FnMut(&Metadata) -> Result<Option<Change>, Box<dyn Failure>>,
+        mut read: Metadata,
+        mut decide: impl FnMut(&Metadata) -> Result<Option<Change>, Box<dyn Failure>>,
         unknown: &str,
     ) -> Result<(), Box<dyn Failure>> {
+        let deadline = self.deadline();
         let mut may_be_written = false;
-        self.try_change(read, decide, &mut may_be_written).inspect_err(|_| {
+        let mut change = || {
+            let mut attempts = 0;
+            loop {
+                // What was read shows whether an earlier attempt was written.
+                may_be_written = false;
+                let Some(change) = decide(&read)? else { return Ok(()) };
+                if self.compare_and_set(&read, change, deadline, &mut may_be_written)? {
+                    return Ok(());
+                }
+                self.report.detail(|| "the tokens were changed at the same time; trying again".to_owned());
+                attempts += 1;
+                pause(attempts);
+                if deadline.remaining().is_zero() {
+                    return Err(TokenError::Contended(self.name.clone()).into());
+                }
+                read = self.read_until(deadline)?;
+            }
+        };
+        change().inspect_err(|_| {
             if may_be_written {
                 self.report.warning(unknown);
             }
         })
-    }
-
-    fn try_change(
-        &self,
-        mut read: Metadata,
-        mut decide: impl FnMut(&Metadata) -> Result<Option<Change>, Box<dyn Failure>>,
-        may_be_written: &mut bool,
-    ) -> Result<(), Box<dyn Failure>> {
-        let deadline = self.deadline();
-        for attempt in 1.. {
-            // What was read shows whether an earlier attempt was written.
-            *may_be_written = false;
-            let Some(change) = decide(&read)? else { return Ok(()) };
-            if self.compare_and_set(&read, change, deadline, may_be_written)? {
-                return Ok(());
-            }
-            self.report.detail(|| "the tokens were changed at the same time; trying again".to_owned());
-            pause(attempt);
-            if deadline.remaining().is_zero() {
-                return Err(TokenError::Contended(self.name.clone()).into());
-            }
-            read = self.read_until(deadline)?;
-        }
-        unreachable!("the attempts have no end")
     }
 
     /// Writes the change if the tokens are still what was read, and returns whether it did.
