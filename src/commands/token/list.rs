@@ -39,7 +39,9 @@ pub(super) struct Token {
     #[serde(skip)]
     created: Option<SystemTime>,
     #[serde(skip)]
-    expires: Option<SystemTime>,
+    age: Option<Duration>,
+    #[serde(skip)]
+    is_expired: bool,
 }
 
 /// The kind of a token.
@@ -131,7 +133,8 @@ impl Token {
             age_days: age.map(|age| age.as_secs() / (24 * 60 * 60)),
             older_than_90_days: age.is_some_and(|age| age > OLD),
             created,
-            expires: time("expiresAt"),
+            age,
+            is_expired: time("expiresAt").is_some_and(|at| at <= now),
         }
     }
 
@@ -142,10 +145,9 @@ impl Token {
 
     /// The description; an ephemeral token is marked.
     fn shown_description(&self) -> String {
-        let expired = self.expires.is_some_and(|at| at <= SystemTime::now());
         let kind = match self.kind {
             Kind::Service => None,
-            Kind::Ephemeral if expired => Some("ephemeral, expired".to_owned()),
+            Kind::Ephemeral if self.is_expired => Some("ephemeral, expired".to_owned()),
             Kind::Ephemeral => Some("ephemeral".to_owned()),
         };
         let parts: Vec<String> = kind.into_iter().chain(shown(self.description.as_deref())).collect();
@@ -160,9 +162,8 @@ impl Token {
 
     /// The age, marked with `!` if the token is old.
     fn shown_age(&self) -> String {
-        let Some(created) = self.created else { return "-".into() };
-        let age = time::age(SystemTime::now().duration_since(created).unwrap_or_default());
-        if self.older_than_90_days { format!("{age} !") } else { age }
+        let old = if self.older_than_90_days { " !" } else { "" };
+        self.age.map_or_else(|| "-".into(), |age| time::age(age) + old)
     }
 }
 
@@ -173,9 +174,6 @@ fn shown(text: Option<&str>) -> Option<String> {
 /// The text of a string, or a number as it was written.
 fn text(raw: &RawValue) -> Option<String> {
     let json = raw.get();
-    match json.as_bytes().first()? {
-        b'"' => serde_json::from_str(json).ok(),
-        b'-' | b'0'..=b'9' => Some(json.to_owned()),
-        _ => None,
-    }
+    let number = || json.parse::<f64>().is_ok().then(|| json.to_owned());
+    serde_json::from_str(json).ok().or_else(number)
 }
