@@ -73,7 +73,7 @@ struct Checked<'s> {
     knows_salt: bool,
     fallback_age_seconds: Option<u64>,
     command: Option<String>,
-    stages: Vec<Stage>,
+    stages: &'s Stages,
 }
 
 #[derive(Serialize, Debug)]
@@ -85,17 +85,9 @@ struct Row<'s> {
     created_at: Option<String>,
     age_seconds: Option<u64>,
     size: usize,
-    effect: Effect,
-}
-
-/// How a secret gets into the command's environment.
-#[derive(Serialize, Debug, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-enum Effect {
-    Added,
-    Replaces,
-    KeptInherited,
-    File,
+    effect: &'static str,
+    #[serde(skip)]
+    note: Option<&'static str>,
 }
 
 #[derive(Serialize, Debug)]
@@ -104,34 +96,30 @@ struct Skipped<'s> {
     reason: String,
 }
 
-#[derive(Serialize, Debug)]
-struct Stage {
-    name: &'static str,
-    milliseconds: f64,
-}
-
 impl<'s> Checked<'s> {
     fn new(
         settings: &'s Settings,
         obtained: &'s Obtained,
         child: &'s Child,
         program: Option<&Path>,
-        stages: &Stages,
+        stages: &'s Stages,
     ) -> Self {
         let Obtained { selected, salt, fallback_age } = obtained;
         let now = SystemTime::now();
-        let row = |(name, secret): (&'s String, &'s Secret)| Row {
-            name,
-            vault_name: &secret.vault_name,
-            environment: secret.environment.as_str(),
-            version: secret.version.as_ref(),
-            created_at: secret.created_at.and_then(iso_8601),
-            age_seconds: secret
-                .created_at
-                .and_then(|at| now.duration_since(at).ok())
-                .map(|age| age.as_secs()),
-            size: secret.value.expose().len(),
-            effect: effect(name, settings, child),
+        let row = |(name, secret): (&'s String, &'s Secret)| {
+            let (effect, note) = effect(name, settings, child);
+            let age = secret.created_at.and_then(|at| now.duration_since(at).ok());
+            Row {
+                name,
+                vault_name: &secret.vault_name,
+                environment: secret.environment.as_str(),
+                version: secret.version.as_ref(),
+                created_at: secret.created_at.and_then(iso_8601),
+                age_seconds: age.map(|age| age.as_secs()),
+                size: secret.value.expose().len(),
+                effect,
+                note,
+            }
         };
         Self {
             project: settings.project.as_str(),
@@ -147,10 +135,7 @@ impl<'s> Checked<'s> {
             knows_salt: settings.token.salt == Some(*salt) || settings.fallback.is_some(),
             fallback_age_seconds: fallback_age.map(|age| age.as_secs()),
             command: program.map(|path| path.to_string_lossy().into_owned()),
-            stages: stages
-                .iter()
-                .map(|(name, time)| Stage { name, milliseconds: (time.as_secs_f64() * 1e6).round() / 1e3 })
-                .collect(),
+            stages,
         }
     }
 
@@ -180,8 +165,7 @@ impl<'s> Checked<'s> {
         if let Some(command) = &self.command {
             let _ = writeln!(text, "command  {}", Shown(command));
         }
-        let stages = self.stages.iter().map(|stage| format!("{} {:.1} ms", stage.name, stage.milliseconds));
-        let _ = writeln!(text, "stages   {}", stages.collect::<Vec<_>>().join(", "));
+        let _ = writeln!(text, "stages   {}", self.stages.list());
         if !self.knows_salt {
             let salt = &self.token_salt;
             let _ = writeln!(text, "faster   with this line in the settings: REDENV_TOKEN_SALT={salt}");
@@ -193,40 +177,28 @@ impl<'s> Checked<'s> {
 impl Row<'_> {
     fn cells(&self) -> [String; 6] {
         let unknown = || "?".to_owned();
+        let renamed = (self.name != self.vault_name).then(|| format!("from {}", Shown(self.vault_name)));
+        let notes: Vec<String> = renamed.into_iter().chain(self.note.map(String::from)).collect();
         [
             Shown(self.name).to_string(),
             Shown(self.environment).to_string(),
             self.version.map_or_else(unknown, ToString::to_string),
             self.age_seconds.map_or_else(unknown, |seconds| age(Duration::from_secs(seconds))),
             self.size.to_string(),
-            self.note(),
+            notes.join(", "),
         ]
-    }
-
-    fn note(&self) -> String {
-        let effect = match self.effect {
-            Effect::Added => "",
-            Effect::Replaces => "replaces the inherited variable",
-            Effect::KeptInherited => "not injected: the inherited variable is kept",
-            Effect::File => "as a file",
-        };
-        let renamed = if self.name == self.vault_name {
-            String::new()
-        } else {
-            format!("from {}", Shown(self.vault_name))
-        };
-        [renamed.as_str(), effect].into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(", ")
     }
 }
 
-fn effect(name: &String, settings: &Settings, child: &Child) -> Effect {
+/// How a secret gets into the command's environment: for the JSON, and a note for the table.
+fn effect(name: &String, settings: &Settings, child: &Child) -> (&'static str, Option<&'static str>) {
     if !child.injected.contains(name) {
-        Effect::KeptInherited
+        ("kept_inherited", Some("not injected: the inherited variable is kept"))
     } else if settings.files.contains(name) {
-        Effect::File
+        ("file", Some("as a file"))
     } else if child.replaced.contains(name) {
-        Effect::Replaces
+        ("replaces", Some("replaces the inherited variable"))
     } else {
-        Effect::Added
+        ("added", None)
     }
 }

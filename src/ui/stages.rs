@@ -1,13 +1,25 @@
 //! The time that each stage took, for `-v` and `check`.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use serde::Serialize;
 
 /// The finished stages, in order.
-#[derive(Debug)]
+#[derive(Serialize, Debug)]
+#[serde(transparent)]
 pub(crate) struct Stages {
+    #[serde(skip)]
     since: Instant,
-    done: Vec<(&'static str, Duration)>,
+    done: Vec<Stage>,
+}
+
+/// A finished stage.
+#[derive(Serialize, Debug)]
+struct Stage {
+    name: &'static str,
+    /// Its time, to the microsecond.
+    milliseconds: f64,
 }
 
 impl Stages {
@@ -19,23 +31,22 @@ impl Stages {
     /// Ends a stage, which began when the one before it ended.
     pub(crate) fn end(&mut self, name: &'static str) {
         let now = Instant::now();
-        self.done.push((name, now - self.since));
+        let milliseconds = ((now - self.since).as_secs_f64() * 1e6).round() / 1e3;
+        self.done.push(Stage { name, milliseconds });
         self.since = now;
     }
 
-    /// The names and times.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, Duration)> {
-        self.done.iter().copied()
+    /// The names and times, such as `settings 0.5 ms, fetch 20.1 ms`.
+    pub(crate) fn list(&self) -> String {
+        let stages = self.done.iter().map(|stage| format!("{} {:.1} ms", stage.name, stage.milliseconds));
+        stages.collect::<Vec<_>>().join(", ")
     }
 }
 
 impl fmt::Display for Stages {
-    /// Such as `settings 0.5 ms, fetch 20.1 ms, total 20.6 ms`.
+    /// With their total.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = self.done.iter().map(|(_, time)| *time).sum();
-        for (name, time) in self.iter() {
-            write!(f, "{name} {:.1} ms, ", time.as_secs_f64() * 1e3)?;
-        }
-        write!(f, "total {:.1} ms", Duration::as_secs_f64(&total) * 1e3)
+        let total: f64 = self.done.iter().map(|stage| stage.milliseconds).sum();
+        write!(f, "{}, total {total:.1} ms", self.list())
     }
 }
