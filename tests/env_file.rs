@@ -123,8 +123,8 @@ fn what_widens_trust_is_not_taken_from_an_env_file() {
         125,
         &[
             "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: set it in the environment, or use the flag",
-            "error: a secret may not be named NODE_OPTIONS: node would load the code it names",
-            "hint: leave it out with --exclude NODE_OPTIONS, or allow it with --allow-reserved NODE_OPTIONS",
+            "error: secrets may not be named NODE_OPTIONS (node would load the code it names)",
+            "hint: leave out with --exclude NODE_OPTIONS, or allow with --allow-reserved NODE_OPTIONS",
         ],
     );
 }

@@ -179,7 +179,7 @@ fn every_secret_of_a_reserved_name_is_named_at_once() {
         &[
             "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names) and \
              NODE_OPTIONS (node would load the code it names)",
-            "hint: leave them out with --exclude LD_PRELOAD,NODE_OPTIONS, or allow them with --allow-reserved \
+            "hint: leave out with --exclude LD_PRELOAD,NODE_OPTIONS, or allow with --allow-reserved \
              LD_PRELOAD,NODE_OPTIONS",
         ],
     );
@@ -187,8 +187,8 @@ fn every_secret_of_a_reserved_name_is_named_at_once() {
     redenv_run(&vault).args(["--allow-reserved", "NODE_OPTIONS,LD_*"]).program(["env"]).run().assert_failed(
         125,
         &[
-            "error: a secret may not be named LD_PRELOAD: the dynamic loader would load the libraries it names",
-            "hint: leave it out with --exclude LD_PRELOAD, or allow it with --allow-reserved LD_PRELOAD",
+            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names)",
+            "hint: leave out with --exclude LD_PRELOAD, or allow with --allow-reserved LD_PRELOAD",
         ],
     );
     let allowed = redenv_run(&vault).args(["--only", "NODE_*", "--allow-reserved", "NODE_OPTIONS"]);
@@ -206,8 +206,8 @@ fn a_name_can_become_reserved_when_scope_strips_its_prefix() {
     redenv_run(&vault).args(["--scope", "APP_"]).program(["env"]).run().assert_failed(
         125,
         &[
-            "error: a secret may not be named LD_PRELOAD: the dynamic loader would load the libraries it names",
-            "hint: leave it out with --exclude APP_LD_PRELOAD, or allow it with --allow-reserved LD_PRELOAD",
+            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names)",
+            "hint: leave out with --exclude APP_LD_PRELOAD, or allow with --allow-reserved LD_PRELOAD",
         ],
     );
     // And the other way round: with the prefix it is a name like any other.

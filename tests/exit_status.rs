@@ -197,8 +197,8 @@ fn a_secret_path_does_not_choose_the_program() {
     launch(&vault).program(["echo", "true"]).run().assert_failed(
         125,
         &[
-            "error: a secret may not be named PATH: every program would start the programs it finds there",
-            "hint: leave it out with --exclude PATH, or allow it with --allow-reserved PATH",
+            "error: secrets may not be named PATH (every program would start the programs it finds there)",
+            "hint: leave out with --exclude PATH, or allow with --allow-reserved PATH",
         ],
     );
     let allowed = launch(&vault).args(["--allow-reserved", "PATH"]);

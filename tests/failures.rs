@@ -119,7 +119,7 @@ fn projects() -> Vec<Failure> {
         ),
         (
             "secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names) and NODE_OPTIONS (node would load the code it names)",
-            "leave them out with --exclude LD_PRELOAD,NODE_OPTIONS, or allow them with --allow-reserved LD_PRELOAD,NODE_OPTIONS",
+            "leave out with --exclude LD_PRELOAD,NODE_OPTIONS, or allow with --allow-reserved LD_PRELOAD,NODE_OPTIONS",
             secrets(&[("LD_PRELOAD", CANARY), ("NODE_OPTIONS", CANARY)]),
         ),
     ]

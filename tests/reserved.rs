@@ -361,8 +361,8 @@ fn redenv_run_refuses_each_name_and_says_which_program_would_run_it() {
     redenv_run(&vault).args(["--only", "GIT_SSH_COMMAND"]).program(["true"]).run().assert_failed(
         125,
         &[
-            "error: a secret may not be named GIT_SSH_COMMAND: git would run the value",
-            "hint: leave it out with --exclude GIT_SSH_COMMAND, or allow it with --allow-reserved GIT_SSH_COMMAND",
+            "error: secrets may not be named GIT_SSH_COMMAND (git would run the value)",
+            "hint: leave out with --exclude GIT_SSH_COMMAND, or allow with --allow-reserved GIT_SSH_COMMAND",
         ],
     );
     redenv_run(&vault)

@@ -94,9 +94,9 @@ pub(crate) struct Child {
 /// Why the environment can't be built.
 #[derive(Debug, PartialEq, Eq, Error, Diagnostic)]
 pub(crate) enum EnvironmentError {
-    #[error("{}", reserved_message(.0))]
-    #[diagnostic(help("{}", reserved_hint(.0)))]
-    Reserved(Vec<ReservedSecret>),
+    #[error("secrets may not be named {reasons}")]
+    #[diagnostic(help("leave out with --exclude {vault_names}, or allow with --allow-reserved {names}"))]
+    Reserved { reasons: String, vault_names: String, names: String },
     /// Names that are missing or empty, as the message says it.
     #[error("required secrets: {0}")]
     #[diagnostic(help("--require takes names as the command sees them; `redenv-run check` lists them"))]
@@ -106,36 +106,7 @@ pub(crate) enum EnvironmentError {
     RequiredByFile { path: PathBuf, unmet: String },
 }
 
-/// A secret whose name is reserved in the command's environment.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ReservedSecret {
-    pub(crate) name: String,
-    pub(crate) vault_name: String,
-}
-
 impl Failure for EnvironmentError {}
-
-/// The flags that leave the secrets out, or allow them.
-fn reserved_hint(secrets: &[ReservedSecret]) -> String {
-    let list = |name: fn(&ReservedSecret) -> &str| {
-        secrets.iter().map(|secret| Shown(name(secret)).to_string()).collect::<Vec<_>>().join(",")
-    };
-    let it = if secrets.len() == 1 { "it" } else { "them" };
-    let (vault_names, names) = (list(|secret| &secret.vault_name), list(|secret| &secret.name));
-    format!("leave {it} out with --exclude {vault_names}, or allow {it} with --allow-reserved {names}")
-}
-
-fn reserved_message(secrets: &[ReservedSecret]) -> String {
-    let reason = |secret: &ReservedSecret| {
-        reserved::find(&secret.name)
-            .map_or_else(String::new, |row| format!("{} would {}", row.program, row.effect))
-    };
-    if let [secret] = secrets {
-        return format!("a secret may not be named {}: {}", Shown(&secret.name), reason(secret));
-    }
-    let list = secrets.iter().map(|secret| format!("{} ({})", Shown(&secret.name), reason(secret)));
-    format!("secrets may not be named {}", join(list))
-}
 
 /// Builds the command's environment: the inherited variables without redenv-run's own, then the secrets.
 pub(crate) fn build(
@@ -152,7 +123,7 @@ pub(crate) fn build(
             child.environment.insert(name, value);
         }
     }
-    let mut refused = Vec::new();
+    let (mut reasons, mut vault_names, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (name, secret) in secrets {
         let key = OsStr::new(name);
         if child.environment.contains_key(key) {
@@ -162,14 +133,19 @@ pub(crate) fn build(
             }
             child.replaced.push(name.clone());
         }
-        if reserved::find(name).is_some() && !policy.allow_reserved.contains(name) {
-            refused.push(ReservedSecret { name: name.clone(), vault_name: secret.vault_name.clone() });
+        if let Some(row) = reserved::find(name)
+            && !policy.allow_reserved.contains(name)
+        {
+            reasons.push(format!("{} ({} would {})", Shown(name), row.program, row.effect));
+            vault_names.push(Shown(&secret.vault_name).to_string());
+            names.push(Shown(name).to_string());
         }
         child.environment.insert(key.to_owned(), secret.value.expose().into());
         child.injected.insert(name.clone());
     }
-    if !refused.is_empty() {
-        return Err(EnvironmentError::Reserved(refused));
+    if !names.is_empty() {
+        let (vault_names, names) = (vault_names.join(","), names.join(","));
+        return Err(EnvironmentError::Reserved { reasons: join(reasons), vault_names, names });
     }
     policy.check_required(secrets, &child.environment)?;
     if policy.own == OwnVariables::Remove {
@@ -201,21 +177,15 @@ fn check_values<'n, 'v>(
     names: impl IntoIterator<Item = &'n String>,
     value: impl Fn(&str) -> Option<&'v OsString>,
 ) -> Result<(), String> {
-    let (mut missing, mut empty) = (Vec::new(), Vec::new());
-    for name in names {
-        match value(name) {
-            None => missing.push(Shown(name)),
-            Some(value) if value.is_empty() => empty.push(Shown(name)),
-            Some(_) => {}
-        }
+    let unmet = names.into_iter().filter(|name| value(name).is_none_or(|value| value.is_empty()));
+    let (missing, empty): (Vec<_>, Vec<_>) =
+        unmet.map(|name| Shown(name)).partition(|name| value(name.0).is_none());
+    match (missing.is_empty(), empty.is_empty()) {
+        (true, true) => Ok(()),
+        (false, true) => Err(format!("{} missing", join(missing))),
+        (true, false) => Err(format!("{} empty", join(empty))),
+        (false, false) => Err(format!("{} missing; {} empty", join(missing), join(empty))),
     }
-    let mut unmet = Vec::new();
-    for (names, problem) in [(missing, "missing"), (empty, "empty")] {
-        if !names.is_empty() {
-            unmet.push(format!("{} {problem}", join(names)));
-        }
-    }
-    if unmet.is_empty() { Ok(()) } else { Err(unmet.join("; ")) }
 }
 
 impl Inherit {
