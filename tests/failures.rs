@@ -370,8 +370,8 @@ fn a_system_without_memory_files_is_named() {
     redenv_run(&vault).args(["--file", "A"]).program(["true"]).run().assert_failed(
         125,
         &[
-            "error: --file: this system has no memory files",
-            "hint: it works on Linux alone; elsewhere give the program the value itself",
+            "error: --file: cannot create a memory file for A: only Linux has memory files",
+            "hint: without --file, the command gets the value in its environment",
         ],
     );
 }

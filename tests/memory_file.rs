@@ -256,8 +256,8 @@ fn without_proc_only_file_fails_with_a_hint() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (
             Some(125),
-            "redenv-run: error: --file: /proc is not mounted, so the command could not open the file\n\
-             redenv-run: hint: mount /proc, or pass the value in the environment\n"
+            "redenv-run: error: --file: cannot create a memory file for KEY: /proc is not mounted, so the command could not open it\n\
+             redenv-run: hint: without --file, the command gets the value in its environment\n"
         )
     );
     let output = without_proc(redenv_run(&vault).program(["printenv", "OTHER"]));

@@ -22,16 +22,8 @@ pub(crate) enum MemoryFileError {
     #[error("--file: no secret is named {}", Shown(name))]
     #[diagnostic(help("{hint}"))]
     NoMatch { name: String, hint: String },
-    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "Linux has memory files"))]
-    #[error("--file: this system has no memory files")]
-    #[diagnostic(help("--file works only on Linux: pass the value in the environment"))]
-    NotLinux,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has memory files"))]
-    #[error("--file: /proc is not mounted, so the command could not open the file")]
-    #[diagnostic(help("mount /proc, or pass the value in the environment"))]
-    NoProc,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has memory files"))]
     #[error("--file: cannot create a memory file for {}: {}", Shown(name), reason(error))]
+    #[diagnostic(help("without --file, the command gets the value in its environment"))]
     Refused { name: String, error: io::Error },
 }
 
@@ -50,7 +42,8 @@ pub(crate) fn create(
             return Err(MemoryFileError::NoMatch { name: name.clone(), hint });
         };
         if child.injected.contains(name) {
-            let (file, path) = system::create(name, secret.value.expose())?;
+            let (file, path) = system::create(secret.value.expose())
+                .map_err(|error| MemoryFileError::Refused { name: name.clone(), error })?;
             child.environment.insert(name.into(), path.into());
             child.files.push(file);
         }
@@ -61,7 +54,7 @@ pub(crate) fn create(
 #[cfg(target_os = "linux")]
 mod system {
     use std::fs::{self, File, Permissions};
-    use std::io::Write;
+    use std::io::{self, Write};
     use std::os::fd::{AsRawFd, OwnedFd};
     use std::os::unix::fs::PermissionsExt;
     use std::process;
@@ -69,35 +62,31 @@ mod system {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
-    use super::MemoryFileError;
-
     /// Shell scripts use descriptors of one digit, and shells use those from 10 on.
     const LOWEST: i32 = 100;
 
     /// Creates a sealed memory file that the exec leaves open. Returns it and its path.
     ///
     /// Only its owner may read it: ssh and libpq refuse a key that others can read.
-    pub(super) fn create(name: &str, content: &str) -> Result<(OwnedFd, String), MemoryFileError> {
-        let refused = |error| MemoryFileError::Refused { name: name.to_owned(), error };
+    pub(super) fn create(content: &str) -> io::Result<(OwnedFd, String)> {
         let flags = MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC;
         // `vm.memfd_noexec` = 2 demands the flag; kernels before 6.3 don't know it.
         let low = match memfd_create("redenv-run", flags | MemfdFlags::NOEXEC_SEAL) {
             Err(Errno::INVAL) => memfd_create("redenv-run", flags),
             made => made,
-        };
-        let low = low.map_err(|error| refused(error.into()))?;
+        }?;
         // Fails where the limit of open files is lower.
         let fd = fcntl_dupfd_cloexec(&low, LOWEST).unwrap_or(low);
-        fcntl_setfd(&fd, FdFlags::empty()).map_err(|e| refused(e.into()))?;
+        fcntl_setfd(&fd, FdFlags::empty())?;
         let mut file = File::from(fd);
-        file.write_all(content.as_bytes()).map_err(refused)?;
-        file.set_permissions(Permissions::from_mode(0o400)).map_err(refused)?;
+        file.write_all(content.as_bytes())?;
+        file.set_permissions(Permissions::from_mode(0o400))?;
         let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-        fcntl_add_seals(&file, seals).map_err(|e| refused(e.into()))?;
+        fcntl_add_seals(&file, seals)?;
         // The exec keeps the process ID, so the path stays valid.
         let path = format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd());
         if fs::metadata(&path).is_err() {
-            return Err(MemoryFileError::NoProc);
+            return Err(io::Error::other("/proc is not mounted, so the command could not open it"));
         }
         Ok((file.into(), path))
     }
@@ -105,12 +94,10 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
+    use std::io;
     use std::os::fd::OwnedFd;
 
-    use super::MemoryFileError;
-
-    /// Only Linux has memory files.
-    pub(super) fn create(_: &str, _: &str) -> Result<(OwnedFd, String), MemoryFileError> {
-        Err(MemoryFileError::NotLinux)
+    pub(super) fn create(_: &str) -> io::Result<(OwnedFd, String)> {
+        Err(io::Error::other("only Linux has memory files"))
     }
 }
