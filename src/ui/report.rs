@@ -57,30 +57,28 @@ impl Report {
 
     /// Prints an error on one line, and its hint on another.
     pub(crate) fn error(self, message: &str, hint: Option<&str>) {
-        Self::line(&self.colour.paint(RED, "error:"), message);
+        Self::line(&format!("{} {message}", self.colour.paint(RED, "error:")));
         if let Some(hint) = hint {
-            Self::line(&self.colour.paint(CYAN, "hint:"), hint);
+            Self::line(&format!("{} {hint}", self.colour.paint(CYAN, "hint:")));
         }
     }
 
     /// Prints a warning: the launch goes on.
     pub(crate) fn warning(self, message: &str) {
         if self.verbosity >= Verbosity::Normal {
-            Self::line(&self.colour.paint(YELLOW, "warning:"), message);
+            Self::line(&format!("{} {message}", self.colour.paint(YELLOW, "warning:")));
         }
     }
 
     /// Prints a message that only `-v` shows.
     pub(crate) fn detail(self, message: impl FnOnce() -> String) {
         if self.verbosity >= Verbosity::Verbose {
-            Self::line("", &message());
+            Self::line(&message());
         }
     }
 
     /// One write per line, so that lines of several processes don't mix. A closed stderr is no failure.
-    fn line(label: &str, message: &str) {
-        let space = if label.is_empty() { "" } else { " " };
-        let line = format!("redenv-run: {label}{space}{message}\n");
-        let _ = io::stderr().write_all(line.as_bytes());
+    fn line(message: &str) {
+        let _ = io::stderr().write_all(format!("redenv-run: {message}\n").as_bytes());
     }
 }
