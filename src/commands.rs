@@ -14,7 +14,7 @@ use crate::ui::failure::Failure;
 pub(crate) use command::{Command, CreateOptions, Format, Shell, TokenFormat};
 
 /// Runs a command. A launch returns only when it failed.
-pub(crate) fn run(command: Command, start: Start) -> Result<(), Box<dyn Failure>> {
+pub(crate) fn run(command: Command, start: Start) -> Result<(), Failure> {
     match command {
         Command::Launch { program, arguments } => launch::run(&program, arguments, start),
         Command::Check { format, command } => check::run(format, &command, start),

@@ -48,7 +48,7 @@ fn encrypted_pek() -> String {
 }
 
 /// Runs every step from the reply to the exec, with a derived key taken for granted.
-fn environment(body: &[u8], broken: OnBroken) -> Result<Environment, Box<dyn Failure>> {
+fn environment(body: &[u8], broken: OnBroken) -> Result<Environment, Failure> {
     let project = Name::new("acme").unwrap();
     let environments = [Name::new("development").unwrap()];
     let request =

@@ -20,6 +20,7 @@ mod vault;
 
 use std::alloc::System;
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
 use std::panic;
 use std::process::{self, ExitCode};
@@ -28,14 +29,18 @@ use std::time::Instant;
 use zeroizing_alloc::ZeroAlloc;
 
 use child::environment::Environment;
+use child::program::ProgramError;
 use cli::Parsed;
 use settings::Start;
-use ui::failure::{FAILED, Failure};
+use ui::failure::Failure;
 use ui::report::{Report, Verbosity};
 
 /// Wipes every block of the heap when it is freed, those of the HTTP client and of buffers that grew as well.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+
+/// The exit code of a failure of redenv-run itself: the command did not start.
+const FAILED: u8 = 125;
 
 fn main() -> ExitCode {
     let at = Instant::now();
@@ -65,21 +70,23 @@ fn run(at: Instant) -> ExitCode {
             let _ = page.print();
             return ExitCode::SUCCESS;
         }
-        Err(error) => return failed(&error, Report::new(Verbosity::Normal)),
+        Err(error) => return failed(&error.into(), Report::new(Verbosity::Normal)),
     };
     // When a name appears twice, the last value wins, as in shells.
     let environment: Environment = env::vars_os().collect();
     let report = Report::new(settings::verbosity(&flags, &environment));
     match commands::run(command, Start { at, environment, flags, report }) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&*error, report),
+        Err(error) => failed(&error, report),
     }
 }
 
-fn failed(error: &dyn Failure, report: Report) -> ExitCode {
-    let hint = error.help().map(|help| help.to_string());
-    report.error(&error.to_string(), hint.as_deref());
-    error.exit_code().into()
+/// Prints a failure. Only one of the command has an exit code of its own.
+fn failed(failure: &Failure, report: Report) -> ExitCode {
+    let hint = failure.help().map(|help| help.to_string());
+    report.error(&failure.to_string(), hint.as_deref());
+    let error: &(dyn Error + 'static) = &**failure;
+    error.downcast_ref::<ProgramError>().map_or(FAILED, ProgramError::exit_code).into()
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::child::reserved;
-use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, join, shown_path};
 use crate::vault::Secret;
 
@@ -105,8 +104,6 @@ pub(crate) enum EnvironmentError {
     #[diagnostic(help("add each to the vault, or export it; `redenv-run check` lists the secrets"))]
     RequiredByFile { path: PathBuf, unmet: String },
 }
-
-impl Failure for EnvironmentError {}
 
 /// Builds the command's environment: the inherited variables without redenv-run's own, then the secrets.
 pub(crate) fn build(

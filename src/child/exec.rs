@@ -46,14 +46,8 @@ pub(crate) enum SizeError {
     Refused(String),
 }
 
-impl Failure for SizeError {}
-
 /// Becomes the program, with the arguments after `argv[0]` byte for byte. Returns only why it could not.
-pub(crate) fn exec(
-    program: Program,
-    arguments: Vec<OsString>,
-    environment: &Environment,
-) -> Box<dyn Failure> {
+pub(crate) fn exec(program: Program, arguments: Vec<OsString>, environment: &Environment) -> Failure {
     let Program { path, typed } = program;
     let mut argv = vec![typed];
     argv.extend(arguments);

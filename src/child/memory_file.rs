@@ -10,7 +10,6 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::child::environment::Child;
-use crate::ui::failure::Failure;
 use crate::ui::suggestion::name_hint;
 use crate::ui::text::{Shown, reason};
 use crate::vault::Secret;
@@ -26,8 +25,6 @@ pub(crate) enum MemoryFileError {
     #[diagnostic(help("without --file, the command gets the value in its environment"))]
     Refused { name: String, error: io::Error },
 }
-
-impl Failure for MemoryFileError {}
 
 /// Moves the values of `names` into memory files and puts their paths into the command's environment.
 /// A name whose inherited variable was preserved keeps that variable.

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, join, reason, shown_path};
 use crate::ui::word::{self, Slip, quoted};
 
@@ -219,8 +218,9 @@ fn is_on_noexec(_: &Path) -> bool {
     false
 }
 
-impl Failure for ProgramError {
-    fn exit_code(&self) -> u8 {
+impl ProgramError {
+    /// The exit code of redenv-run.
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::NotExecutable { .. } | Self::Refused { .. } => NOT_EXECUTABLE,
             _ => NOT_FOUND,

@@ -7,7 +7,6 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::table::{self, Kind};
-use crate::ui::failure::Failure;
 use crate::ui::text::Shown;
 use crate::ui::word::{Slip, shown};
 
@@ -41,8 +40,6 @@ pub(crate) enum UsageError {
         hint: Option<String>,
     },
 }
-
-impl Failure for UsageError {}
 
 impl UsageError {
     /// From clap's error about these arguments, which don't include `argv[0]`.

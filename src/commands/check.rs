@@ -25,12 +25,12 @@ use crate::ui::time::{age, iso_8601};
 use crate::vault::{Name, Secret, VersionNumber};
 
 /// Does everything but the exec, and prints the result.
-pub(super) fn run(format: Format, command: &[OsString], start: Start) -> Result<(), Box<dyn Failure>> {
+pub(super) fn run(format: Format, command: &[OsString], start: Start) -> Result<(), Failure> {
     let text = checked(format, command, start).map_err(NotReady)?;
     Ok(print(&text)?)
 }
 
-fn checked(format: Format, command: &[OsString], start: Start) -> Result<String, Box<dyn Failure>> {
+fn checked(format: Format, command: &[OsString], start: Start) -> Result<String, Failure> {
     let mut stages = Stages::new(start.at);
     let settings = Settings::resolve(&start)?;
     let program = match command.first() {
@@ -54,9 +54,7 @@ fn checked(format: Format, command: &[OsString], start: Start) -> Result<String,
 #[derive(thiserror::Error, miette::Diagnostic, Debug)]
 #[error("{0}")]
 #[diagnostic(transparent)]
-struct NotReady(Box<dyn Failure>);
-
-impl Failure for NotReady {}
+struct NotReady(Failure);
 
 /// The result of a check, as `--format json` prints it.
 #[derive(Serialize, Debug)]

@@ -18,7 +18,7 @@ const ZSH: &str = include_str!("completions/command.zsh");
 const FISH: &str = include_str!("completions/command.fish");
 
 /// Prints the completions of a shell.
-pub(super) fn run(shell: Shell, mut command: clap::Command) -> Result<(), Box<dyn Failure>> {
+pub(super) fn run(shell: Shell, mut command: clap::Command) -> Result<(), Failure> {
     let mut script = Vec::new();
     generate(shell, &mut command, "redenv-run", &mut script);
     let script = String::from_utf8_lossy(&script);

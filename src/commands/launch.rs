@@ -14,7 +14,7 @@ use crate::ui::stages::Stages;
 use crate::ui::text::{Shown, join};
 
 /// Becomes the command, with its secrets. Returns only when that failed.
-pub(super) fn run(typed: &OsStr, arguments: Vec<OsString>, start: Start) -> Result<(), Box<dyn Failure>> {
+pub(super) fn run(typed: &OsStr, arguments: Vec<OsString>, start: Start) -> Result<(), Failure> {
     let (mut stages, report) = (Stages::new(start.at), start.report);
 
     let settings = Settings::resolve(&start)?;
@@ -37,7 +37,7 @@ pub(super) fn prepare(
     start: Start,
     words: usize,
     stages: &mut Stages,
-) -> Result<(Obtained, Child), Box<dyn Failure>> {
+) -> Result<(Obtained, Child), Failure> {
     let obtained = secrets::obtain(settings, &start, stages)?;
     let secrets = &obtained.selected.secrets;
     let mut child = environment::build(start.environment, secrets, &settings.policy)?;

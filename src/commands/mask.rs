@@ -36,10 +36,8 @@ enum MaskError {
     Write(io::Error),
 }
 
-impl Failure for MaskError {}
-
 /// Prints the workflow commands that mask the secrets.
-pub(super) fn run(start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(super) fn run(start: &Start) -> Result<(), Failure> {
     check_output(&io::stdout())?;
     let settings = Settings::resolve(start)?;
     let Obtained { selected, .. } = secrets::obtain(&settings, start, &mut Stages::new(start.at))?;

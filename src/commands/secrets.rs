@@ -42,14 +42,8 @@ struct NoFallback {
     error: FallbackError,
 }
 
-impl Failure for NoFallback {}
-
 /// Fetches, decrypts and selects the secrets.
-pub(super) fn obtain(
-    settings: &Settings,
-    start: &Start,
-    stages: &mut Stages,
-) -> Result<Obtained, Box<dyn Failure>> {
+pub(super) fn obtain(settings: &Settings, start: &Start, stages: &mut Stages) -> Result<Obtained, Failure> {
     let (at, report) = (start.at, start.report);
     let Settings { project, environments, token, database, .. } = settings;
     let request = Request { host: &database.address.host, project, environments, token_id: &token.id };
@@ -71,10 +65,7 @@ pub(super) fn obtain(
 }
 
 /// Fetches the secrets from Upstash, or reads them from the fallback file if Upstash can't be reached.
-fn online(
-    mut decryption: Decryption<'_>,
-    fallback: Option<Fallback<'_>>,
-) -> Result<Obtained, Box<dyn Failure>> {
+fn online(mut decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<Obtained, Failure> {
     let Decryption { settings, request, deadline, report, .. } = decryption;
     let patience = match &fallback {
         Some(fallback) if fallback.is_usable() => Patience::FewAttempts,
@@ -116,7 +107,7 @@ struct Decryption<'a> {
 
 impl Decryption<'_> {
     /// Decrypts a reply that was just fetched, and keeps it for an outage.
-    fn of_reply(self, reply: &[u8], fallback: Option<Fallback<'_>>) -> Result<Obtained, Box<dyn Failure>> {
+    fn of_reply(self, reply: &[u8], fallback: Option<Fallback<'_>>) -> Result<Obtained, Failure> {
         let Self { settings, request, derivation, deadline, report, stages } = self;
         let vault = vault::parse(reply, request).inspect_err(|error| {
             if error.is_revocation() {
@@ -143,7 +134,7 @@ impl Decryption<'_> {
         self,
         fallback: Fallback<'_>,
         outage: Option<&upstash::Error>,
-    ) -> Result<Obtained, Box<dyn Failure>> {
+    ) -> Result<Obtained, Failure> {
         let Self { settings, request, derivation, deadline, report, stages } = self;
         let path = fallback.path();
         let cause = outage.map_or_else(|| "--offline:".to_owned(), |outage| format!("{outage}; and"));
@@ -152,7 +143,7 @@ impl Decryption<'_> {
         let vault = vault::parse(&stored.reply, request).map_err(|error| match error {
             error @ ReplyError::Expired { .. } => Box::from(error),
             // redenv-run had parsed it before it wrote the file.
-            _ => Box::<dyn Failure>::from(unusable(FallbackError::Damaged)),
+            _ => Failure::from(unusable(FallbackError::Damaged)),
         })?;
         stages.end("parse");
         // The derivation began at the start of the launch: only its rest takes time.
@@ -175,7 +166,7 @@ fn select(
     pek: &Key,
     settings: &Settings,
     stages: &mut Stages,
-) -> Result<Selected, Box<dyn Failure>> {
+) -> Result<Selected, Failure> {
     let decrypted = vault.decrypt(pek, &settings.pins)?;
     stages.end("decrypt");
     let selected = select::select(decrypted, &settings.selection)?;

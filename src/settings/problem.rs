@@ -7,7 +7,6 @@ use miette::Diagnostic;
 
 use super::file::FileError;
 use super::table::Setting;
-use crate::ui::failure::Failure;
 use crate::ui::text::{join, shown_path};
 use crate::upstash::address::BadAddress;
 use crate::upstash::proxy::BadProxy;
@@ -163,5 +162,3 @@ impl Diagnostic for SettingsError {
         first.or_else(|| missing.into_iter().chain(others).find_map(Problem::help))
     }
 }
-
-impl Failure for SettingsError {}

@@ -2,15 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::failure::Failure;
 use super::text::reason;
 
 /// A failed write to stdout.
 #[derive(thiserror::Error, miette::Diagnostic, Debug)]
 #[error("cannot write to stdout: {}", reason(.0))]
 pub(crate) struct OutputError(io::Error);
-
-impl Failure for OutputError {}
 
 /// Prints to stdout. A reader that stops early, such as `head`, is no failure.
 pub(crate) fn print(text: &str) -> Result<(), OutputError> {

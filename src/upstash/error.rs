@@ -4,7 +4,6 @@ use miette::Diagnostic;
 
 use super::RedisError;
 use super::outage::{Outage, Transient};
-use crate::ui::failure::Failure;
 use crate::ui::text::Shown;
 
 /// The longest answer that is read.
@@ -131,5 +130,3 @@ impl Error {
         )
     }
 }
-
-impl Failure for Error {}

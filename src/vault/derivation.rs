@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
-use crate::ui::failure::Failure;
 use crate::vault::crypto::{Key, Salt};
 
 /// How long a failed launch waits for its derivation thread: a busy machine takes many times the usual 50 ms.
@@ -31,8 +30,6 @@ pub(crate) enum DerivationError {
     #[diagnostic(help("raise the limit of processes: `ulimit -u`, or the container's limit of pids"))]
     NoThread,
 }
-
-impl Failure for DerivationError {}
 
 impl Derivation {
     /// Prepares the derivation from `password`, without starting it.

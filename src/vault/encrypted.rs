@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use super::crypto::{DecryptError, Key, Salt};
 use super::history::{History, HistoryError, Pin, Version};
 use super::{ALGORITHM, DecryptedVault, KDF, Name, Request, Secret};
-use crate::ui::failure::Failure;
 use crate::ui::suggestion::name_hint;
 use crate::ui::text::{Shown, join};
 
@@ -59,8 +58,6 @@ pub(crate) enum KeyError {
     Malformed { id: String, error: DecryptError },
 }
 
-impl Failure for KeyError {}
-
 /// Why a `--pin` can't be followed.
 #[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum PinError {
@@ -75,8 +72,6 @@ pub(crate) enum PinError {
         hint: Option<String>,
     },
 }
-
-impl Failure for PinError {}
 
 impl EncryptedVault<'_> {
     /// The salt of the token key.

@@ -11,7 +11,6 @@ use super::crypto::Salt;
 use super::encrypted::{EncryptedVault, Fields, Token};
 use super::history::{History, Text, time};
 use super::{ALGORITHM, KDF, Name, Request};
-use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, join};
 use crate::upstash::{self, answers, first_answer};
 
@@ -59,8 +58,6 @@ impl ReplyError {
         }
     }
 }
-
-impl Failure for ReplyError {}
 
 /// A JSON value of a hash, or null.
 type Item<'r> = Option<&'r RawValue>;

@@ -10,7 +10,6 @@ use wildmatch::WildMatch;
 use super::expand::{self, ExpandError};
 use super::{Broken, DecryptedVault, Secret};
 use crate::secret::SecretText;
-use crate::ui::failure::Failure;
 use crate::ui::suggestion::name_hint;
 use crate::ui::text::{Shown, join};
 
@@ -91,8 +90,6 @@ pub(crate) enum SelectError {
     #[diagnostic(help("rename the secret, or leave it out with --exclude"))]
     BadNames(Vec<(String, &'static str)>),
 }
-
-impl Failure for SelectError {}
 
 /// Selects secrets from the decrypted vault.
 pub(crate) fn select(mut vault: DecryptedVault, selection: &Selection) -> Result<Selected, SelectError> {

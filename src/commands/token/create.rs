@@ -52,7 +52,7 @@ struct Entry<'a> {
 }
 
 /// Makes a token and prints it.
-pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Failure> {
     if args.name.trim().is_empty() {
         return Err(TokenError::NoName.into());
     }

@@ -5,7 +5,6 @@ use std::io;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::ui::failure::Failure;
 use crate::ui::text::{Shown, join, reason};
 use crate::upstash::RedisError;
 use crate::vault::Name;
@@ -70,5 +69,3 @@ pub(crate) enum TokenError {
     #[diagnostic(help("run `redenv-run token revoke {}`, then create another token", Shown(id)))]
     KeyLost { id: String, error: io::Error },
 }
-
-impl Failure for TokenError {}

@@ -55,7 +55,7 @@ pub(super) enum Kind {
 }
 
 /// Prints the project's tokens.
-pub(crate) fn run(format: Format, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(crate) fn run(format: Format, start: &Start) -> Result<(), Failure> {
     let project = Project::new(start)?;
     let tokens = tokens(&project.read()?)?;
     match format {

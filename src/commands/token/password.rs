@@ -24,7 +24,7 @@ pub(super) enum MasterPassword {
 
 impl MasterPassword {
     /// Looks in `--password-stdin`, then `REDENV_MASTER_PASSWORD_FILE`, then for a terminal.
-    pub(super) fn find(from_stdin: bool, environment: &Environment) -> Result<Self, Box<dyn Failure>> {
+    pub(super) fn find(from_stdin: bool, environment: &Environment) -> Result<Self, Failure> {
         // Read from a terminal like this, the password would be echoed.
         if from_stdin && !io::stdin().is_terminal() {
             return Ok(Self::Given(first_line(io::stdin().lock())?));

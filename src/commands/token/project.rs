@@ -49,7 +49,7 @@ impl Change {
 
 impl Project {
     /// Resolves the settings, and prints their warnings. Nothing is connected yet.
-    pub(super) fn new(start: &Start) -> Result<Self, Box<dyn Failure>> {
+    pub(super) fn new(start: &Start) -> Result<Self, Failure> {
         let Access { project: name, database } = Access::resolve(start)?;
         let client = Upstash::new(&database.address, &database.token, &database.network)?;
         let url = database.address.base.clone();
@@ -57,7 +57,7 @@ impl Project {
     }
 
     /// Reads the project's fields.
-    pub(super) fn read(&self) -> Result<Metadata, Box<dyn Failure>> {
+    pub(super) fn read(&self) -> Result<Metadata, Failure> {
         self.read_until(self.deadline())
     }
 
@@ -67,9 +67,9 @@ impl Project {
     pub(super) fn change(
         &self,
         mut read: Metadata,
-        mut decide: impl FnMut(&Metadata) -> Result<Option<Change>, Box<dyn Failure>>,
+        mut decide: impl FnMut(&Metadata) -> Result<Option<Change>, Failure>,
         unknown: &str,
-    ) -> Result<(), Box<dyn Failure>> {
+    ) -> Result<(), Failure> {
         let deadline = self.deadline();
         let mut may_be_written = false;
         let mut change = || {
@@ -104,7 +104,7 @@ impl Project {
         change: Change,
         deadline: Deadline,
         may_be_written: &mut bool,
-    ) -> Result<bool, Box<dyn Failure>> {
+    ) -> Result<bool, Failure> {
         let mut command = ["EVAL", COMPARE_AND_SET, "1"].map(String::from).to_vec();
         command.push(self.key());
         command.extend([ENCRYPTED_PEK, SERVICE_TOKENS].map(|field| read.get(field).unwrap_or("").to_owned()));
@@ -128,7 +128,7 @@ impl Project {
         }
     }
 
-    fn read_until(&self, deadline: Deadline) -> Result<Metadata, Box<dyn Failure>> {
+    fn read_until(&self, deadline: Deadline) -> Result<Metadata, Failure> {
         let body = self.send(vec!["HGETALL".into(), self.key()], deadline, || {})?;
         let items: Vec<String> = self.answer(&body)?;
         if items.is_empty() {

@@ -14,7 +14,7 @@ use crate::ui::text::{Shown, join};
 use crate::vault::Name;
 
 /// Revokes tokens after confirmation. IDs without a token are an error, but only after the others are gone.
-pub(crate) fn run(arguments: Vec<String>, yes: bool, start: &Start) -> Result<(), Box<dyn Failure>> {
+pub(crate) fn run(arguments: Vec<String>, yes: bool, start: &Start) -> Result<(), Failure> {
     let mut ids: Vec<String> = Vec::new();
     for id in arguments {
         if id.starts_with("redenv_sk_") {
@@ -67,7 +67,7 @@ fn question(project: &Name, chosen: &[&Token], unknown: &[String]) -> String {
 }
 
 /// Removes the tokens, and counts those that are left.
-fn remove(project: &Project, read: Metadata, ids: &[String]) -> Result<usize, Box<dyn Failure>> {
+fn remove(project: &Project, read: Metadata, ids: &[String]) -> Result<usize, Failure> {
     let mut left = 0;
     let remove = |now: &Metadata| {
         let tokens = tokens(now)?;
