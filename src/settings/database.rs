@@ -24,7 +24,7 @@ impl Resolver<'_> {
         let key = self.required(Setting::TokenKey);
         let salt = self
             .optional(Setting::TokenSalt)
-            .and_then(|found| self.kept(Salt::from_hex(found.text()).map_err(|_| Problem::Salt(found.name))));
+            .and_then(|found| self.kept(Salt::from_hex(found.text()).ok_or(Problem::Salt(found.name))));
         let (id, key) = (id?, key?);
         let swapped = if id.text().starts_with("redenv_sk_") {
             Problem::Swapped { name: id.name, what: "key" }

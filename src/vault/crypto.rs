@@ -39,12 +39,8 @@ pub(crate) struct Salt([u8; SALT_LEN]);
 
 impl Salt {
     /// Reads 32 hex digits of either case.
-    pub(crate) fn from_hex(text: &str) -> Result<Self, BadSalt> {
-        let mut salt = [0; SALT_LEN];
-        match base16ct::mixed::decode(text, &mut salt) {
-            Ok(bytes) if bytes.len() == SALT_LEN => Ok(Self(salt)),
-            _ => Err(BadSalt),
-        }
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        from_hex(text).map(|bytes| Self(*bytes))
     }
 
     /// A fresh salt from the system's random source.
@@ -59,10 +55,6 @@ impl fmt::Display for Salt {
         f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
-
-/// A salt that isn't 32 hex digits.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadSalt;
 
 /// The system's random source failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,11 +99,8 @@ impl Key {
 
     /// Reads the PEK's text, 64 hex digits.
     pub(crate) fn from_hex(text: &SecretText) -> Result<Self, DecryptError> {
-        let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        match base16ct::mixed::decode(text.expose(), &mut *bytes) {
-            Ok(decoded) if decoded.len() == KEY_LEN => Ok(Self::new(bytes)),
-            _ => Err(DecryptError::Form("the project key in it is not 64 hex digits")),
-        }
+        let bytes = from_hex(text.expose());
+        bytes.map(Self::new).ok_or(DecryptError::Form("the project key in it is not 64 hex digits"))
     }
 
     /// The inverse of [`Key::from_hex`]: 64 lower-case hex digits, to be encrypted with another key.
@@ -128,18 +117,15 @@ impl Key {
     /// Decrypts `<hex IV>.<hex of ciphertext followed by tag>`.
     pub(crate) fn decrypt(&self, text: &str) -> Result<SecretText, DecryptError> {
         let (iv_hex, rest_hex) = text.split_once('.').ok_or(DecryptError::Form("there is no dot"))?;
-        let mut iv = [0; NONCE_LEN];
-        match base16ct::mixed::decode(iv_hex, &mut iv) {
-            Ok(bytes) if bytes.len() == NONCE_LEN => {}
-            _ => return Err(DecryptError::Form("the IV is not 24 hex digits")),
-        }
+        let iv: Zeroizing<[u8; NONCE_LEN]> =
+            from_hex(iv_hex).ok_or(DecryptError::Form("the IV is not 24 hex digits"))?;
         let bytes = base16ct::mixed::decode_vec(rest_hex)
             .map_err(|_| DecryptError::Form("the ciphertext is not hex"))?;
         let mut bytes = Zeroizing::new(bytes);
         if bytes.len() < TAG_LEN {
             return Err(DecryptError::Form("the ciphertext is shorter than its tag"));
         }
-        let nonce = Nonce::assume_unique_for_key(iv);
+        let nonce = Nonce::assume_unique_for_key(*iv);
         let plain = self.cipher.open_in_place(nonce, Aad::empty(), &mut bytes);
         let length = plain.map_err(|_| DecryptError::Tag)?.len();
         bytes.truncate(length);
@@ -200,6 +186,13 @@ impl MacKey {
 /// comparison is private.
 fn equal_macs(key: &hmac::Key, left: &[u8], right: &[u8]) -> bool {
     hmac::verify(key, left, hmac::sign(key, right).as_ref()).is_ok()
+}
+
+/// The bytes of hex digits of either case, if they are exactly `N` bytes.
+fn from_hex<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
+    let mut bytes = Zeroizing::new([0; N]);
+    let length = base16ct::mixed::decode(text, &mut *bytes).ok()?.len();
+    (length == N).then_some(bytes)
 }
 
 /// Bytes from the system's random source.

@@ -149,7 +149,7 @@ fn read_token(json: &str, field: &str, request: &Request<'_>) -> Result<Token, R
         return Err(ReplyError::Expired { id });
     }
     let salt = Salt::from_hex(&salt)
-        .map_err(|_| malformed(format!("salt of token {id}"), "is not 32 hex digits"))?;
+        .ok_or_else(|| malformed(format!("salt of token {id}"), "is not 32 hex digits"))?;
     Ok(Token { id, salt, encrypted_pek, expires_at })
 }
 

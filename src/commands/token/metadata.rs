@@ -30,7 +30,7 @@ impl Metadata {
         check_supported(self.get("kdf"), "kdf", KDF)?;
         check_supported(self.get("algorithm"), "algorithm", ALGORITHM)?;
         let salt = self.get("salt").ok_or_else(|| malformed("salt", "is missing"))?;
-        let salt = Salt::from_hex(salt).map_err(|_| malformed("salt", "is not 32 hex digits"))?;
+        let salt = Salt::from_hex(salt).ok_or_else(|| malformed("salt", "is not 32 hex digits"))?;
         let pek = self.get(ENCRYPTED_PEK).ok_or_else(|| malformed(ENCRYPTED_PEK, "is missing"))?;
         Ok((salt, pek))
     }

@@ -197,7 +197,7 @@ fn hex_may_be_of_either_case() {
 #[test]
 fn salts_and_keys_of_another_length_are_refused() {
     for digits in [0, 2, 30, 31, 33, 34, 64] {
-        assert_eq!(Salt::from_hex(&"0".repeat(digits)), Err(BadSalt), "{digits}");
+        assert_eq!(Salt::from_hex(&"0".repeat(digits)), None, "{digits}");
     }
     for digits in [0, 32, 62, 63, 65, 66, 128] {
         let bad = Key::from_hex(&SecretText::new("0".repeat(digits))).map(drop);

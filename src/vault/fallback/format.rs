@@ -60,7 +60,7 @@ impl Header {
 
     /// The salt of the token key.
     pub(super) fn salt(&self) -> Option<Salt> {
-        Salt::from_hex(&self.salt).ok()
+        Salt::from_hex(&self.salt)
     }
 
     /// When the reply was fetched.
