@@ -1,7 +1,6 @@
 //! The parsed reply, still encrypted, and its decryption.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::json;
@@ -30,8 +29,8 @@ pub(super) struct Token {
     pub(super) salt: Salt,
     /// The PEK's hex text, encrypted with the token key.
     pub(super) encrypted_pek: String,
-    /// When an ephemeral token ends.
-    pub(super) expires_at: Option<SystemTime>,
+    /// When an ephemeral token ends, as its entry tells it.
+    pub(super) expires_at: Option<Box<RawValue>>,
 }
 
 /// Why a secret has no value.
@@ -129,21 +128,14 @@ impl EncryptedVault<'_> {
     /// A reply to `request` that gives this vault again, without the entries of other tokens.
     pub(crate) fn to_reply(&self, request: &Request<'_>) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Answer<'a> {
-            result: Vec<Option<Item<'a>>>,
-        }
-        #[derive(Serialize)]
         #[serde(untagged)]
         enum Item<'a> {
             Text(&'a str),
             Json(&'a RawValue),
         }
         let Token { salt, encrypted_pek, expires_at, .. } = &self.token;
-        let mut entry = json!({ "encryptedPEK": encrypted_pek, "salt": salt.to_string() });
-        if let Some(at) = expires_at {
-            let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            entry["expiresAt"] = (since.as_secs_f64() * 1e3).into();
-        }
+        let entry =
+            json!({ "encryptedPEK": encrypted_pek, "salt": salt.to_string(), "expiresAt": expires_at });
         let tokens = json!({ request.token_id: entry }).to_string();
         let metadata = ["", KDF, ALGORITHM, &tokens].map(|text| Some(Item::Text(text))).into_iter();
         let environments = self.environments.iter().map(|(_, fields)| {
@@ -152,7 +144,8 @@ impl EncryptedVault<'_> {
             fields.chain(["__", ""].map(Item::Text)).map(Some).collect()
         });
         let results = std::iter::once(metadata.chain([None]).collect()).chain(environments);
-        let answers: Vec<Answer<'_>> = results.map(|result| Answer { result }).collect();
+        let answers: Vec<BTreeMap<&str, Vec<_>>> =
+            results.map(|result| [("result", result)].into()).collect();
         // Texts and JSON alone: nothing in it can fail to serialize.
         serde_json::to_vec(&answers).unwrap_or_default()
     }

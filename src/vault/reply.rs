@@ -131,22 +131,21 @@ pub(crate) fn check_supported(
 /// Reads a token's entry. Other tools may have added more members.
 fn read_token(json: &str, field: &str, request: &Request<'_>) -> Result<Token, ReplyError> {
     #[derive(Deserialize)]
-    struct Entry<'t> {
+    struct Entry {
         #[serde(rename = "encryptedPEK")]
         encrypted_pek: String,
         salt: String,
-        #[serde(borrow, rename = "expiresAt")]
-        expires_at: Option<&'t RawValue>,
+        #[serde(rename = "expiresAt")]
+        expires_at: Option<Box<RawValue>>,
     }
     let Entry { encrypted_pek, salt, expires_at } = serde_json::from_str(json)
         .map_err(|_| malformed(field, "is not an object with `encryptedPEK` and `salt`"))?;
-    let expires_at = match expires_at {
-        None => None,
-        Some(json) => Some(time(json).ok_or_else(|| malformed(field, "has an invalid time as `expiresAt`"))?),
-    };
     let id = request.token_id.to_owned();
-    if expires_at.is_some_and(|at| at <= SystemTime::now()) {
-        return Err(ReplyError::Expired { id });
+    if let Some(json) = &expires_at {
+        let at = time(json).ok_or_else(|| malformed(field, "has an invalid time as `expiresAt`"))?;
+        if at <= SystemTime::now() {
+            return Err(ReplyError::Expired { id });
+        }
     }
     let salt = Salt::from_hex(&salt)
         .ok_or_else(|| malformed(format!("salt of token {id}"), "is not 32 hex digits"))?;
