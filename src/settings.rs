@@ -29,7 +29,7 @@ use crate::ui::report::Verbosity;
 use crate::ui::text::join;
 use crate::upstash::{Address, Network};
 use crate::vault::crypto::Salt;
-use crate::vault::fallback::{FallbackSettings, Usage};
+use crate::vault::fallback::FallbackSettings;
 use crate::vault::select::{OnBroken, References, Selection};
 use crate::vault::{Name, Pin};
 
@@ -248,7 +248,6 @@ impl Resolver<'_> {
         if path.is_none() && offline {
             self.problems.push(Problem::Needs(Setting::Offline.flag(), Setting::Fallback.flag()));
         }
-        let usage = if offline { Usage::Offline } else { Usage::Outage };
-        Some(FallbackSettings { path: path?.1, max_stale, usage })
+        Some(FallbackSettings { path: path?.1, max_stale, offline })
     }
 }

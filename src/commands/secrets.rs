@@ -16,7 +16,7 @@ use crate::ui::time::span;
 use crate::upstash::{self, Patience, Upstash};
 use crate::vault::crypto::{Key, Salt};
 use crate::vault::derivation::Derivation;
-use crate::vault::fallback::{Fallback, FallbackError, Usage};
+use crate::vault::fallback::{Fallback, FallbackError};
 use crate::vault::select::{self, References, Selected};
 use crate::vault::{self, EncryptedVault, ReplyError, Request};
 
@@ -57,7 +57,7 @@ pub(super) fn obtain(settings: &Settings, start: &Start, stages: &mut Stages) ->
     }
     let decryption = Decryption { settings, request: &request, derivation, deadline, report, stages };
     let obtained = match fallback {
-        Some(fallback) if fallback.usage() == Usage::Offline => decryption.of_fallback(fallback, None)?,
+        Some(fallback) if fallback.settings.offline => decryption.of_fallback(fallback, None)?,
         fallback => online(decryption, fallback)?,
     };
     warn_of_skipped(&obtained.selected, settings.selection.references, report);
@@ -68,7 +68,7 @@ pub(super) fn obtain(settings: &Settings, start: &Start, stages: &mut Stages) ->
 fn online(mut decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Result<Obtained, Failure> {
     let Decryption { settings, request, deadline, report, .. } = decryption;
     let patience = match &fallback {
-        Some(fallback) if fallback.is_usable() => Patience::FewAttempts,
+        Some(fallback) if fallback.found.is_ok() => Patience::FewAttempts,
         _ => Patience::UntilDeadline,
     };
     let Database { address, token, network, .. } = &settings.database;
@@ -139,8 +139,9 @@ impl Decryption<'_> {
         let path = fallback.path();
         let cause = outage.map_or_else(|| "--offline:".to_owned(), |outage| format!("{outage}; and"));
         let unusable = |error| NoFallback { cause: cause.clone(), path: path.clone(), error };
-        let stored = fallback.read().map_err(unusable)?;
-        let vault = vault::parse(&stored.reply, request).map_err(|error| match error {
+        let mut stored = fallback.found.map_err(unusable)?;
+        let reply = stored.read().map_err(unusable)?;
+        let vault = vault::parse(&reply, request).map_err(|error| match error {
             error @ ReplyError::Expired { .. } => Box::from(error),
             // redenv-run had parsed it before it wrote the file.
             _ => Failure::from(unusable(FallbackError::Damaged)),
@@ -150,7 +151,7 @@ impl Decryption<'_> {
         let token_key = derivation.finish(vault.salt(), deadline.or_at_least(GRACE))?;
         let pek = vault.decrypt_pek(&token_key).map_err(|_| unusable(FallbackError::WrongKey))?;
         stages.end("derive");
-        stored.verify(&pek).map_err(unusable)?;
+        stored.verify(&reply, &pek).map_err(unusable)?;
         let starting = format!("starting from {path}, fetched {} ago", span(stored.age));
         match outage {
             Some(outage) => report.warning(&format!("{outage}; {starting}")),

@@ -13,15 +13,15 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::deadline::Deadline;
-use crate::ui::text::Shown;
+use crate::ui::text::{Shown, shown_path};
 use crate::vault::crypto::{Key, Salt};
 use crate::vault::{EncryptedVault, Name, Request};
 
 pub(crate) use error::FallbackError;
-use format::Signed;
+use format::Header;
 
 /// More bytes than any reply has.
 const LIMIT: u64 = 65 * 1024 * 1024;
@@ -35,63 +35,35 @@ const OTHERS_MAY_WRITE: u32 = 0o022;
 pub(crate) struct FallbackSettings {
     pub(crate) path: PathBuf,
     pub(crate) max_stale: Duration,
-    pub(crate) usage: Usage,
-}
-
-/// When a launch uses the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Usage {
-    /// If Upstash can't be reached.
-    Outage,
-    /// `--offline`: at once, without any request.
-    Offline,
+    /// `--offline`: the launch starts from the file at once, without any request.
+    pub(crate) offline: bool,
 }
 
 /// The fallback file of a launch, as it was found at the start.
 pub(crate) struct Fallback<'a> {
-    path: &'a Path,
-    usage: Usage,
+    pub(crate) settings: &'a FallbackSettings,
     request: &'a Request<'a>,
-    found: Result<Found, FallbackError>,
+    /// The file, if a launch could start from it.
+    pub(crate) found: Result<Stored, FallbackError>,
 }
 
-/// A usable file, if its MAC is right.
-struct Found {
-    signed: Signed,
-    rest: BufReader<File>,
-    age: Duration,
-}
-
-/// The reply in a file. Not verified yet.
+/// A file that is usable if its MAC is right.
 pub(crate) struct Stored {
-    signed: Signed,
-    /// The reply in the form that Upstash gives.
-    pub(crate) reply: Vec<u8>,
-    /// The time since it was fetched.
+    header: Header,
+    rest: BufReader<File>,
+    /// The time since its reply was fetched.
     pub(crate) age: Duration,
 }
 
 impl<'a> Fallback<'a> {
     /// Opens the file, and checks its owner, header and age.
     pub(crate) fn open(settings: &'a FallbackSettings, request: &'a Request<'a>) -> Self {
-        let path = settings.path.as_path();
-        let found = find(path, request, settings.max_stale);
-        Self { path, usage: settings.usage, request, found }
-    }
-
-    /// When the launch uses the file.
-    pub(crate) fn usage(&self) -> Usage {
-        self.usage
+        Self { settings, request, found: find(settings, request) }
     }
 
     /// The salt in the file. The derivation can start with it: a wrong salt only costs time.
     pub(crate) fn salt(&self) -> Option<Salt> {
-        self.found.as_ref().ok().and_then(|found| found.signed.header.salt())
-    }
-
-    /// Whether a launch could start from the file.
-    pub(crate) fn is_usable(&self) -> bool {
-        self.found.is_ok()
+        Salt::from_hex(&self.found.as_ref().ok()?.header.salt)
     }
 
     /// The environments that lose their file when this launch writes it.
@@ -104,19 +76,7 @@ impl<'a> Fallback<'a> {
 
     /// The path, for messages.
     pub(crate) fn path(&self) -> String {
-        Shown(&self.path.to_string_lossy()).to_string()
-    }
-
-    /// Reads the reply in the file.
-    pub(crate) fn read(self) -> Result<Stored, FallbackError> {
-        let Found { signed, rest, age } = self.found?;
-        // Without reallocations, which would copy and wipe a long reply several times.
-        let length = rest.get_ref().metadata().map_or(0, |metadata| metadata.len().min(LIMIT));
-        let mut reply = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-        rest.take(LIMIT)
-            .read_to_end(&mut reply)
-            .map_err(|error| FallbackError::Io { doing: "read", error })?;
-        Ok(Stored { signed, reply, age })
+        shown_path(&self.settings.path)
     }
 
     /// Replaces the file with this vault, atomically and with mode 0600, unless it is something else's file.
@@ -130,7 +90,7 @@ impl<'a> Fallback<'a> {
             Err(refusal) if !refusal.allows_overwriting() => return Err(refusal),
             _ => {}
         }
-        let (path, content) = (target(self.path)?, format::write(self.request, vault, pek));
+        let (path, content) = (target(&self.settings.path)?, format::write(self.request, vault, pek));
         // On its own thread: a disk that hangs must not block the launch.
         let (send, done) = mpsc::sync_channel(1);
         thread::Builder::new()
@@ -153,73 +113,79 @@ impl<'a> Fallback<'a> {
         if !ours {
             return Ok(false);
         }
-        fs::remove_file(target(self.path)?)
+        fs::remove_file(target(&self.settings.path)?)
             .map(|()| true)
             .map_err(|error| FallbackError::Io { doing: "delete", error })
     }
 }
 
 impl Stored {
-    /// Checks the file's MAC with the PEK.
-    pub(crate) fn verify(&self, pek: &Key) -> Result<(), FallbackError> {
-        if self.signed.verify(&self.reply, pek) { Ok(()) } else { Err(FallbackError::Forged) }
+    /// Reads the reply, in the form that Upstash gives. It is not verified yet.
+    pub(crate) fn read(&mut self) -> Result<Vec<u8>, FallbackError> {
+        // The file's length is known, so a long reply is not copied while it grows.
+        let mut reply = Vec::new();
+        let read = self.rest.read_to_end(&mut reply);
+        read.map(|_| reply).map_err(|error| FallbackError::Io { doing: "read", error })
+    }
+
+    /// Checks the file's MAC over `reply` with the PEK.
+    pub(crate) fn verify(&self, reply: &[u8], pek: &Key) -> Result<(), FallbackError> {
+        if self.header.verify(reply, pek) { Ok(()) } else { Err(FallbackError::Forged) }
     }
 }
 
-fn find(path: &Path, request: &Request<'_>, max_stale: Duration) -> Result<Found, FallbackError> {
+fn find(settings: &FallbackSettings, request: &Request<'_>) -> Result<Stored, FallbackError> {
     let io = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => FallbackError::Absent,
         _ => FallbackError::Io { doing: "read", error },
     };
-    let me = rustix::process::geteuid().as_raw();
-    let link = fs::symlink_metadata(path).map_err(io)?;
-    if link.is_symlink() && link.uid() != me {
-        return Err(FallbackError::OtherLink);
-    }
     // Opening a named pipe must not block.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(io)?;
+    let file =
+        OpenOptions::new().read(true).custom_flags(nonblocking).open(target(&settings.path)?).map_err(io)?;
     // The open file is checked, not its path, so nobody can swap it in between.
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
         return Err(FallbackError::NotFile);
     }
-    if metadata.uid() != me && metadata.uid() != 0 {
+    if ![rustix::process::geteuid().as_raw(), 0].contains(&metadata.uid()) {
         return Err(FallbackError::OtherOwner);
     }
     if metadata.mode() & OTHERS_MAY_WRITE != 0 {
         return Err(FallbackError::OthersMayWrite);
     }
     let mut rest = BufReader::new(file);
-    let signed = format::read_header(&mut rest).map_err(|error| match error {
+    let header = format::read_header(&mut rest).map_err(|error| match error {
         // An empty file has nothing to lose.
         FallbackError::NotFallback if metadata.len() == 0 => FallbackError::Damaged,
         error => error,
     })?;
-    let header = &signed.header;
     if header.project != request.project.as_str() {
-        return Err(FallbackError::OtherProject(header.project.clone()));
+        return Err(FallbackError::OtherProject(header.project));
     }
     if header.token_id != request.token_id {
-        return Err(FallbackError::OtherToken(header.token_id.clone()));
+        return Err(FallbackError::OtherToken(header.token_id));
     }
     if !header.environments.iter().map(String::as_str).eq(request.environments.iter().map(Name::as_str)) {
-        return Err(FallbackError::OtherEnvironments(header.environments.clone()));
+        return Err(FallbackError::OtherEnvironments(header.environments));
     }
-    let fetched_at = header.fetched_at().ok_or(FallbackError::Damaged)?;
-    let age = match SystemTime::now().duration_since(fetched_at) {
-        Ok(age) => Duration::from_secs(age.as_secs()),
-        Err(error) if error.duration() <= SKEW => Duration::ZERO,
-        Err(error) => return Err(FallbackError::Future(error.duration())),
-    };
-    if age >= max_stale {
-        return Err(FallbackError::Stale { age, limit: max_stale });
+    if metadata.len() > LIMIT {
+        return Err(FallbackError::Damaged);
     }
-    Ok(Found { signed, rest, age })
+    let now = format::now();
+    let ahead = Duration::from_secs(header.fetched_at.saturating_sub(now));
+    if ahead > SKEW {
+        return Err(FallbackError::Future(ahead));
+    }
+    let age = Duration::from_secs(now.saturating_sub(header.fetched_at));
+    if age >= settings.max_stale {
+        return Err(FallbackError::Stale { age, limit: settings.max_stale });
+    }
+    Ok(Stored { header, rest, age })
 }
 
-/// The file to replace: `path`, or the target of the user's own symbolic link. Checked again, as somebody may
-/// have put a link there during the fetch.
+/// The file itself: `path`, or the target of the user's own symbolic link. Asked again before each change, as
+/// somebody may have put a link there during the fetch.
 fn target(path: &Path) -> Result<PathBuf, FallbackError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() && found.uid() != rustix::process::geteuid().as_raw() => {

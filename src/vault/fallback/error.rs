@@ -55,23 +55,17 @@ pub(crate) enum FallbackError {
 impl FallbackError {
     /// Whether the file may be overwritten: it contains nothing that somebody needs.
     pub(super) fn allows_overwriting(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::Absent
-            | Self::OtherVersion
-            | Self::Damaged
-            | Self::WrongKey
-            | Self::Forged
-            | Self::OtherEnvironments(_)
-            | Self::OtherToken(_)
-            | Self::Stale { .. }
-            | Self::Future(_) => true,
-            Self::Io { .. }
-            | Self::NotFallback
-            | Self::OtherProject(_)
-            | Self::OthersMayWrite
-            | Self::OtherOwner
-            | Self::OtherLink
-            | Self::NotFile => false,
-        }
+                | Self::OtherVersion
+                | Self::Damaged
+                | Self::WrongKey
+                | Self::Forged
+                | Self::OtherEnvironments(_)
+                | Self::OtherToken(_)
+                | Self::Stale { .. }
+                | Self::Future(_)
+        )
     }
 }

@@ -12,12 +12,12 @@
 //! as the info, so nobody without the PEK can make a file, or change its time or its project.
 
 use std::io::{BufRead, Read};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::FallbackError;
-use crate::vault::crypto::{Key, Salt};
+use crate::vault::crypto::Key;
 use crate::vault::{EncryptedVault, Request};
 
 /// The beginning of the first line in every version.
@@ -27,59 +27,46 @@ const FIRST_LINE: &str = "redenv-run fallback 1\n";
 /// The most bytes of the first three lines.
 const HEADER_LIMIT: u64 = 64 * 1024;
 
-/// The second line. Untrusted until the MAC is verified.
-#[derive(Serialize, Deserialize, Debug, PartialEq, Eq)]
+/// The second line, with the MAC. Untrusted until the MAC is verified.
+#[derive(Serialize, Deserialize, Debug, Default)]
 pub(super) struct Header {
     pub(super) project: String,
     pub(super) environments: Vec<String>,
     pub(super) token_id: String,
-    salt: String,
-    fetched_at: u64,
-}
-
-/// A header as it stands in a file, with the MAC.
-#[derive(Debug)]
-pub(super) struct Signed {
-    pub(super) header: Header,
+    /// The salt of the token key.
+    pub(super) salt: String,
+    pub(super) fetched_at: u64,
+    /// The line as it stands in the file.
+    #[serde(skip)]
     line: String,
+    #[serde(skip)]
     mac: String,
 }
 
-impl Header {
-    /// The header for a reply that was fetched now.
-    pub(super) fn new(request: &Request<'_>, salt: Salt) -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self {
-            project: request.project.as_str().to_owned(),
-            environments: request.environments.iter().map(|name| name.as_str().to_owned()).collect(),
-            token_id: request.token_id.to_owned(),
-            salt: salt.to_string(),
-            fetched_at: now.as_secs(),
-        }
-    }
-
-    /// The salt of the token key.
-    pub(super) fn salt(&self) -> Option<Salt> {
-        Salt::from_hex(&self.salt)
-    }
-
-    /// When the reply was fetched.
-    pub(super) fn fetched_at(&self) -> Option<SystemTime> {
-        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.fetched_at))
-    }
+/// The time in the header: seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// The bytes of a file.
+/// The bytes of a file with a reply that was fetched now.
 pub(super) fn write(request: &Request<'_>, vault: &EncryptedVault<'_>, pek: &Key) -> Vec<u8> {
+    let header = Header {
+        project: request.project.as_str().to_owned(),
+        environments: request.environments.iter().map(|name| name.as_str().to_owned()).collect(),
+        token_id: request.token_id.to_owned(),
+        salt: vault.salt().to_string(),
+        fetched_at: now(),
+        ..Header::default()
+    };
     // Texts and numbers alone: nothing in it can fail to serialize.
-    let header = serde_json::to_string(&Header::new(request, vault.salt())).unwrap_or_default() + "\n";
+    let header = serde_json::to_string(&header).unwrap_or_default() + "\n";
     let reply = vault.to_reply(request);
     let mac = pek.mac_key(FIRST_LINE.as_bytes()).sign(&[FIRST_LINE.as_bytes(), header.as_bytes(), &reply]);
     [FIRST_LINE.as_bytes(), header.as_bytes(), mac.as_bytes(), b"\n", &reply].concat()
 }
 
 /// Reads a file's header, and leaves the reader at the reply.
-pub(super) fn read_header(file: &mut impl BufRead) -> Result<Signed, FallbackError> {
+pub(super) fn read_header(file: &mut impl BufRead) -> Result<Header, FallbackError> {
     let mut lines = file.take(HEADER_LIMIT);
     let mut line = || {
         let mut text = String::new();
@@ -91,12 +78,12 @@ pub(super) fn read_header(file: &mut impl BufRead) -> Result<Signed, FallbackErr
         let other = first.starts_with(MAGIC);
         return Err(if other { FallbackError::OtherVersion } else { FallbackError::NotFallback });
     }
-    let (header_line, mac) = (line()?, line()?);
-    let header = serde_json::from_str(&header_line).map_err(|_| FallbackError::Damaged)?;
-    Ok(Signed { header, line: header_line, mac: mac.trim_end().to_owned() })
+    let (line, mac) = (line()?, line()?);
+    let header: Header = serde_json::from_str(&line).map_err(|_| FallbackError::Damaged)?;
+    Ok(Header { line, mac: mac.trim_end().to_owned(), ..header })
 }
 
-impl Signed {
+impl Header {
     /// Whether the MAC is right for this header and reply.
     pub(super) fn verify(&self, reply: &[u8], pek: &Key) -> bool {
         let parts: [&[u8]; 3] = [FIRST_LINE.as_bytes(), self.line.as_bytes(), reply];
