@@ -22,7 +22,7 @@ use crate::child::{exec, reserved};
 use crate::secret::SecretText;
 use crate::ui::failure::Failure;
 use crate::vault::crypto::Key;
-use crate::vault::select::{self, OnBroken, Selection};
+use crate::vault::select::{self, Selection};
 use crate::vault::{self, Name, Pin, Request};
 use replies::{json_soup, reply};
 
@@ -48,7 +48,7 @@ fn encrypted_pek() -> String {
 }
 
 /// Runs every step from the reply to the exec, with a derived key taken for granted.
-fn environment(body: &[u8], broken: OnBroken) -> Result<Environment, Failure> {
+fn environment(body: &[u8], skip_broken: bool) -> Result<Environment, Failure> {
     let project = Name::new("acme").unwrap();
     let environments = [Name::new("development").unwrap()];
     let request =
@@ -63,7 +63,7 @@ fn environment(body: &[u8], broken: OnBroken) -> Result<Environment, Failure> {
     let pins = [("PINNED".to_owned(), Pin::Before(1))].into();
     // Most replies have no such secret; then it is the same without.
     let decrypted = vault.decrypt(&pek, &pins).or_else(|_| again.decrypt(&pek, &BTreeMap::new()))?;
-    let selection = Selection { broken, ..Selection::default() };
+    let selection = Selection { skip_broken, ..Selection::default() };
     let selected = select::select(decrypted, &selection)?;
     let inherited = [("PATH", "/bin"), ("REDENV_TOKEN_KEY", TOKEN_KEY)];
     let inherited = inherited.map(|(name, value)| (OsString::from(name), OsString::from(value))).into();
@@ -77,8 +77,8 @@ fn environment(body: &[u8], broken: OnBroken) -> Result<Environment, Failure> {
 fn survive(reply: &[u8]) -> String {
     let in_clear = reply.windows(VALUE.len()).any(|window| window == VALUE.as_bytes());
     let mut kind = String::new();
-    for broken in [OnBroken::Refuse, OnBroken::Skip] {
-        match environment(reply, broken) {
+    for skip_broken in [false, true] {
+        match environment(reply, skip_broken) {
             Ok(environment) => {
                 assert_eq!(environment[&OsString::from("PATH")], "/bin");
                 kind += ["0", "1", "2", "3", "4", "more"][environment.len().min(5)];
@@ -208,7 +208,7 @@ fn field(name: &str, plain: &str) -> String {
 #[test]
 fn a_good_reply_becomes_an_environment() {
     let fields = [field("A", "1"), field("B", "<${A}>")].join(",");
-    let environment = environment(reply_of(&fields).as_bytes(), OnBroken::Refuse).ok().unwrap();
+    let environment = environment(reply_of(&fields).as_bytes(), false).ok().unwrap();
     let expected = [("A", "1"), ("B", "<1>"), ("PATH", "/bin")];
     assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())).into());
 }
@@ -238,7 +238,7 @@ fn many_fields_and_giant_numbers_are_read() {
         let _ = write!(many, "\"F{n}\",\"[]\",");
     }
     // Once is enough: unoptimised, they take their time.
-    let all = environment(reply_of(many.trim_end_matches(',')).as_bytes(), OnBroken::Skip);
+    let all = environment(reply_of(many.trim_end_matches(',')).as_bytes(), true);
     assert_eq!(all.ok().unwrap().len(), 1, "none of them has a version");
     let twice = [field("A", "1"), field("A", "2")].join(",");
     survive(reply_of(&twice).as_bytes());

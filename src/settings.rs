@@ -30,7 +30,7 @@ use crate::ui::text::join;
 use crate::upstash::{Address, Network};
 use crate::vault::crypto::Salt;
 use crate::vault::fallback::FallbackSettings;
-use crate::vault::select::{OnBroken, References, Selection};
+use crate::vault::select::Selection;
 use crate::vault::{Name, Pin};
 
 pub(crate) use problem::{Problem, SettingsError};
@@ -171,8 +171,8 @@ impl Resolver<'_> {
             only: self.list(Setting::Only),
             exclude: self.list(Setting::Exclude),
             scope: self.text(Setting::Scope),
-            references: if self.switch(Setting::Raw) { References::Keep } else { References::Expand },
-            broken: if self.switch(Setting::SkipBroken) { OnBroken::Skip } else { OnBroken::Refuse },
+            raw: self.switch(Setting::Raw),
+            skip_broken: self.switch(Setting::SkipBroken),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::upstash::{self, Patience, Upstash};
 use crate::vault::crypto::{Key, Salt};
 use crate::vault::derivation::Derivation;
 use crate::vault::fallback::{Fallback, FallbackError};
-use crate::vault::select::{self, References, Selected};
+use crate::vault::select::{self, Selected, Selection};
 use crate::vault::{self, EncryptedVault, ReplyError, Request};
 
 /// What the derivation may still take after the deadline, if there is a fallback file to start from.
@@ -60,7 +60,7 @@ pub(super) fn obtain(settings: &Settings, start: &Start, stages: &mut Stages) ->
         Some(fallback) if fallback.settings.offline => decryption.of_fallback(fallback, None)?,
         fallback => online(decryption, fallback)?,
     };
-    warn_of_skipped(&obtained.selected, settings.selection.references, report);
+    warn_of_skipped(&obtained.selected, &settings.selection, report);
     Ok(obtained)
 }
 
@@ -176,10 +176,10 @@ fn select(
 }
 
 /// Names the secrets that `--skip-broken` skipped, and the secrets that refer to them.
-fn warn_of_skipped(selected: &Selected, references: References, report: Report) {
+fn warn_of_skipped(selected: &Selected, selection: &Selection, report: Report) {
     for (name, why) in &selected.skipped {
         let referring = selected.referring_to(name);
-        let unexpanded = if references == References::Keep || referring.is_empty() {
+        let unexpanded = if selection.raw || referring.is_empty() {
             String::new()
         } else {
             let referring = join(referring.into_iter().map(Shown));

@@ -3,7 +3,8 @@
 //! Secrets are selected, their references are expanded over the whole set, then `--scope` strips its prefix.
 //! A broken secret matters only if it is selected, or if a selected one refers to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use wildmatch::WildMatch;
 
@@ -22,27 +23,10 @@ pub(crate) struct Selection {
     pub(crate) exclude: Vec<String>,
     /// `--scope`: a prefix.
     pub(crate) scope: Option<String>,
-    pub(crate) references: References,
-    pub(crate) broken: OnBroken,
-}
-
-/// What happens to `${NAME}`.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum References {
-    #[default]
-    Expand,
-    /// `--raw`
-    Keep,
-}
-
-/// What happens to a broken secret.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnBroken {
-    /// The launch fails.
-    #[default]
-    Refuse,
-    /// `--skip-broken`: it is skipped with a warning.
-    Skip,
+    /// `--raw`: `${NAME}` stays as it is.
+    pub(crate) raw: bool,
+    /// `--skip-broken`: a broken secret is skipped with a warning.
+    pub(crate) skip_broken: bool,
 }
 
 /// The selected secrets.
@@ -71,58 +55,55 @@ pub(crate) enum SelectError {
     #[error("{flag}: no secret matches {}", Shown(pattern))]
     #[diagnostic(help("{hint}"))]
     NoMatch { flag: &'static str, pattern: String, hint: String },
-    #[error(
-        "cannot use {} {}",
-        if _0.len() == 1 { "secret" } else { "secrets" },
-        join(_0.iter().map(|(name, why)| format!("{} ({why})", Shown(name))))
-    )]
+    #[error("cannot use {}", listed(_0))]
     #[diagnostic(help("set them again; --skip-broken skips them with a warning, --exclude leaves them out"))]
     Broken(BTreeMap<String, Broken>),
     #[error(transparent)]
     #[diagnostic(help("write \\${{NAME}} for a literal reference, or pass --raw to expand none"))]
     Expand(#[from] ExpandError),
     /// Vault names that no variable can have, and why.
-    #[error(
-        "no variable can be named like {} {}",
-        if _0.len() == 1 { "secret" } else { "secrets" },
-        join(_0.iter().map(|(name, problem)| format!("{} ({problem})", Shown(name))))
-    )]
+    #[error("no variable can be named like {}", listed(_0))]
     #[diagnostic(help("rename the secret, or leave it out with --exclude"))]
-    BadNames(Vec<(String, &'static str)>),
+    BadNames(BTreeMap<String, &'static str>),
+}
+
+/// The secrets, each with what is wrong with it.
+fn listed<W: Display>(secrets: &BTreeMap<String, W>) -> String {
+    let noun = if secrets.len() == 1 { "secret" } else { "secrets" };
+    format!("{noun} {}", join(secrets.iter().map(|(name, why)| format!("{} ({why})", Shown(name)))))
 }
 
 /// Selects secrets from the decrypted vault.
 pub(crate) fn select(mut vault: DecryptedVault, selection: &Selection) -> Result<Selected, SelectError> {
     let chosen = choose(&vault, selection)?;
-    let mut needed: BTreeSet<String> = chosen.clone();
+    let mut broken: BTreeMap<String, Broken> = BTreeMap::new();
+    let mut value = |name: &str| match vault.get(name)? {
+        Ok(secret) => Some(secret.value.expose()),
+        Err(why) => {
+            broken.insert(name.to_owned(), *why);
+            None
+        }
+    };
+    for name in &chosen {
+        value(name);
+    }
     let mut expanded: BTreeMap<String, SecretText> = BTreeMap::new();
-    if selection.references == References::Expand {
-        let value = |name: &str| {
-            if vault.contains_key(name) {
-                needed.insert(name.to_owned());
-            }
-            Some(vault.get(name)?.as_ref().ok()?.value.expose())
-        };
+    if !selection.raw {
         let values = expand::expand(chosen.iter().map(String::as_str), value)?;
         expanded = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     }
-    let broken = |name: String| {
-        let why = *vault.get(&name)?.as_ref().err()?;
-        Some((name, why))
-    };
-    let broken: BTreeMap<String, Broken> = needed.into_iter().filter_map(broken).collect();
-    if !broken.is_empty() && selection.broken == OnBroken::Refuse {
+    if !broken.is_empty() && !selection.skip_broken {
         return Err(SelectError::Broken(broken));
     }
 
     let mut selected = Selected { secrets: BTreeMap::new(), skipped: broken };
-    let mut bad_names = Vec::new();
+    let mut bad_names = BTreeMap::new();
     for vault_name in chosen {
         let Some(Ok(mut secret)) = vault.remove(&vault_name) else { continue };
         let scope = selection.scope.as_deref().unwrap_or_default();
         let name = vault_name.strip_prefix(scope).unwrap_or(&vault_name).to_owned();
         if let Some(problem) = name_problem(&name, scope) {
-            bad_names.push((vault_name, problem));
+            bad_names.insert(vault_name, problem);
             continue;
         }
         if let Some(value) = expanded.remove(&vault_name) {
@@ -134,7 +115,7 @@ pub(crate) fn select(mut vault: DecryptedVault, selection: &Selection) -> Result
 }
 
 /// The vault names that `--only`, `--exclude` and `--scope` leave.
-fn choose(vault: &DecryptedVault, selection: &Selection) -> Result<BTreeSet<String>, SelectError> {
+fn choose(vault: &DecryptedVault, selection: &Selection) -> Result<Vec<String>, SelectError> {
     let in_scope = |name: &str| selection.scope.as_deref().is_none_or(|scope| name.starts_with(scope));
     if let Some(scope) = &selection.scope
         && !vault.keys().any(|name| in_scope(name))
