@@ -83,11 +83,11 @@ pub(crate) struct Child {
     /// Secrets in the environment.
     pub(crate) injected: BTreeSet<String>,
     /// Inherited variables that a secret replaced.
-    pub(crate) replaced: Vec<String>,
+    pub(crate) replaced: BTreeSet<String>,
     /// Inherited variables that `--preserve-env` kept, and no secret replaced.
-    pub(crate) preserved: Vec<String>,
+    pub(crate) preserved: BTreeSet<String>,
     /// redenv-run's own variables that were removed.
-    pub(crate) removed: Vec<String>,
+    pub(crate) removed: BTreeSet<String>,
 }
 
 /// Why the environment can't be built.
@@ -115,7 +115,7 @@ pub(crate) fn build(
     for (name, value) in inherited {
         let is_own = policy.own_names.contains(&name);
         if is_own && policy.own == OwnVariables::Remove {
-            child.removed.push(name.to_string_lossy().into_owned());
+            child.removed.insert(name.to_string_lossy().into_owned());
         } else if is_own || policy.inherit.covers(&name) {
             child.environment.insert(name, value);
         }
@@ -125,10 +125,10 @@ pub(crate) fn build(
         let key = OsStr::new(name);
         if child.environment.contains_key(key) {
             if policy.preserve.covers(name) {
-                child.preserved.push(name.clone());
+                child.preserved.insert(name.clone());
                 continue;
             }
-            child.replaced.push(name.clone());
+            child.replaced.insert(name.clone());
         }
         if let Some(row) = reserved::find(name)
             && !policy.allow_reserved.contains(name)

@@ -1,5 +1,6 @@
 //! `check`: everything but the exec, then a table or JSON of names, versions, ages and sizes. No value is shown.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::io;
@@ -63,7 +64,7 @@ struct Checked<'s> {
     environments: Vec<&'s str>,
     secrets: Vec<Row<'s>>,
     skipped: Vec<Skipped<'s>>,
-    removed: &'s [String],
+    removed: &'s BTreeSet<String>,
     /// The salt, which is not a secret.
     token_salt: String,
     /// Whether a launch can derive the key during the request, because it knows the salt.

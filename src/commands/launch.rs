@@ -51,10 +51,10 @@ pub(super) fn prepare(
 /// Names what was done to the command's environment.
 fn report_child(child: &Child, report: Report) {
     let lists = [
-        ("injected", child.injected.iter().collect::<Vec<_>>()),
-        ("replaced", child.replaced.iter().collect()),
-        ("kept inherited", child.preserved.iter().collect()),
-        ("removed", child.removed.iter().collect()),
+        ("injected", &child.injected),
+        ("replaced", &child.replaced),
+        ("kept inherited", &child.preserved),
+        ("removed", &child.removed),
     ];
     for (what, names) in lists {
         if !names.is_empty() {

@@ -125,8 +125,7 @@ impl Decryption<'_> {
             write(fallback, &vault, &pek, deadline, report);
             stages.end("fallback");
         }
-        let salt = vault.salt();
-        Ok(Obtained { selected: select(vault, &pek, settings, stages)?, salt, fallback_age: None })
+        select(vault, &pek, settings, stages, None)
     }
 
     /// Decrypts the reply in the fallback file, because of an outage or `--offline`.
@@ -157,8 +156,7 @@ impl Decryption<'_> {
             Some(outage) => report.warning(&format!("{outage}; {starting}")),
             None => report.detail(|| starting),
         }
-        let (salt, fallback_age) = (vault.salt(), Some(stored.age));
-        Ok(Obtained { selected: select(vault, &pek, settings, stages)?, salt, fallback_age })
+        select(vault, &pek, settings, stages, Some(stored.age))
     }
 }
 
@@ -167,12 +165,14 @@ fn select(
     pek: &Key,
     settings: &Settings,
     stages: &mut Stages,
-) -> Result<Selected, Failure> {
+    fallback_age: Option<Duration>,
+) -> Result<Obtained, Failure> {
+    let salt = vault.salt();
     let decrypted = vault.decrypt(pek, &settings.pins)?;
     stages.end("decrypt");
     let selected = select::select(decrypted, &settings.selection)?;
     stages.end("select");
-    Ok(selected)
+    Ok(Obtained { selected, salt, fallback_age })
 }
 
 /// Names the secrets that `--skip-broken` skipped, and the secrets that refer to them.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use indexmap::IndexSet;
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -53,7 +54,7 @@ pub(crate) enum TokenError {
     KeyAsId,
     #[error("project {project} has no service token {}", join(.ids.iter().map(|id| Shown(id))))]
     #[diagnostic(help("`redenv-run token list` shows the IDs"))]
-    Unknown { project: Name, ids: Vec<String> },
+    Unknown { project: Name, ids: IndexSet<String> },
     #[error("other changes to the tokens of project {0} came first every time")]
     #[diagnostic(help("try again"))]
     Contended(Name),

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use indexmap::IndexSet;
+
 use super::error::TokenError;
 use super::list::{Kind, Token, tokens};
 use super::metadata::Metadata;
@@ -14,25 +16,16 @@ use crate::ui::text::{Shown, join};
 use crate::vault::Name;
 
 /// Revokes tokens after confirmation. IDs without a token are an error, but only after the others are gone.
-pub(crate) fn run(arguments: Vec<String>, yes: bool, start: &Start) -> Result<(), Failure> {
-    let mut ids: Vec<String> = Vec::new();
-    for id in arguments {
-        if id.starts_with("redenv_sk_") {
-            return Err(TokenError::KeyAsId.into());
-        }
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
+pub(crate) fn run(ids: Vec<String>, yes: bool, start: &Start) -> Result<(), Failure> {
+    if ids.iter().any(|id| id.starts_with("redenv_sk_")) {
+        return Err(TokenError::KeyAsId.into());
     }
     let project = Project::new(start)?;
-    let terminal = match Terminal::open() {
-        _ if yes => None,
-        Some(terminal) => Some(terminal),
-        None => return Err(TokenError::NoTerminalToConfirm.into()),
-    };
+    let terminal = if yes { None } else { Some(Terminal::open().ok_or(TokenError::NoTerminalToConfirm)?) };
     let read = project.read()?;
     let tokens = tokens(&read)?;
-    let (known, unknown): (Vec<String>, Vec<String>) =
+    // Sets: an ID that was given twice is one token.
+    let (known, unknown): (IndexSet<String>, IndexSet<String>) =
         ids.into_iter().partition(|id| tokens.iter().any(|token| token.id == *id));
     if !known.is_empty() {
         let chosen: Vec<&Token> = tokens.iter().filter(|token| known.contains(&token.id)).collect();
@@ -52,7 +45,7 @@ pub(crate) fn run(arguments: Vec<String>, yes: bool, start: &Start) -> Result<()
 }
 
 /// The question before the tokens go. It shows unknown IDs, which may be typing errors.
-fn question(project: &Name, chosen: &[&Token], unknown: &[String]) -> String {
+fn question(project: &Name, chosen: &[&Token], unknown: &IndexSet<String>) -> String {
     let mut text = String::new();
     if !unknown.is_empty() {
         let unknown = join(unknown.iter().map(|id| Shown(id)));
@@ -67,21 +60,19 @@ fn question(project: &Name, chosen: &[&Token], unknown: &[String]) -> String {
 }
 
 /// Removes the tokens, and counts those that are left.
-fn remove(project: &Project, read: Metadata, ids: &[String]) -> Result<usize, Failure> {
+fn remove(project: &Project, read: Metadata, ids: &IndexSet<String>) -> Result<usize, Failure> {
     let mut left = 0;
     let remove = |now: &Metadata| {
-        let tokens = tokens(now)?;
-        let (going, staying): (Vec<&Token>, Vec<&Token>) =
-            tokens.iter().partition(|token| ids.contains(&token.id));
+        let (going, staying): (Vec<Token>, Vec<Token>) =
+            tokens(now)?.into_iter().partition(|token| ids.contains(&token.id));
         left = staying.len();
         if going.is_empty() {
             return Ok(None);
         }
         let mut service_tokens = now.service_tokens()?;
         service_tokens.retain(|id, _| !ids.contains(id));
-        let ephemeral = going.iter().filter(|token| token.kind == Kind::Ephemeral);
-        let ephemeral = ephemeral.map(|token| token.id.clone()).collect();
-        Ok(Some(Change::new(&service_tokens, ephemeral)))
+        let ephemeral = going.into_iter().filter(|token| token.kind == Kind::Ephemeral);
+        Ok(Some(Change::new(&service_tokens, ephemeral.map(|token| token.id).collect())))
     };
     let names = join(ids.iter().map(|id| Shown(id)));
     project.change(read, remove, &format!("{names} may or may not be revoked: run the command again"))?;
