@@ -132,6 +132,11 @@ impl Key {
         SecretText::from_utf8(bytes).map_err(|_| DecryptError::NotUtf8)
     }
 
+    /// Decrypts the PEK.
+    pub(crate) fn decrypt_key(&self, text: &str) -> Result<Self, DecryptError> {
+        Self::from_hex(&self.decrypt(text)?)
+    }
+
     /// Encrypts text with a fresh IV, in the form that [`Key::decrypt`] reads.
     pub(crate) fn encrypt(&self, text: &SecretText) -> Result<String, NoRandomness> {
         let iv: [u8; NONCE_LEN] = random_bytes()?;

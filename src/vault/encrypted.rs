@@ -85,12 +85,11 @@ impl EncryptedVault<'_> {
 
     /// Decrypts the project's key (PEK).
     pub(crate) fn decrypt_pek(&self, token_key: &Key) -> Result<Key, KeyError> {
-        let failed = |error| match (error, self.token.id.clone()) {
-            (DecryptError::Tag, id) => KeyError::WrongKey { id },
-            (error, id) => KeyError::Malformed { id, error },
-        };
-        let hex = token_key.decrypt(&self.token.encrypted_pek).map_err(failed)?;
-        Key::from_hex(&hex).map_err(failed)
+        let Token { id, encrypted_pek, .. } = &self.token;
+        token_key.decrypt_key(encrypted_pek).map_err(|error| match error {
+            DecryptError::Tag => KeyError::WrongKey { id: id.clone() },
+            error => KeyError::Malformed { id: id.clone(), error },
+        })
     }
 
     /// Layers the environments, picks the pinned versions, and decrypts every secret.

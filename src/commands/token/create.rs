@@ -63,7 +63,10 @@ pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Failure> {
     let (salt, encrypted_pek) = read.encrypted_pek()?;
     read.service_tokens()?;
     let password = password.get(&project.name)?;
-    let pek = decrypt_pek(&password, salt, encrypted_pek, &project.name)?;
+    let pek = Key::derive(&password, &salt).decrypt_key(encrypted_pek).map_err(|error| match error {
+        DecryptError::Tag => TokenError::WrongPassword(project.name.clone()),
+        error => TokenError::EncryptedPek { project: project.name.clone(), error },
+    })?;
     drop(password);
     let token = NewToken::make(&project.name, args, &pek).map_err(|NoRandomness| TokenError::NoRandomness)?;
 
@@ -86,21 +89,6 @@ pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Failure> {
     );
     project.change(read, add, &unknown)?;
     Ok(print(&token, &project.url, args.format, start.report)?)
-}
-
-/// Decrypts the project's key with the master password.
-fn decrypt_pek(
-    password: &SecretText,
-    salt: Salt,
-    encrypted: &str,
-    project: &Name,
-) -> Result<Key, TokenError> {
-    let malformed = |error| TokenError::EncryptedPek { project: project.clone(), error };
-    let hex = Key::derive(password, &salt).decrypt(encrypted).map_err(|error| match error {
-        DecryptError::Tag => TokenError::WrongPassword(project.clone()),
-        error => malformed(error),
-    })?;
-    Key::from_hex(&hex).map_err(malformed)
 }
 
 impl<'a> NewToken<'a> {
