@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::error::TokenError;
 use super::metadata::{ENCRYPTED_PEK, EPHEMERAL, Metadata, SERVICE_TOKENS, ServiceTokens};
@@ -111,16 +111,12 @@ impl Project {
         command.push(change.service_tokens);
         command.extend(change.ephemeral.iter().map(|id| format!("{EPHEMERAL}{id}")));
         // The server may have written before the answer to an earlier attempt got lost.
-        let answered = self.send(command, deadline, || *may_be_written = true);
-        match answered.and_then(|body| self.answer::<i64>(&body)) {
+        match self.send::<i64>(command, deadline, || *may_be_written = true) {
             Ok(written) => Ok(written == 1),
-            Err(upstash::Error::Request { host, problem: Permanent::Refused { error, .. } }) => {
-                Err(match error {
-                    RedisError::NoPermission => TokenError::ReadOnly { host },
-                    error => TokenError::Refused { host, error },
-                }
-                .into())
-            }
+            Err(upstash::Error::Request { host, problem: Permanent::Refused { error, .. } }) => match error {
+                RedisError::NoPermission => Err(TokenError::ReadOnly { host }.into()),
+                error => Err(TokenError::Refused { host, error }.into()),
+            },
             Err(error) => {
                 *may_be_written |= error.is_uncertain();
                 Err(error.into())
@@ -129,8 +125,7 @@ impl Project {
     }
 
     fn read_until(&self, deadline: Deadline) -> Result<Metadata, Failure> {
-        let body = self.send(vec!["HGETALL".into(), self.key()], deadline, || {})?;
-        let items: Vec<String> = self.answer(&body)?;
+        let items: Vec<String> = self.send(vec!["HGETALL".into(), self.key()], deadline, || {})?;
         if items.is_empty() {
             let host = self.client.host().to_owned();
             return Err(ReplyError::NoProject { host, project: self.name.clone() }.into());
@@ -142,22 +137,20 @@ impl Project {
         Ok(Metadata(pairs.iter().cloned().map(|[field, value]| (field, value)).collect()))
     }
 
-    fn send(
+    /// Sends a command and returns its answer.
+    fn send<T: DeserializeOwned + Default>(
         &self,
         command: Vec<String>,
         deadline: Deadline,
         mut on_retry: impl FnMut(),
-    ) -> Result<Vec<u8>, upstash::Error> {
+    ) -> Result<T, upstash::Error> {
         let mut on_retry = |retry| {
             on_retry();
             self.report.detail(|| retry);
         };
-        self.client.pipeline(&[command], deadline, Patience::UntilDeadline, &mut on_retry, &mut |_| ())
-    }
-
-    /// The answer to the only command.
-    fn answer<'r, T: Deserialize<'r> + Default>(&self, reply: &'r [u8]) -> Result<T, upstash::Error> {
-        Ok(answers(self.client.host(), reply, &[self.key()])?.pop().unwrap_or_default())
+        let patience = Patience::UntilDeadline;
+        let reply = self.client.pipeline(&[command], deadline, patience, &mut on_retry, &mut |_| ())?;
+        Ok(answers(self.client.host(), &reply, &[self.key()])?.pop().unwrap_or_default())
     }
 
     fn deadline(&self) -> Deadline {
