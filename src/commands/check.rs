@@ -34,10 +34,7 @@ pub(super) fn run(format: Format, command: &[OsString], start: Start) -> Result<
 fn checked(format: Format, command: &[OsString], start: Start) -> Result<String, Failure> {
     let mut stages = Stages::new(start.at);
     let settings = Settings::resolve(&start)?;
-    let program = match command.first() {
-        Some(typed) => Some(Program::find(typed, start.path())?),
-        None => None,
-    };
+    let program = command.first().map(|typed| Program::find(typed, start.path())).transpose()?;
     stages.end("settings");
 
     let words = program.as_ref().map_or(0, |program| exec::size(program, &command[1..]));

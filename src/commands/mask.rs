@@ -71,10 +71,8 @@ fn write(secrets: &BTreeMap<String, Secret>, out: &mut impl Write) -> Result<Vec
     let mut short = Vec::new();
     for (name, secret) in secrets {
         let value = secret.value.expose();
-        let lines: Vec<&str> =
-            value.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect();
-        let (masks, brief): (Vec<&str>, Vec<&str>) =
-            lines.into_iter().partition(|line| line.chars().count() >= SHORTEST);
+        let lines = value.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());
+        let (masks, brief): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.chars().count() >= SHORTEST);
         let whole = brief.is_empty() && !masks.is_empty() && masks != [value];
         if !brief.is_empty() {
             short.push(name.clone());

@@ -1,7 +1,7 @@
 //! Texts from outside, made safe to show, and lists as people write them.
 
 use std::ffi::OsStr;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 
 use serde::Serialize;
@@ -24,7 +24,7 @@ impl fmt::Display for Shown<'_> {
             if is_command || is_unsafe(c) {
                 write!(f, "{}", c.escape_unicode())?;
             } else {
-                fmt::Write::write_char(f, c)?;
+                f.write_char(c)?;
             }
         }
         Ok(())
@@ -41,12 +41,11 @@ pub(crate) fn shown_path(path: impl AsRef<OsStr>) -> String {
 pub(crate) fn shown_json(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).expect("strings and numbers always serialize");
     let mut text = String::with_capacity(json.len() + 1);
-    let mut units = [0; 2];
     for c in json.chars() {
         if is_unsafe(c) || c == '[' && text.ends_with("##") {
-            for unit in c.encode_utf16(&mut units) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a string can't fail.
-                let _ = fmt::Write::write_fmt(&mut text, format_args!("\\u{unit:04x}"));
+                let _ = write!(text, "\\u{unit:04x}");
             }
         } else {
             text.push(c);
@@ -64,8 +63,7 @@ fn is_unsafe(c: char) -> bool {
 /// The text of an I/O error, without Rust's "(os error 2)".
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    let end = text.find(" (os error").unwrap_or(text.len());
-    let mut text = text[..end].to_owned();
+    let mut text = text.split(" (os error").next().unwrap_or_default().to_owned();
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_lowercase();
     }
