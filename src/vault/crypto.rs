@@ -168,29 +168,20 @@ impl MacKey {
     /// The MAC over `parts`, each preceded by its length, so that no two lists of parts give the
     /// same bytes: 64 lower-case hex digits.
     pub(crate) fn sign(&self, parts: &[&[u8]]) -> String {
-        base16ct::lower::encode_string(self.context(parts).sign().as_ref())
-    }
-
-    /// Whether `mac`, in hex, is the MAC over `parts`. In constant time.
-    pub(crate) fn verify(&self, parts: &[&[u8]], mac: &str) -> bool {
-        let signed = self.context(parts).sign();
-        base16ct::mixed::decode_vec(mac).is_ok_and(|mac| equal_macs(&self.0, signed.as_ref(), &mac))
-    }
-
-    fn context(&self, parts: &[&[u8]]) -> hmac::Context {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
-        context
+        base16ct::lower::encode_string(context.sign().as_ref())
     }
-}
 
-/// Compares two MACs through MACs of them, which leaks nothing through time. ring's own constant-time
-/// comparison is private.
-fn equal_macs(key: &hmac::Key, left: &[u8], right: &[u8]) -> bool {
-    hmac::verify(key, left, hmac::sign(key, right).as_ref()).is_ok()
+    /// Whether `mac` is the MAC over `parts`, as `sign` writes it. ring's constant-time comparison is private,
+    /// so MACs of the two are compared.
+    pub(crate) fn verify(&self, parts: &[&[u8]], mac: &str) -> bool {
+        let expected = hmac::sign(&self.0, self.sign(parts).as_bytes());
+        hmac::verify(&self.0, mac.as_bytes(), expected.as_ref()).is_ok()
+    }
 }
 
 /// The bytes of hex digits of either case, if they are exactly `N` bytes.

@@ -211,7 +211,6 @@ fn a_mac_is_of_its_key_its_purpose_and_its_parts() {
     let mac_key = pek.mac_key(b"purpose");
     let mac = mac_key.sign(&[b"ab", b"c"]);
     assert!(mac_key.verify(&[b"ab", b"c"], &mac));
-    assert!(mac_key.verify(&[b"ab", b"c"], &mac.to_uppercase()));
     for parts in [&[&b"a"[..], b"bc"][..], &[b"abc"], &[b"ab", b"c", b""], &[b"ab", b"d"]] {
         assert!(!mac_key.verify(parts, &mac), "{parts:?}");
     }

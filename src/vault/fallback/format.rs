@@ -3,7 +3,7 @@
 //! ```text
 //! redenv-run fallback 1
 //! {"project":...,"environments":[...],"token_id":...,"salt":<hex>,"fetched_at":<seconds since 1970>}
-//! <HMAC-SHA256 over the lines above and the reply, 64 hex digits>
+//! <HMAC-SHA256 over the lines above and the reply, 64 lower-case hex digits>
 //! <the reply: JSON as Upstash gives it, with the token's entry and the environments, all encrypted>
 //! ```
 //!
