@@ -39,28 +39,9 @@ impl Derivation {
 
     /// Starts the derivation with `salt`. If it turns out to be the wrong salt, only time is lost.
     pub(crate) fn start(&mut self, salt: Salt) -> Result<(), DerivationError> {
-        self.running = Some((salt, self.receiver(salt)?));
-        Ok(())
-    }
-
-    /// Waits for the key derived with `salt`, until `deadline`.
-    pub(crate) fn finish(mut self, salt: Salt, deadline: Deadline) -> Result<Key, DerivationError> {
-        let key = self.receiver(salt)?;
-        key.recv_timeout(deadline.remaining()).map_err(|error| match error {
-            RecvTimeoutError::Timeout => DerivationError::Overdue,
-            RecvTimeoutError::Disconnected => DerivationError::NoThread,
-        })
-    }
-
-    /// Where the key derived with `salt` arrives.
-    fn receiver(&mut self, salt: Salt) -> Result<Receiver<Key>, DerivationError> {
-        match self.running.take() {
-            Some((running, key)) if running == salt => Ok(key),
-            _ => self.spawn(salt),
+        if self.running.as_ref().is_some_and(|(running, _)| *running == salt) {
+            return Ok(());
         }
-    }
-
-    fn spawn(&self, salt: Salt) -> Result<Receiver<Key>, DerivationError> {
         let password = Arc::clone(&self.password);
         let (send, key) = mpsc::sync_channel(1);
         thread::Builder::new()
@@ -73,7 +54,18 @@ impl Derivation {
                 drop(send.send(key));
             })
             .map_err(|_| DerivationError::NoThread)?;
-        Ok(key)
+        self.running = Some((salt, key));
+        Ok(())
+    }
+
+    /// Waits for the key derived with `salt`, until `deadline`.
+    pub(crate) fn finish(mut self, salt: Salt, deadline: Deadline) -> Result<Key, DerivationError> {
+        self.start(salt)?;
+        let (_, key) = self.running.take().ok_or(DerivationError::NoThread)?;
+        key.recv_timeout(deadline.remaining()).map_err(|error| match error {
+            RecvTimeoutError::Timeout => DerivationError::Overdue,
+            RecvTimeoutError::Disconnected => DerivationError::NoThread,
+        })
     }
 }
 
