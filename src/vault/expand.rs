@@ -30,9 +30,10 @@ fn in_order(names: &[String]) -> String {
 }
 
 /// Part of a value.
-enum Segment<'v> {
-    Literal(&'v str),
-    Reference { name: &'v str, whole: &'v str },
+struct Segment<'v> {
+    text: &'v str,
+    /// The name, if the text is a reference.
+    name: Option<&'v str>,
 }
 
 /// A step of the expansion. The last one that was added is the next one.
@@ -68,14 +69,11 @@ pub(crate) fn expand<'v>(
                         return Err(ExpandError::Cycle(cycle.map(String::from).collect()));
                     }
                     let Some(segments) = value(name).map(segments) else { continue };
-                    let references = segments.iter().rev().filter_map(|segment| match segment {
-                        Segment::Reference { name, .. } => Some(Step::Enter(name)),
-                        Segment::Literal(_) => None,
-                    });
-                    let references: Vec<Step<'v>> = references.collect();
+                    let references: Vec<_> =
+                        segments.iter().rev().filter_map(|segment| segment.name).collect();
                     chain.insert(name);
                     steps.push(Step::Leave(name, segments));
-                    steps.extend(references);
+                    steps.extend(references.into_iter().map(Step::Enter));
                 }
                 Step::Leave(name, segments) => {
                     chain.pop();
@@ -98,10 +96,8 @@ fn assemble<'v>(
     room: usize,
 ) -> Option<SecretText> {
     let parts = || {
-        segments.iter().map(|segment| match *segment {
-            Segment::Literal(text) => text,
-            Segment::Reference { name, whole } => done.get(name).map_or(whole, SecretText::expose),
-        })
+        let value = |name| done.get(name).map(SecretText::expose);
+        segments.iter().map(move |segment| segment.name.and_then(value).unwrap_or(segment.text))
     };
     let length = parts().map(str::len).fold(0, usize::saturating_add);
     if length > room {
@@ -125,13 +121,12 @@ fn segments(value: &str) -> Vec<Segment<'_>> {
         };
         let end = dollar + 2 + name.len() + 1;
         let backslashes = value[literal..dollar].bytes().rev().take_while(|byte| *byte == b'\\').count();
-        segments.push(Segment::Literal(&value[literal..dollar - backslashes.div_ceil(2)]));
-        let whole = &value[dollar..end];
-        let is_literal = backslashes % 2 == 1;
-        segments.push(if is_literal { Segment::Literal(whole) } else { Segment::Reference { name, whole } });
+        segments.push(Segment { text: &value[literal..dollar - backslashes.div_ceil(2)], name: None });
+        let is_reference = backslashes % 2 == 0;
+        segments.push(Segment { text: &value[dollar..end], name: is_reference.then_some(name) });
         (literal, from) = (end, end);
     }
-    segments.push(Segment::Literal(&value[literal..]));
+    segments.push(Segment { text: &value[literal..], name: None });
     segments
 }
 
