@@ -120,12 +120,8 @@ pub(crate) fn check_supported(
     field: &'static str,
     expected: &'static str,
 ) -> Result<(), ReplyError> {
-    match found {
-        Some(found) if !found.eq_ignore_ascii_case(expected) => {
-            Err(ReplyError::Unsupported { field, expected })
-        }
-        _ => Ok(()),
-    }
+    let is_supported = found.is_none_or(|found| found.eq_ignore_ascii_case(expected));
+    if is_supported { Ok(()) } else { Err(ReplyError::Unsupported { field, expected }) }
 }
 
 /// Reads a token's entry. Other tools may have added more members.
