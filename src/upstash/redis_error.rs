@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 /// An error that Redis returned for a command. Its text may repeat the command, so only its kind is kept.
-#[derive(Debug, PartialEq, Eq, Clone, thiserror::Error, miette::Diagnostic)]
+#[derive(Deserialize, Debug, PartialEq, Eq, Clone, thiserror::Error, miette::Diagnostic)]
+#[serde(from = "String")]
 pub(crate) enum RedisError {
     #[error("the token is wrong")]
     WrongPass,
@@ -21,9 +22,9 @@ pub(crate) enum RedisError {
     Unknown,
 }
 
-impl RedisError {
+impl From<String> for RedisError {
     /// The kind of an error's text.
-    pub(crate) fn classify(text: &str) -> Self {
+    fn from(text: String) -> Self {
         let code = text.split_whitespace().next().unwrap_or_default();
         match code {
             "WRONGPASS" | "NOAUTH" | "Unauthorized" => Self::WrongPass,
@@ -35,15 +36,6 @@ impl RedisError {
             _ if is_code(code) => Self::Code(code.to_owned()),
             _ => Self::Unknown,
         }
-    }
-
-    /// The kind of the error in an answer's body, `{"error": "..."}`.
-    pub(super) fn of_body(body: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Body {
-            error: String,
-        }
-        serde_json::from_slice::<Body>(body).map_or(Self::Unknown, |body| Self::classify(&body.error))
     }
 }
 
@@ -68,7 +60,7 @@ mod tests {
             ("hunter2 is no command", RedisError::Unknown),
             ("", RedisError::Unknown),
         ] {
-            assert_eq!(RedisError::classify(text), kind, "{text}");
+            assert_eq!(RedisError::from(text.to_owned()), kind, "{text}");
         }
     }
 }

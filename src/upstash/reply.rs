@@ -10,7 +10,7 @@ use crate::ui::text::Shown;
 #[derive(Deserialize)]
 struct Object<T> {
     result: Option<T>,
-    error: Option<String>,
+    error: Option<RedisError>,
 }
 
 /// Parses the reply of `host` to one command for each of the `keys`: the results, with the default for null.
@@ -24,11 +24,8 @@ pub(crate) fn answers<'r, T: Deserialize<'r> + Default>(
 ) -> Result<Vec<T>, Error> {
     let failed = |problem| Error::Request { host: host.to_owned(), problem };
     // Some compatible servers refuse a whole pipeline with one object.
-    if reply.trim_ascii_start().starts_with(b"{")
-        && let Ok(Object::<IgnoredAny> { error: Some(error), .. }) = serde_json::from_slice(reply)
-    {
-        let what = "the request (HTTP 200)".to_owned();
-        return Err(failed(Permanent::refused(what, RedisError::classify(&error))));
+    if let Some(error) = only_error(reply) {
+        return Err(failed(Permanent::refused("the request (HTTP 200)".to_owned(), error)));
     }
     let objects: Vec<Object<T>> = serde_json::from_slice(reply)
         .map_err(|error| failed(Permanent::NotJson { at: position(reply, &error) }))?;
@@ -36,13 +33,17 @@ pub(crate) fn answers<'r, T: Deserialize<'r> + Default>(
         return Err(failed(Permanent::Count { expected: keys.len(), found: objects.len() }));
     }
     let result = |(Object { result, error }, key): (Object<T>, &String)| match error {
-        Some(error) => {
-            let what = format!("to read {}", Shown(key));
-            Err(failed(Permanent::refused(what, RedisError::classify(&error))))
-        }
+        Some(error) => Err(failed(Permanent::refused(format!("to read {}", Shown(key)), error))),
         None => Ok(result.unwrap_or_default()),
     };
     objects.into_iter().zip(keys).map(result).collect()
+}
+
+/// The error of a reply that is one object instead of an array.
+pub(super) fn only_error(reply: &[u8]) -> Option<RedisError> {
+    // serde takes an array for an object, too.
+    let object = Some(reply).filter(|reply| reply.trim_ascii_start().starts_with(b"{"))?;
+    serde_json::from_slice::<Object<IgnoredAny>>(object).ok()?.error
 }
 
 /// The first answer of a reply that is still incomplete.

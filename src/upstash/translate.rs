@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::RedisError;
 use super::error::{Permanent, Trouble};
 use super::outage::Transient;
+use super::reply;
 
 /// The trouble that an answer other than 200 tells of.
 pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration>) -> Trouble {
-    let problem = match (status, RedisError::of_body(body)) {
+    let problem = match (status, reply::only_error(body).unwrap_or(RedisError::Unknown)) {
         (401, _) | (400, RedisError::WrongPass) => Permanent::Unauthorized(format!("HTTP {status}")),
         (403, _) => Permanent::Forbidden,
         (_, RedisError::Quota) => Permanent::Quota,
