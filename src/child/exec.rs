@@ -97,14 +97,14 @@ pub(crate) fn size(program: &Program, arguments: &[OsString]) -> usize {
     program.path.as_os_str().len() + 1 + strings
 }
 
-/// Checks that the kernel will take an environment beside `rest` bytes of other strings.
-pub(crate) fn check_sizes(environment: &Environment, rest: usize) -> Result<(), SizeError> {
+/// Checks that the kernel will take an environment beside a command of this [`size`].
+pub(crate) fn check_sizes(environment: &Environment, command_size: usize) -> Result<(), SizeError> {
     let too_long = environment.iter().filter(|variable| length(*variable) > LONGEST).count();
     if too_long > 0 {
         return Err(SizeError::Variables(largest(environment, too_long)));
     }
     let variables: usize = environment.iter().map(|variable| length(variable) + OVERHEAD).sum();
-    let (total, limit) = (rest + variables, system_limit());
+    let (total, limit) = (command_size + variables, system_limit());
     if total > limit {
         return Err(SizeError::Total { total, limit, largest: largest(environment, NAMED) });
     }

@@ -37,8 +37,8 @@ fn checked(format: Format, command: &[OsString], start: Start) -> Result<String,
     let program = command.first().map(|typed| Program::find(typed, start.path())).transpose()?;
     stages.end("settings");
 
-    let words = program.as_ref().map_or(0, |program| exec::size(program, &command[1..]));
-    let (obtained, child) = prepare(&settings, start, words, &mut stages)?;
+    let command_size = program.as_ref().map_or(0, |program| exec::size(program, &command[1..]));
+    let (obtained, child) = prepare(&settings, start, command_size, &mut stages)?;
 
     let path = program.as_ref().map(|program| program.path.as_path());
     let checked = Checked::new(&settings, &obtained, &child, path, &stages);

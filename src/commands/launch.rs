@@ -22,8 +22,8 @@ pub(super) fn run(typed: &OsStr, arguments: Vec<OsString>, start: Start) -> Resu
     let program = Program::find(typed, start.path())?;
     stages.end("settings");
 
-    let words = exec::size(&program, &arguments);
-    let (obtained, child) = prepare(&settings, start, words, &mut stages)?;
+    let command_size = exec::size(&program, &arguments);
+    let (obtained, child) = prepare(&settings, start, command_size, &mut stages)?;
     report.detail(|| stages.to_string());
 
     // Wipes the token key, the Upstash token and the values: the command's environment is all that the exec takes.
@@ -31,11 +31,11 @@ pub(super) fn run(typed: &OsStr, arguments: Vec<OsString>, start: Start) -> Resu
     Err(exec::exec(program, arguments, &child.environment))
 }
 
-/// Obtains the secrets and builds the command's environment, whose other strings take `words` bytes.
+/// Obtains the secrets, and builds the command's environment. `command_size` comes from [`exec::size`].
 pub(super) fn prepare(
     settings: &Settings,
     start: Start,
-    words: usize,
+    command_size: usize,
     stages: &mut Stages,
 ) -> Result<(Obtained, Child), Failure> {
     let obtained = secrets::obtain(settings, &start, stages)?;
@@ -43,7 +43,7 @@ pub(super) fn prepare(
     let mut child = environment::build(start.environment, secrets, &settings.policy)?;
     memory_file::create(&settings.files, secrets, &mut child)?;
     report_child(&child, start.report);
-    exec::check_sizes(&child.environment, words)?;
+    exec::check_sizes(&child.environment, command_size)?;
     stages.end("environment");
     Ok((obtained, child))
 }
