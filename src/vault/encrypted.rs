@@ -109,7 +109,10 @@ impl EncryptedVault<'_> {
         let decrypt_one = |(name, (environment, history)): (String, (Name, History<'_>))| {
             let version = match pins.get(&name) {
                 None => history.newest(),
-                Some(pin) => pinned(&name, *pin, history)?,
+                Some(pin) => match history.versions() {
+                    Ok(versions) => Ok(pinned(&name, *pin, versions)?),
+                    Err(error) => Err(error),
+                },
             };
             let secret = version.map_err(Broken::from).and_then(|version| {
                 let value = pek.decrypt(&version.value)?;
@@ -150,14 +153,10 @@ impl EncryptedVault<'_> {
     }
 }
 
-/// The version that `pin` means, or why the history can't be read.
-fn pinned(name: &str, pin: Pin, history: History<'_>) -> Result<Result<Version, HistoryError>, PinError> {
-    let mut versions = match history.versions() {
-        Ok(versions) => versions,
-        Err(error) => return Ok(Err(error)),
-    };
+/// The version that `pin` means.
+fn pinned(name: &str, pin: Pin, mut versions: Vec<Version>) -> Result<Version, PinError> {
     if let Some(index) = pin.find(&versions) {
-        return Ok(Ok(versions.swap_remove(index)));
+        return Ok(versions.swap_remove(index));
     }
     let numbers = || versions.iter().filter_map(|version| version.number.as_ref()?.whole());
     let hint = numbers().min().zip(numbers().max());
