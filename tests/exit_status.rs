@@ -71,6 +71,20 @@ fn a_command_that_is_not_in_path_is_127() {
 }
 
 #[test]
+fn a_word_of_redenv_run_behind_the_dashes_gets_a_hint_of_its_own() {
+    let vault = Vault::greeting();
+    for (word, hint) in [
+        ("check", "hint: without `--`, redenv-run check is a command of redenv-run"),
+        ("token", "hint: without `--`, redenv-run token is a command of redenv-run"),
+        ("-e", "hint: flags of redenv-run go before `--`"),
+        ("--only", "hint: flags of redenv-run go before `--`"),
+    ] {
+        let error = format!("error: {word} was not found in PATH");
+        assert_refused_unasked(redenv_run(&vault).program([word, "x"]), &vault, 127, &[&error, hint]);
+    }
+}
+
+#[test]
 fn a_path_to_nothing_is_127() {
     let vault = Vault::greeting();
     for path in ["./nothing", "/no/such/program", "no/such/program"] {

@@ -152,7 +152,11 @@ fn look_up(typed: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ProgramError>
             Err(obstacle) => refused = refused.or(Some(ProgramError::NotExecutable { path, obstacle })),
         }
     }
-    let hint = if path.is_none() {
+    let hint = if typed.as_bytes().starts_with(b"-") {
+        "flags of redenv-run go before `--`".to_owned()
+    } else if let Some(own @ ("check" | "mask" | "token" | "completions")) = typed.to_str() {
+        format!("without `--`, redenv-run {own} is a command of redenv-run")
+    } else if path.is_none() {
         "PATH is not set, so redenv-run searched only /bin and /usr/bin".to_owned()
     } else if unsearchable.is_empty() {
         "check the spelling: redenv-run searches the PATH that it was started with; \
