@@ -199,10 +199,15 @@ impl Resolver<'_> {
         if !keep.is_empty() && !pristine {
             self.problems.push(Problem::Needs(Setting::Keep.flag(), Setting::Pristine.flag()));
         }
+        let (flags, process) = (self.sources.flags, self.sources.process);
+        let emptied = self.sources.env_file.names_to_empty();
+        let was_emptied = |name: &_| process.get(name).is_some_and(|value| value.is_empty());
+        let has_flag = [Setting::Project, Setting::Environments].iter().any(|it| flags.contains_key(it));
         Policy {
+            is_nested: !has_flag && emptied.iter().any(was_emptied),
             preserve: self.preserve(),
-            own_names: self.sources.process.keys().filter(|name| variables::is_own(name)).cloned().collect(),
-            emptied: self.sources.env_file.names_to_empty(),
+            own_names: process.keys().filter(|name| variables::is_own(name)).cloned().collect(),
+            emptied,
             own: if self.switch(Setting::KeepToken) { OwnVariables::Keep } else { OwnVariables::Remove },
             inherit: if pristine { Inherit::Pristine { keep } } else { Inherit::All },
             allow_reserved: self.list(Setting::AllowReserved).into_iter().collect(),

@@ -51,6 +51,21 @@ fn a_command_that_starts_redenv_run_again_works() {
     assert_eq!(named.environment().get("REDENV_TOKEN_KEY"), None);
 }
 
+/// As `redenv-run -e production -- npm start` with a script that starts redenv-run itself.
+#[test]
+fn a_nested_launch_warns_if_it_replaces_the_values_of_the_outer_one() {
+    let vault = vault();
+    let nested = |outer: &[&str]| {
+        let launch = bare_redenv_run().file(".env.local", env_file(&vault)).args(outer);
+        launch.program([env!("CARGO_BIN_EXE_redenv-run"), "--", "printenv", "WHERE"]).run()
+    };
+    let outcome = nested(&["-e", "production"]);
+    let warning = "redenv-run: warning: another redenv-run started this one, and its flags don't apply here: \
+                   WHERE gets another value\n";
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("staging\n", warning));
+    nested(&[]).assert_ran("staging\n");
+}
+
 #[test]
 fn an_empty_variable_counts_as_unset_only_if_the_env_file_has_the_setting() {
     let vault = vault();

@@ -25,6 +25,8 @@ pub(crate) struct Policy {
     /// redenv-run's own variables that the command gets with an empty value: they are in an env file that
     /// it may read itself.
     pub(crate) emptied: BTreeSet<OsString>,
+    /// Whether another redenv-run started this one, which was told no environment by a flag.
+    pub(crate) is_nested: bool,
     /// `--keep-token`: whether the command keeps redenv-run's own variables.
     pub(crate) own: OwnVariables,
     /// `--pristine`: the variables that the command inherits.
@@ -84,6 +86,8 @@ pub(crate) struct Child {
     pub(crate) injected: BTreeSet<String>,
     /// Inherited variables that a secret replaced.
     pub(crate) replaced: BTreeSet<String>,
+    /// Variables of an outer redenv-run that get another value.
+    pub(crate) changed: BTreeSet<String>,
     /// Inherited variables that `--preserve-env` kept, and no secret replaced.
     pub(crate) preserved: BTreeSet<String>,
     /// redenv-run's own variables that were removed.
@@ -123,7 +127,10 @@ pub(crate) fn build(
     let (mut reasons, mut vault_names, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (name, secret) in secrets {
         let key = OsStr::new(name);
-        if child.environment.contains_key(key) {
+        if let Some(inherited) = child.environment.get(key) {
+            if policy.is_nested && inherited != secret.value.expose() {
+                child.changed.insert(name.clone());
+            }
             if policy.preserve.covers(name) {
                 child.preserved.insert(name.clone());
                 continue;

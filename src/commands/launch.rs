@@ -61,4 +61,11 @@ fn report_child(child: &Child, report: Report) {
             report.detail(|| format!("{what} {}", join(names.iter().map(|name| Shown(name)))));
         }
     }
+    if !child.changed.is_empty() {
+        let get = if child.changed.len() == 1 { "gets another value" } else { "get other values" };
+        report.warning(&format!(
+            "another redenv-run started this one, and its flags don't apply here: {} {get}",
+            join(child.changed.iter().map(|name| Shown(name)))
+        ));
+    }
 }
