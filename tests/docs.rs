@@ -165,6 +165,8 @@ fn every_option_in_the_readme_and_the_docs_exists() {
         "--bin",
         "--bun",
         "--check",
+        "--network",
+        "--omit",
         "--exec",
         "--from",
         "--from-file",

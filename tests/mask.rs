@@ -129,7 +129,7 @@ fn a_terminal_is_refused() {
         (
             125,
             "redenv-run: error: `mask` prints the secrets for the runner of GitHub Actions, but stdout is a terminal\n\
-             redenv-run: hint: run it in a step of its own, without a redirection: the runner reads its stdout\n"
+             redenv-run: hint: run it in a step of a GitHub Actions workflow, without a redirection\n"
         )
     );
     assert_eq!(vault.requests().len(), 0, "nothing was fetched");
@@ -149,7 +149,7 @@ fn a_file_is_refused() {
         (
             Some(125),
             "redenv-run: error: `mask` prints the secrets for the runner of GitHub Actions, but stdout is a file\n\
-             redenv-run: hint: run it in a step of its own, without a redirection: the runner reads its stdout\n"
+             redenv-run: hint: run it in a step of a GitHub Actions workflow, without a redirection\n"
         )
     );
     assert_eq!(std::fs::read(&path).unwrap(), b"");
@@ -166,7 +166,7 @@ fn dev_null_and_a_closed_stdout_are_refused() {
             125,
             &[
                 "error: `mask` prints the secrets for the runner of GitHub Actions, but stdout is /dev/null or closed",
-                "hint: run it in a step of its own, without a redirection: the runner reads its stdout",
+                "hint: run it in a step of a GitHub Actions workflow, without a redirection",
             ],
         );
     }

@@ -28,6 +28,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("uvx redenv-run -- python app.py", "needs the wheel; scripts/test --packages runs it"),
     ("git clone https://github.com/<owner>/redenv-run", "a checkout is here already"),
     ("nodemon --exec", "the recipe is in docs/guide.md"),
+    ("npm start", "tests/env_file.rs: a nested launch warns"),
 ];
 
 /// Commands in running text that a test runs.
@@ -229,18 +230,20 @@ fn the_dockerfile_starts_its_command_with_the_secrets() {
     reader.file("password", MASTER_PASSWORD);
     let lines = block("Docker", "sh", 0);
     // There is no Docker here: tests/docker.rs and scripts/test --packages try the rest.
-    let [ignore, create, "docker build -t shop .", "docker run --env-file token.env shop"] =
+    let [ignore, create, chmod, "docker build -t shop .", "docker run --env-file token.env shop"] =
         lines.lines().collect::<Vec<_>>()[..]
     else {
         panic!("{lines}");
     };
     reader.paste(&format!(
-        "export UPSTASH_REDIS_URL={} UPSTASH_REDIS_TOKEN={} REDENV_MASTER_PASSWORD_FILE=password\n{ignore}\n{create}",
+        "export UPSTASH_REDIS_URL={} UPSTASH_REDIS_TOKEN={} REDENV_MASTER_PASSWORD_FILE=password\n{ignore}\n{create}\n{chmod}",
         vault.url(),
         vault.token(),
     ));
     let ignored = fs::read_to_string(reader.checkout().join(".dockerignore")).unwrap();
-    assert!(ignored.lines().any(|line| line == "token.env") && ignored.lines().any(|line| line == ".env*"));
+    assert!(
+        ignored.lines().any(|line| line == "**/token.env") && ignored.lines().any(|line| line == "**/.env*")
+    );
     let settings = fs::read_to_string(reader.checkout().join("token.env")).unwrap();
     let settings = settings.replace("# UPSTASH_REDIS_TOKEN=", "UPSTASH_REDIS_TOKEN=read-only");
     // As Docker reads the file: a variable per line, values as they are.

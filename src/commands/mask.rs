@@ -30,7 +30,7 @@ const SHORTEST: usize = 4;
 #[derive(Error, Diagnostic, Debug)]
 enum MaskError {
     #[error("`mask` prints the secrets for the runner of GitHub Actions, but stdout is {0}")]
-    #[diagnostic(help("run it in a step of its own, without a redirection: the runner reads its stdout"))]
+    #[diagnostic(help("run it in a step of a GitHub Actions workflow, without a redirection"))]
     Stdout(&'static str),
     #[error("the secrets are not masked: cannot write to stdout: {}", reason(.0))]
     Write(io::Error),

@@ -69,7 +69,7 @@ fn a_read_only_token_lists_and_changes_nothing() {
     let before = service_tokens(&vault);
     let read_only = |launch: Launch| launch.env("UPSTASH_REDIS_TOKEN", "read-only").run();
     let refused = "redenv-run: error: 127.0.0.1 rejected the change: the Upstash token is read-only; nothing was written\n\
-         redenv-run: hint: set UPSTASH_REDIS_TOKEN to the standard token from the database's page; only a launch can use the read-only one\n";
+         redenv-run: hint: set UPSTASH_REDIS_TOKEN to the token that can write, from the database's page; the read-only token is enough for a launch only\n";
     assert_failed(&read_only(create(&vault, &["-n", "x"])), refused);
     assert_failed(&read_only(token(&vault, &["revoke", "--yes", CI])), refused);
     assert_eq!(read_only(token(&vault, &["list"])).code(), Some(0));

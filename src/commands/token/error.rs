@@ -60,8 +60,8 @@ pub(crate) enum TokenError {
     Contended(Name),
     #[error("{} rejected the change: the Upstash token is read-only; nothing was written", Shown(.host))]
     #[diagnostic(help(
-        "set UPSTASH_REDIS_TOKEN to the standard token from the database's page; \
-         only a launch can use the read-only one"
+        "set UPSTASH_REDIS_TOKEN to the token that can write, from the database's page; \
+         the read-only token is enough for a launch only"
     ))]
     ReadOnly { host: String },
     #[error("{} rejected the change: {error}; nothing was written", Shown(.host))]
