@@ -81,7 +81,7 @@ fn run(at: Instant) -> ExitCode {
     }
 }
 
-/// Prints a failure. Only one of the command has an exit code of its own.
+/// Prints a failure. Its exit code is 125, unless the command was not found or can't be executed.
 fn failed(failure: &Failure, report: Report) -> ExitCode {
     let hint = failure.help().map(|help| help.to_string());
     report.error(&failure.to_string(), hint.as_deref());

@@ -6,11 +6,11 @@
 mod database;
 mod env_file;
 mod file;
-mod found;
 mod problem;
 mod project;
 mod project_file;
 mod resolver;
+mod search;
 mod sources;
 mod start;
 pub(crate) mod table;

@@ -1,11 +1,11 @@
 //! The REST client of Upstash: Redis commands in, their answers out, inside one deadline.
 //!
-//! It doesn't know what an answer means. No other room names `ureq` or `rustls`.
+//! It knows the errors of Redis, but not what a result means. No other room names `ureq` or `rustls`.
 //!
 //! | what happens | tried again? |
 //! | --- | --- |
 //! | no connection, a connection that breaks, a name lookup that fails | yes |
-//! | no answer in time | yes, with half of the time that is left |
+//! | no answer in time, which is half of the time that was left | yes |
 //! | 429, 500, 502, 503, 504 and other 5xx | yes, as `Retry-After` asks |
 //! | 429 or an error for a quota that is used up | no: a retry can't help |
 //! | 401, 403, a redirect, any other 4xx | no |

@@ -25,7 +25,7 @@ pub(crate) struct Policy {
     /// redenv-run's own variables that the command gets with an empty value: they are in an env file that
     /// it may read itself.
     pub(crate) emptied: BTreeSet<OsString>,
-    /// Whether another redenv-run started this one, which was told no environment by a flag.
+    /// Whether another redenv-run started this one, and no flag here names the project or the environment.
     pub(crate) is_nested: bool,
     /// `--keep-token`: whether the command keeps redenv-run's own variables.
     pub(crate) own: OwnVariables,

@@ -61,9 +61,9 @@ pub(crate) fn exec(program: Program, arguments: Vec<OsString>, environment: &Env
     }
 }
 
-/// Runs a script without a `#!` line. The kernel refuses it, and everything else that it can't execute.
+/// Runs a file that the kernel refused, if it is a script without a `#!` line.
 ///
-/// `execvp` hands all of it to the shell, also a program for another machine, with all secrets.
+/// `execvp` would hand every such file to the shell, with all secrets: a program for another machine, too.
 fn exec_with_shell(path: PathBuf, mut argv: Vec<OsString>, environment: &Environment) -> ProgramError {
     let interpreter = program::interpreter(&path);
     if interpreter.is_some() || !is_text(&path) {

@@ -11,7 +11,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::ui::text::{Shown, join, reason, shown_path};
-use crate::ui::word::{self, Slip, quoted};
+use crate::ui::word::{self, COMMANDS, Slip, quoted};
 
 /// Where programs are looked for without a `PATH`, as the C library does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -154,7 +154,7 @@ fn look_up(typed: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ProgramError>
     }
     let hint = if typed.as_bytes().starts_with(b"-") {
         "flags of redenv-run go before `--`".to_owned()
-    } else if let Some(own @ ("check" | "mask" | "token" | "completions")) = typed.to_str() {
+    } else if let Some(own) = COMMANDS.iter().find(|own| typed == **own) {
         format!("without `--`, redenv-run {own} is a command of redenv-run")
     } else if path.is_none() {
         "PATH is not set, so redenv-run searched only /bin and /usr/bin".to_owned()

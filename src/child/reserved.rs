@@ -73,7 +73,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Reserved> {
 
 /// Whether a name matches a pattern with at most one `*`, and not at its beginning.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    // Each secret meets each pattern: a sixth of the time of 10,000 secrets without this look at the first byte.
+    // Each secret meets each pattern. Without this check, a launch with 10,000 secrets takes a sixth longer.
     if pattern.as_bytes().first() != name.as_bytes().first() {
         return false;
     }

@@ -8,10 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::table::{self, Kind};
 use crate::ui::text::Shown;
-use crate::ui::word::{Slip, shown};
+use crate::ui::word::{COMMANDS, Slip, shown};
 
-/// The commands that are no launch.
-const COMMANDS: [&str; 4] = ["check", "mask", "token", "completions"];
 /// Longer words may be a token that stands in the wrong place.
 const LONGEST_SHOWN: usize = 24;
 

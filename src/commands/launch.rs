@@ -1,4 +1,4 @@
-//! A launch from the settings to the exec. This is the only file that knows every step.
+//! A launch from the settings to the exec. `secrets.rs` has the steps from the request to the selected secrets.
 
 use std::ffi::{OsStr, OsString};
 

@@ -1,12 +1,12 @@
 //! `mask`: prints the workflow commands that hide the secrets in the log of a GitHub Actions job.
 //!
-//! The runner reads `::add-mask::VALUE` from stdout, with `%`, CR and LF of the value escaped, and hides the
-//! value in every line of the log. So each line of a value gets a mask as well, without the blanks around
-//! it, which a program may strip.
+//! The runner reads `::add-mask::VALUE` from stdout, with `%`, CR and LF of the value escaped. It hides the value
+//! in every line of the log. So each line of a value gets a mask of its own, without the blanks around it,
+//! because a program may strip them.
 //!
-//! The runner itself masks each line of a whole value, however short, and a mask for `{` would ruin every
-//! log: the whole is left out if it has a short line (`AddMaskCommandExtension` in `actions/runner`,
-//! `src/Runner.Worker/ActionCommandManager.cs`).
+//! From a value of several lines the runner makes a mask for each line, even for a line that is only `{`. Such a
+//! mask would ruin the log. So a value with a short line gets no mask as a whole (`AddMaskCommandExtension` in
+//! `actions/runner`, `src/Runner.Worker/ActionCommandManager.cs`).
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};

@@ -28,7 +28,7 @@ pub(super) struct Obtained {
     pub(super) selected: Selected,
     /// The salt of the service token.
     pub(super) salt: Salt,
-    /// The age of the fallback file that they come from, if it wasn't Upstash.
+    /// The age of the fallback file, if the secrets come from it.
     pub(super) fallback_age: Option<Duration>,
 }
 

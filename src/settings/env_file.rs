@@ -9,9 +9,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, FileError, LIMIT};
-use super::found::{Directory, FoundFile};
 use super::problem::Problem;
-use super::table::{self, Setting, Sources};
+use super::search::{Directory, FoundFile};
+use super::table::{self, Place, Setting};
 use super::variables::{self, Form};
 use crate::deadline::Deadline;
 use crate::secret::SecretText;
@@ -126,8 +126,8 @@ impl EnvFile {
             let mut ignore = |or: &str| {
                 file.ignored.push((name.clone(), format!("is ignored: set it in the environment, or {or}")));
             };
-            match (row.sources, form, choice) {
-                (Sources::Process, ..) => ignore("use the flag"),
+            match (row.place, form, choice) {
+                (Place::Process, ..) => ignore("use the flag"),
                 // In a file of a stranger, it could make redenv-run read any file and send its content to the
                 // database of the same file.
                 (_, Form::File, Choice::Found) => ignore("in a file named with --env-file"),

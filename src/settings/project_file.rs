@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::file::FileError;
-use super::found::{Directory, FoundFile};
 use super::problem::Problem;
+use super::search::{Directory, FoundFile};
 use crate::ui::report::Report;
 use crate::ui::text::shown_path;
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use indexmap::{IndexMap, IndexSet};
 
 use super::env_file::EnvFile;
-use super::found::{self, Directory};
 use super::problem::Problem;
 use super::project_file::ProjectFile;
+use super::search::{self, Directory};
 use super::sources::{Found, Source, Sources};
 use super::start::Start;
 use super::table::Setting;
@@ -41,7 +41,7 @@ impl<'e> Resolver<'e> {
         let Start { at, environment: process, flags, report } = start;
         let deadline = Deadline::new(*at, Duration::ZERO);
         let sources = Sources { flags, process, env_file: EnvFile::default(), deadline };
-        let directories = found::directories(process.get(OsStr::new("HOME")).map(OsString::as_os_str));
+        let directories = search::directories(process.get(OsStr::new("HOME")).map(OsString::as_os_str));
         let mut this = Self {
             sources,
             directories,

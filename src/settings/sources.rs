@@ -117,7 +117,7 @@ impl Sources<'_> {
         if source == Source::EnvFile {
             return self.env_file.get(name).map(|value| value.expose().into());
         }
-        // redenv-run hands the command such empty variables, and the command may start it again.
+        // An outer redenv-run leaves such empty variables to its command, which may be this redenv-run.
         let counts = |value: &&OsString| !value.is_empty() || !self.env_file.defines(setting);
         self.process.get(OsStr::new(name)).filter(counts).cloned()
     }

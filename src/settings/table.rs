@@ -22,7 +22,7 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
     /// The variables that hold it; the first one that is set wins.
     pub(crate) variables: &'static [&'static str],
-    pub(crate) sources: Sources,
+    pub(crate) place: Place,
     pub(crate) default: Option<&'static str>,
     /// For `--help`, in lines that leave room for the flag in 80 columns.
     pub(crate) help: &'static str,
@@ -53,7 +53,7 @@ pub(crate) enum Kind {
 
 /// Where a variable may be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sources {
+pub(crate) enum Place {
     /// In the process's environment or in an env file.
     ProcessOrEnvFile,
     /// Only in the process's environment: the setting widens what a secret may do or who is trusted.
@@ -218,13 +218,13 @@ impl Setting {
 }
 
 const fn row(setting: Setting, kind: Kind, variables: &'static [&'static str]) -> Row {
-    let sources = Sources::Process;
-    Row { setting, flag: None, kind, variables, sources, default: None, help: "", more: "" }
+    let place = Place::Process;
+    Row { setting, flag: None, kind, variables, place, default: None, help: "", more: "" }
 }
 
 impl Row {
     const fn in_env_file(self) -> Self {
-        Self { sources: Sources::ProcessOrEnvFile, ..self }
+        Self { place: Place::ProcessOrEnvFile, ..self }
     }
 
     const fn flag(self, long: &'static str, value_name: &'static str) -> Self {

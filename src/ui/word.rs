@@ -2,6 +2,9 @@
 
 use crate::ui::text::Shown;
 
+/// The commands of redenv-run that are no launch.
+pub(crate) const COMMANDS: [&str; 4] = ["check", "mask", "token", "completions"];
+
 /// A word in place of the command that only a shell understands.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Slip<'w> {

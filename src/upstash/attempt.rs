@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
 
-use super::connect::{Arrived, Names, Race};
+use super::connect::{Arrived, Race, SystemResolver};
 use super::error::{LIMIT, Permanent, Trouble};
 use super::outage::{Phase, Transient, Tried};
 use super::progress::{Message, Progress};
@@ -52,7 +52,7 @@ impl Upstash {
                 Ok(Message::Phase(entered)) => phase = entered,
                 Ok(Message::Tried(address, failure)) => drop(tried.insert(address, failure)),
                 Ok(Message::Beginning(bytes)) => on_beginning(&bytes),
-                // It ends while it connects: no address answered.
+                // The attempt failed, or its time is over, before an address answered.
                 Ok(Message::Answer(Err(_))) | Err(_) if phase == Phase::Connection => {
                     return Err(Transient::Unconnected(tried).into());
                 }
@@ -68,7 +68,7 @@ impl Upstash {
                 .chain(Race(progress.clone()))
                 .chain(RustlsConnector::default())
                 .chain(Arrived(progress.clone()));
-        let agent = ureq::Agent::with_parts(self.config.clone(), connector, Names(progress.clone()));
+        let agent = ureq::Agent::with_parts(self.config.clone(), connector, SystemResolver(progress.clone()));
         let mut response = agent
             .post(&self.url)
             .header("authorization", &self.authorization)

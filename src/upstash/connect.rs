@@ -27,9 +27,9 @@ const STACK: usize = 64 * 1024;
 /// Looks names up with the system's resolver. An attempt has a thread to wait on; ureq's own resolver starts
 /// one, and panics when the system refuses it.
 #[derive(Debug)]
-pub(super) struct Names(pub(super) Progress);
+pub(super) struct SystemResolver(pub(super) Progress);
 
-impl Resolver for Names {
+impl Resolver for SystemResolver {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         self.0.tell(Message::Phase(Phase::NameLookup));
         let parts = uri.scheme().zip(uri.authority());
@@ -86,7 +86,7 @@ impl Race {
                 let connect = move || drop(later.send((address, TcpStream::connect(address))));
                 let thread = thread::Builder::new().name("connect".into()).stack_size(STACK);
                 let is_last = running == 1 && waiting.len() == 0;
-                // Nothing runs beside the last one. Without threads, nothing runs beside any of them.
+                // A last address needs no thread. If the system gives no thread, the others wait for this one.
                 if is_last || thread.spawn(connect).is_err() {
                     drop(send.send((address, TcpStream::connect(address))));
                 }
@@ -106,7 +106,7 @@ impl Race {
     }
 }
 
-/// The addresses with alternating families, the first one's first (RFC 8305, section 4).
+/// The addresses, IPv6 and IPv4 in turn. The family of the first address comes first (RFC 8305, section 4).
 fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let is_first_family = |address: &&SocketAddr| address.is_ipv6() == addresses[0].is_ipv6();
     let (first, second): (Vec<&SocketAddr>, Vec<_>) = addresses.iter().partition(is_first_family);

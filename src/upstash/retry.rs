@@ -18,7 +18,7 @@ const FIRST: Duration = Duration::from_millis(100);
 /// The ceiling of every wait.
 const MOST: Duration = Duration::from_secs(5);
 /// An attempt starts only if this much of the deadline is left.
-const ROOM: Duration = Duration::from_millis(250);
+const MARGIN: Duration = Duration::from_millis(250);
 /// Attempts when a fallback file is usable: 350 ms of waiting on average.
 const FEW: u32 = 4;
 /// Attempts when the host's name is unknown: most likely it is mistyped.
@@ -55,7 +55,7 @@ impl Upstash {
                 Error::Outage(Box::new(Outage { peer: self.peer.clone(), within, reason, attempts: number }))
             };
             let remaining = deadline.remaining();
-            if remaining > ROOM && gives_up(&reason, number, patience) {
+            if remaining > MARGIN && gives_up(&reason, number, patience) {
                 return Err(outage(reason, None));
             }
             let Some(wait) = wait(number, reason.retry_after(), remaining) else {
@@ -88,7 +88,7 @@ fn gives_up(reason: &Transient, attempt: u32, patience: Patience) -> bool {
 /// for another attempt; `None` if there is no room.
 fn wait(number: u32, asked: Option<Duration>, remaining: Duration) -> Option<Duration> {
     let asked = asked.unwrap_or_default();
-    let most = remaining.checked_sub(asked)?.checked_sub(ROOM)?;
+    let most = remaining.checked_sub(asked)?.checked_sub(MARGIN)?;
     Some(asked + ceiling(number).mul_f64(fastrand::f64()).min(most))
 }
 
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_wait_leaves_room_for_another_attempt() {
-        let remaining = ROOM + Duration::from_millis(100);
+        let remaining = MARGIN + Duration::from_millis(100);
         for _ in 0..50 {
             assert!(wait(7, None, remaining).unwrap() <= Duration::from_millis(100));
         }

@@ -80,7 +80,7 @@ pub(crate) enum DecryptError {
 
 /// A 256-bit key: the token key, the master key, or the project's key (PEK).
 ///
-/// ring does not wipe its expanded key. The allocator does, or the exec that ends this process image.
+/// ring does not wipe its copy of the key (`cipher`). The allocator wipes it when the key is dropped.
 pub(crate) struct Key {
     bytes: Zeroizing<[u8; KEY_LEN]>,
     cipher: LessSafeKey,
@@ -98,6 +98,7 @@ impl Key {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
         let mut run =
             |derive: Derive, rounds| derive(rounds, &salt.0, password.expose().as_bytes(), &mut bytes);
+        // The shorter of two: the first one may have to wait for memory.
         let mut trial = |derive| run(derive, TRIAL).min(run(derive, TRIAL));
         let (here, further): (Derive, Derive) = (derive_at::<0>, derive_at::<HALF_PAGE>);
         let faster = if trial(here) <= trial(further) { here } else { further };
@@ -169,11 +170,11 @@ impl Key {
     }
 }
 
-/// ring's derivation, this many bytes further on the stack.
+/// Runs ring's derivation `FURTHER` bytes down the stack, and returns how long it took.
 ///
-/// It takes up to a fifth longer where the stack and ring's constants have the low 12 bits of their addresses in
-/// common ("4K aliasing"). A third of all places is slow, and the place is an accident of each build. Of two
-/// places half a page apart, one is fast.
+/// A derivation takes up to a fifth longer if its part of the stack has the same low 12 address bits as ring's
+/// constants ("4K aliasing"). That holds for a third of all places, and each build puts both at other places.
+/// Of two places half a page apart, at least one is fast.
 #[inline(never)]
 fn derive_at<const FURTHER: usize>(
     rounds: NonZeroU32,
@@ -206,8 +207,9 @@ impl MacKey {
         base16ct::lower::encode_string(context.sign().as_ref())
     }
 
-    /// Whether `mac` is the MAC over `parts`, as `sign` writes it. ring's constant-time comparison is private,
-    /// so MACs of the two are compared.
+    /// Whether `mac` is the MAC over `parts`, as `sign` writes it.
+    ///
+    /// ring's function that compares in constant time is private. So a MAC of each is compared, with `hmac::verify`.
     pub(crate) fn verify(&self, parts: &[&[u8]], mac: &str) -> bool {
         let expected = hmac::sign(&self.0, self.sign(parts).as_bytes());
         hmac::verify(&self.0, mac.as_bytes(), expected.as_ref()).is_ok()

@@ -61,11 +61,14 @@ impl Derivation {
     /// Waits for the key derived with `salt`, until `deadline`.
     pub(crate) fn finish(mut self, salt: Salt, deadline: Deadline) -> Result<Key, DerivationError> {
         self.start(salt)?;
-        let (_, key) = self.running.take().ok_or(DerivationError::NoThread)?;
-        key.recv_timeout(deadline.remaining()).map_err(|error| match error {
+        let (_, key) = self.running.as_ref().ok_or(DerivationError::NoThread)?;
+        let derived = key.recv_timeout(deadline.remaining()).map_err(|error| match error {
             RecvTimeoutError::Timeout => DerivationError::Overdue,
             RecvTimeoutError::Disconnected => DerivationError::NoThread,
-        })
+        })?;
+        // Nothing is left to wait for.
+        self.running = None;
+        Ok(derived)
     }
 }
 

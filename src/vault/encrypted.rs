@@ -142,7 +142,7 @@ impl EncryptedVault<'_> {
         let metadata = ["", KDF, ALGORITHM, &tokens].map(|text| Some(Item::Text(text))).into_iter();
         let environments = self.environments.iter().map(|(_, fields)| {
             let fields = fields.iter().flat_map(|(name, history)| [Item::Text(name), Item::Json(history.0)]);
-            // An environment without any field would not exist. This field is not a secret.
+            // An environment without a field would not exist. A name that starts with `__` is not a secret.
             fields.chain(["__", ""].map(Item::Text)).map(Some).collect()
         });
         let results = std::iter::once(metadata.chain([None]).collect()).chain(environments);

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::sources::definition;
 use super::sources::reserved::RESERVED;
-use super::sources::table::{GROUPS, Group, Kind, Row, Sources, Taker, rows};
+use super::sources::table::{GROUPS, Group, Kind, Place, Row, Taker, rows};
 
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -80,7 +80,7 @@ fn flag(row: &Row) -> String {
 
 fn variables(row: &Row) -> String {
     let names: Vec<String> = row.variables.iter().map(|name| format!("`{name}`")).collect();
-    let place = if row.sources == Sources::ProcessOrEnvFile { " (also in an env file)" } else { "" };
+    let place = if row.place == Place::ProcessOrEnvFile { " (also in an env file)" } else { "" };
     names.join(", else ") + place
 }
 
