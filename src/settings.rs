@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     pub(crate) selection: Selection,
     pub(crate) pins: BTreeMap<String, Pin>,
     pub(crate) policy: Policy,
-    /// Names, as the command sees them, whose values go into memory files.
+    /// Names, as the command sees them, whose values go into in-memory files.
     pub(crate) files: BTreeSet<String>,
     pub(crate) fallback: Option<FallbackSettings>,
 }

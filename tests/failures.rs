@@ -370,7 +370,7 @@ fn a_system_without_memory_files_is_named() {
     redenv_run(&vault).args(["--file", "A"]).program(["true"]).run().assert_failed(
         125,
         &[
-            "error: --file: cannot create a memory file for A: only Linux has memory files",
+            "error: --file: cannot create an in-memory file for A: only Linux has in-memory files",
             "hint: without --file, the command gets the value in its environment",
         ],
     );

@@ -256,7 +256,7 @@ fn without_proc_only_file_fails_with_a_hint() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (
             Some(125),
-            "redenv-run: error: --file: cannot create a memory file for KEY: /proc is not mounted, so the command could not open it\n\
+            "redenv-run: error: --file: cannot create an in-memory file for KEY: /proc is not mounted, so the command could not open it\n\
              redenv-run: hint: without --file, the command gets the value in its environment\n"
         )
     );

@@ -1,4 +1,4 @@
-//! `--file`: a secret in a sealed memory file, for programs that only take a path.
+//! `--file`: a secret in a sealed in-memory file, for programs that only take a path.
 //!
 //! The file has no name and is on no disk. It stays open across the exec, and every process that may
 //! look into the command's `/proc/<pid>/fd` can open it, with its own offset.
@@ -21,12 +21,12 @@ pub(crate) enum MemoryFileError {
     #[error("--file: no secret is named {}", Shown(name))]
     #[diagnostic(help("{hint}"))]
     NoMatch { name: String, hint: String },
-    #[error("--file: cannot create a memory file for {}: {}", Shown(name), reason(error))]
+    #[error("--file: cannot create an in-memory file for {}: {}", Shown(name), reason(error))]
     #[diagnostic(help("without --file, the command gets the value in its environment"))]
     Refused { name: String, error: io::Error },
 }
 
-/// Moves the values of `names` into memory files and puts their paths into the command's environment.
+/// Moves the values of `names` into in-memory files and puts their paths into the command's environment.
 /// A name whose inherited variable was preserved keeps that variable.
 pub(crate) fn create(
     names: &BTreeSet<String>,
@@ -62,7 +62,7 @@ mod system {
     /// Shell scripts use descriptors of one digit, and shells use those from 10 on.
     const LOWEST: i32 = 100;
 
-    /// Creates a sealed memory file that the exec leaves open. Returns it and its path.
+    /// Creates a sealed in-memory file that the exec leaves open. Returns it and its path.
     ///
     /// Only its owner may read it: ssh and libpq refuse a key that others can read.
     pub(super) fn create(content: &str) -> io::Result<(OwnedFd, String)> {
@@ -95,6 +95,6 @@ mod system {
     use std::os::fd::OwnedFd;
 
     pub(super) fn create(_: &str) -> io::Result<(OwnedFd, String)> {
-        Err(io::Error::other("only Linux has memory files"))
+        Err(io::Error::other("only Linux has in-memory files"))
     }
 }
