@@ -297,7 +297,7 @@ fn every_reason_for_a_launch_to_fail_exits_with_125() {
         125,
         &[
             "error: REDENV_TOKEN_ID is not set",
-            "hint: put each into .env.local, here or above, or export it; if a file holds the value, set NAME_FILE to its path; `redenv-run token create` creates a token",
+            "hint: put each into .env.local, here or above, or into the environment; if a file holds the value, set NAME_FILE to its path; `redenv-run token create` creates a token",
         ],
     );
     check(&vault, &["--format", "yaml"]).run().assert_failed(

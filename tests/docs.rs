@@ -166,6 +166,7 @@ fn every_option_in_the_readme_and_the_docs_exists() {
         "--bun",
         "--check",
         "--network",
+        "--rm",
         "--omit",
         "--exec",
         "--from",

@@ -61,7 +61,7 @@ fn a_nested_launch_warns_if_it_replaces_the_values_of_the_outer_one() {
     };
     let outcome = nested(&["-e", "production"]);
     let warning = "redenv-run: warning: another redenv-run started this one, and its flags don't apply here: \
-                   WHERE gets another value\n";
+                   start without it (changed: WHERE)\n";
     assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("staging\n", warning));
     nested(&[]).assert_ran("staging\n");
 }

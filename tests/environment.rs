@@ -63,7 +63,8 @@ fn a_required_secret_counts_as_the_command_sees_it() {
 #[test]
 fn every_variable_that_the_required_file_defines_must_have_a_value() {
     let vault = vault_of(&[("A", "vault"), ("B", "vault"), ("EMPTY", ""), ("APP_C", "scoped")]);
-    let hint = "hint: add each to the vault, or export it; `redenv-run check` lists the secrets";
+    let hint =
+        "hint: add each to the vault, or export it; --only, --exclude and --scope may have left it out";
     // The token is redenv-run's, and not the command's.
     let met = "# comment\nA=\nexport B='x'\n\nMINE=two words\nREDENV_TOKEN_KEY=\nUPSTASH_REDIS_URL=\n";
     for (file, options, error) in [

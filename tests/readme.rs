@@ -270,11 +270,12 @@ fn the_step_of_github_actions_runs_the_tests_with_the_secrets() {
         "REDENV_ENVIRONMENT" => "ci".to_owned(),
         "REDENV_TOKEN_ID" => credentials.token_id.clone(),
         "REDENV_TOKEN_KEY" => credentials.token_key.clone(),
+        "REDENV_TOKEN_SALT" => String::new(),
         "UPSTASH_REDIS_URL" => vault.url(),
         "UPSTASH_REDIS_TOKEN" => vault.token().to_owned(),
         other => panic!("{other}"),
     };
-    assert_eq!(names.len(), 6, "{workflow}");
+    assert_eq!(names.len(), 7, "{workflow}");
     let reader = Reader::new();
     reader.file("package.json", r#"{"scripts": {"test": "node -p process.env.GREETING"}}"#);
     let mut shell = reader.shell(steps[0]);

@@ -243,7 +243,7 @@ fn everything_that_is_missing_is_named_at_once() {
         125,
         &[
             "error: REDENV_TOKEN_ID, REDENV_TOKEN_KEY, UPSTASH_REDIS_URL, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set",
-            "hint: put each into .env.local, here or above, or export it; if a file holds the value, set NAME_FILE to its path; `redenv-run token create` creates a token",
+            "hint: put each into .env.local, here or above, or into the environment; if a file holds the value, set NAME_FILE to its path; `redenv-run token create` creates a token",
         ],
     );
     // The hint belongs to the wrong setting.

@@ -5,7 +5,7 @@ use crate::support::launch::{redenv_run, said};
 use crate::support::project::{TOKEN_ID, TOKEN_KEY};
 
 const COPY: &str = "copy the REST URL from the database's page in the console: https://<name>.upstash.io";
-const NEXT: &str = "hint: put each into .env.local, here or above, or export it; if a file holds the value, set NAME_FILE to its path; `redenv-run token create` creates a token";
+const NEXT: &str = "hint: put each into .env.local, here or above, or into the environment; if a file holds the value, set NAME_FILE to its path; `redenv-run token create` creates a token";
 const SWAPPED: &str = "the ID (stk_...) and the key (redenv_sk_...) seem to be swapped";
 
 /// A variable, a value that is a usual mistake, its error and its hint.

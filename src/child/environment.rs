@@ -105,7 +105,9 @@ pub(crate) enum EnvironmentError {
     #[diagnostic(help("--require takes names as the command sees them; `redenv-run check` lists them"))]
     Required(String),
     #[error("variables that {} defines: {unmet}", shown_path(path))]
-    #[diagnostic(help("add each to the vault, or export it; `redenv-run check` lists the secrets"))]
+    #[diagnostic(help(
+        "add each to the vault, or export it; --only, --exclude and --scope may have left it out"
+    ))]
     RequiredByFile { path: PathBuf, unmet: String },
 }
 
@@ -128,12 +130,13 @@ pub(crate) fn build(
     for (name, secret) in secrets {
         let key = OsStr::new(name);
         if let Some(inherited) = child.environment.get(key) {
-            if policy.is_nested && inherited != secret.value.expose() {
-                child.changed.insert(name.clone());
-            }
+            let differs = inherited != secret.value.expose();
             if policy.preserve.covers(name) {
                 child.preserved.insert(name.clone());
                 continue;
+            }
+            if policy.is_nested && differs {
+                child.changed.insert(name.clone());
             }
             child.replaced.insert(name.clone());
         }

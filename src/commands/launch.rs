@@ -62,9 +62,8 @@ fn report_child(child: &Child, report: Report) {
         }
     }
     if !child.changed.is_empty() {
-        let get = if child.changed.len() == 1 { "gets another value" } else { "get other values" };
         report.warning(&format!(
-            "another redenv-run started this one, and its flags don't apply here: {} {get}",
+            "another redenv-run started this one, and its flags don't apply here: start without it (changed: {})",
             join(child.changed.iter().map(|name| Shown(name)))
         ));
     }

@@ -101,7 +101,7 @@ pub(crate) enum Problem {
 
 /// Where to set a variable that is not set.
 fn missing_hint(name: &str) -> String {
-    let put = "put each into .env.local, here or above, or export it; \
+    let put = "put each into .env.local, here or above, or into the environment; \
         if a file holds the value, set NAME_FILE to its path";
     match name {
         "REDENV_PROJECT" => {

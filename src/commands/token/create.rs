@@ -137,7 +137,7 @@ REDENV_TOKEN_ID={id}
 REDENV_TOKEN_KEY={key}
 REDENV_TOKEN_SALT={salt}
 UPSTASH_REDIS_URL={url}
-# Uncomment the last line and add the read-only token from the database's page in Upstash's console.
+# Uncomment the next line and add the read-only token from the database's page in Upstash's console.
 # UPSTASH_REDIS_TOKEN=
 "
         )
