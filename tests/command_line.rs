@@ -122,7 +122,7 @@ fn what_a_shell_would_take_apart_is_not_shown_where_it_is_not_found() {
 #[test]
 fn other_mistakes_are_told_in_one_line_without_values() {
     let all = "redenv-run [OPTIONS] -- COMMAND [ARG]...; --help tells more";
-    let others = "flags of the command go after `--`; --help lists those of redenv-run";
+    let others = "flags of the command go after `--`; --help lists the flags of redenv-run";
     let of_mask = "`redenv-run mask --help` lists its flags";
     for (arguments, error, hint) in [
         (&[][..], "the command is missing", all),

@@ -183,7 +183,7 @@ fn zsh_and_fish_load_the_completions() {
         &completions("fish"),
         "source FILE\ncomplete -C 'redenv-run che'\n",
     );
-    assert_eq!(fish, "check\tDo everything but start the command, and show what it would get\n");
+    assert_eq!(fish, "check\tDo everything except start the command, and list its secrets\n");
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn what_widens_trust_is_not_taken_from_an_env_file() {
         125,
         &[
             "warning: REDENV_ALLOW_RESERVED in .env.local is ignored: set it in the environment, or use the flag",
-            "error: secrets may not be named NODE_OPTIONS (node would load the code it names)",
+            "error: secrets may not be named NODE_OPTIONS (node would load the code that the value names)",
             "hint: leave out with --exclude NODE_OPTIONS, or allow with --allow-reserved NODE_OPTIONS",
         ],
     );

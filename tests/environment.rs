@@ -178,8 +178,8 @@ fn every_secret_of_a_reserved_name_is_named_at_once() {
     redenv_run(&vault).program(["env"]).run().assert_failed(
         125,
         &[
-            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names) and \
-             NODE_OPTIONS (node would load the code it names)",
+            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the \
+             libraries that the value names) and NODE_OPTIONS (node would load the code that the value names)",
             "hint: leave out with --exclude LD_PRELOAD,NODE_OPTIONS, or allow with --allow-reserved \
              LD_PRELOAD,NODE_OPTIONS",
         ],
@@ -188,7 +188,8 @@ fn every_secret_of_a_reserved_name_is_named_at_once() {
     redenv_run(&vault).args(["--allow-reserved", "NODE_OPTIONS,LD_*"]).program(["env"]).run().assert_failed(
         125,
         &[
-            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names)",
+            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the \
+             libraries that the value names)",
             "hint: leave out with --exclude LD_PRELOAD, or allow with --allow-reserved LD_PRELOAD",
         ],
     );
@@ -207,7 +208,8 @@ fn a_name_can_become_reserved_when_scope_strips_its_prefix() {
     redenv_run(&vault).args(["--scope", "APP_"]).program(["env"]).run().assert_failed(
         125,
         &[
-            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names)",
+            "error: secrets may not be named LD_PRELOAD (the dynamic loader would load the \
+             libraries that the value names)",
             "hint: leave out with --exclude APP_LD_PRELOAD, or allow with --allow-reserved LD_PRELOAD",
         ],
     );

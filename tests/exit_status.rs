@@ -74,8 +74,8 @@ fn a_command_that_is_not_in_path_is_127() {
 fn a_word_of_redenv_run_behind_the_dashes_gets_a_hint_of_its_own() {
     let vault = Vault::greeting();
     for (word, hint) in [
-        ("check", "hint: without `--`, redenv-run check is a command of redenv-run"),
-        ("token", "hint: without `--`, redenv-run token is a command of redenv-run"),
+        ("check", "hint: did you mean `redenv-run check`, without `--`?"),
+        ("token", "hint: did you mean `redenv-run token`, without `--`?"),
         ("-e", "hint: flags of redenv-run go before `--`"),
         ("--only", "hint: flags of redenv-run go before `--`"),
     ] {
@@ -211,7 +211,7 @@ fn a_secret_path_does_not_choose_the_program() {
     launch(&vault).program(["echo", "true"]).run().assert_failed(
         125,
         &[
-            "error: secrets may not be named PATH (every program would start the programs it finds there)",
+            "error: secrets may not be named PATH (every program would start programs from the directories that the value names)",
             "hint: leave out with --exclude PATH, or allow with --allow-reserved PATH",
         ],
     );

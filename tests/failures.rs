@@ -118,7 +118,7 @@ fn projects() -> Vec<Failure> {
             secrets(&[("", CANARY), ("A=B", CANARY), ("A\0B", CANARY)]),
         ),
         (
-            "secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries it names) and NODE_OPTIONS (node would load the code it names)",
+            "secrets may not be named LD_PRELOAD (the dynamic loader would load the libraries that the value names) and NODE_OPTIONS (node would load the code that the value names)",
             "leave out with --exclude LD_PRELOAD,NODE_OPTIONS, or allow with --allow-reserved LD_PRELOAD,NODE_OPTIONS",
             secrets(&[("LD_PRELOAD", CANARY), ("NODE_OPTIONS", CANARY)]),
         ),
@@ -240,7 +240,7 @@ fn answers() -> Vec<Failure> {
     let not_http = "127.0.0.1 did not answer in HTTP";
     let wrong_type = "WRONGTYPE Operation against a key holding the wrong kind of value";
     let no_permission = "NOPERM canary-4f8a1c";
-    let may = "use a token that may read, or may write for `token create` and `token revoke`";
+    let may = "use a token that may read; `token create` and `token revoke` need one that may write";
     let cases = vec![
         (answer(400, &error(no_permission)), refused("HTTP 400") + ": the token lacks the permission", may),
         (

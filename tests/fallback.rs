@@ -122,7 +122,7 @@ impl Place {
         let error = format!("error: {}; and the fallback file {file} can't be used: {why}", outage(down));
         let hint = match why {
             "it does not exist yet" => {
-                Some("hint: run it once while Upstash can be reached, without --offline")
+                Some("hint: start once while Upstash can be reached, without --offline")
             }
             "other users may write it" => {
                 Some("hint: run `chmod go-w` on it, unless somebody else has changed it")

@@ -19,7 +19,7 @@ fn key_from_a_pipe(vault: &Vault) -> Launch {
 #[track_caller]
 fn assert_overdue(launch: Launch, what: &str) {
     let error = format!("error: cannot read {what}: it did not end within 300ms");
-    let hint = "hint: a pipe ends when everything that writes to it has closed it; --timeout (REDENV_TIMEOUT) gives more time";
+    let hint = "hint: a pipe ends when every program that writes to it has closed it; --timeout (REDENV_TIMEOUT) gives more time";
     launch.run().assert_failed(125, &[&error, hint]);
 }
 

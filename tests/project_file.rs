@@ -190,7 +190,7 @@ fn a_path_cannot_write_to_the_terminal() {
         (
             "export default { name: ' x' }",
             "`name` in PATH has white space around its value",
-            "remove them: the value of `name` in PATH is used as it is (docker's --env-file keeps quotes)",
+            "remove them: redenv-run uses the value of `name` in PATH unchanged (docker's --env-file keeps quotes)",
         ),
         (
             "export default { name: '' }",

@@ -256,7 +256,7 @@ fn everything_that_is_missing_is_named_at_once() {
             125,
             &[
                 "error: REDENV_TOKEN_KEY, UPSTASH_REDIS_TOKEN and REDENV_PROJECT are not set; REDENV_TOKEN_ID has quotes around its value",
-                "hint: remove them: the value of REDENV_TOKEN_ID is used as it is (docker's --env-file keeps quotes)",
+                "hint: remove them: redenv-run uses the value of REDENV_TOKEN_ID unchanged (docker's --env-file keeps quotes)",
             ],
         );
 }

@@ -13,9 +13,9 @@ use thiserror::Error;
 use crate::ui::text::{Shown, join, reason, shown_path};
 use crate::ui::word::{self, COMMANDS, Slip, quoted};
 
-/// Where programs are looked for without a `PATH`, as the C library does.
+/// The directories to search if there is no `PATH`, as in the C library.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
-/// How many bytes of a file the kernel looks at (`BINPRM_BUF_SIZE`).
+/// How many bytes of a file the kernel reads to recognize a program (`BINPRM_BUF_SIZE`).
 const HEADER: u64 = 256;
 
 /// The exit code when the command was found but can't be executed.
@@ -44,7 +44,7 @@ pub(crate) enum ProgramError {
         #[help]
         hint: Option<String>,
     },
-    /// The file exists and can't be executed.
+    /// The file exists but can't be executed.
     #[error("{} can't be executed: {obstacle}", word::shown(&path.to_string_lossy()))]
     #[diagnostic(forward(obstacle))]
     NotExecutable { path: PathBuf, obstacle: Obstacle },
@@ -155,7 +155,7 @@ fn look_up(typed: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ProgramError>
     let hint = if typed.as_bytes().starts_with(b"-") {
         "flags of redenv-run go before `--`".to_owned()
     } else if let Some(own) = COMMANDS.iter().find(|own| typed == **own) {
-        format!("without `--`, redenv-run {own} is a command of redenv-run")
+        format!("did you mean `redenv-run {own}`, without `--`?")
     } else if path.is_none() {
         "PATH is not set, so redenv-run searched only /bin and /usr/bin".to_owned()
     } else if unsearchable.is_empty() {
@@ -169,7 +169,7 @@ fn look_up(typed: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ProgramError>
     Err(refused.unwrap_or_else(|| not_found(typed, place, Some(hint))))
 }
 
-/// The error for what the user typed. The hint is about the word, if only a shell understands it.
+/// The error for a command that was not found. If only a shell understands the typed word, the hint says so.
 pub(super) fn not_found(typed: &OsStr, place: &'static str, hint: Option<String>) -> ProgramError {
     let typed = typed.to_string_lossy();
     let (why, action) = match Slip::of(&typed) {
@@ -188,7 +188,7 @@ fn interpreter_hint(interpreter: &Path) -> &'static str {
     }
 }
 
-/// Whether there is a file that this user may execute, or why an existing one can't be executed.
+/// Whether the file exists and this user may execute it. The error says why an existing file can't be executed.
 fn is_program(path: &Path) -> Result<bool, Obstacle> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -216,7 +216,7 @@ fn is_on_noexec(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|system| system.f_flag.contains(noexec))
 }
 
-/// Elsewhere `statvfs` doesn't tell.
+/// On other systems, `statvfs` doesn't show this.
 #[cfg(not(target_os = "linux"))]
 fn is_on_noexec(_: &Path) -> bool {
     false

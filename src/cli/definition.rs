@@ -20,11 +20,11 @@ pub(crate) const YES: &str = "yes";
 
 /// The whole command line.
 pub(crate) fn redenv_run() -> Command {
-    let check = check().arg(command_argument("A command to look up as well"));
+    let check = check().arg(command_argument("Also check that this command can start"));
     launch().subcommands([check, mask(), token(), completions()])
 }
 
-/// The whole command line but for the command: a shell would complete it without `--`.
+/// The command line without the command: with it, a shell would complete a command even without `--`.
 pub(crate) fn without_command() -> Command {
     flags().subcommands([check(), mask(), token(), completions()])
 }
@@ -74,7 +74,7 @@ fn help() -> Arg {
 
 fn check() -> Command {
     let command = Command::new("check")
-        .about("Do everything but start the command, and show what it would get")
+        .about("Do everything except start the command, and list its secrets")
         .override_usage("redenv-run check [OPTIONS] [-- COMMAND [ARG]...]")
         .after_help(include_str!("help/check.txt"))
         .arg(format(&["table", "json"]));

@@ -1,5 +1,5 @@
-//! A command line that can't be followed: clap's own message in our one-line form, or the corrected line
-//! where `--` is missing. Values of flags and arguments of the command are never shown.
+//! The errors for a wrong command line: clap's message on one line, or the corrected line if `--` is missing.
+//! They never show the values of flags or the command's arguments.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use crate::ui::word::{COMMANDS, Slip, shown};
 /// Longer words may be a token that stands in the wrong place.
 const LONGEST_SHOWN: usize = 24;
 
-/// A command line that can't be followed.
+/// A wrong command line.
 #[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum UsageError {
     #[error("`--` is missing before the command")]
@@ -40,7 +40,7 @@ pub(crate) enum UsageError {
 }
 
 impl UsageError {
-    /// From clap's error about these arguments, which don't include `argv[0]`.
+    /// Converts clap's error about these arguments. `arguments` does not include `argv[0]`.
     pub(super) fn new(mut error: clap::Error, arguments: &[OsString]) -> Self {
         if matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand)
             && let Some(error) = Self::without_dashes(arguments)
@@ -78,7 +78,7 @@ impl UsageError {
             let word = action.map_or_else(|| word.to_string(), |action| format!("{word} {action}"));
             return Some(Self::FlagsFirst { word });
         }
-        // As other tools are started.
+        // Other tools are started like this.
         if word == "run" && command.get(1).is_some_and(|next| next == "--") {
             return Some(Self::Run);
         }
@@ -89,7 +89,7 @@ impl UsageError {
             None => "redenv-run ".to_owned(),
         };
         for flag in flags {
-            // A flag, or the value of the one before it.
+            // A flag, or the value of the flag before it.
             let is_flag = flag.starts_with('-') || flag == "check";
             corrected += &if is_flag { shown(flag) } else { "...".to_owned() };
             corrected.push(' ');
@@ -112,14 +112,14 @@ impl UsageError {
     }
 }
 
-/// The package runner that started redenv-run and removes `--` (measured), and the one that keeps it.
+/// The package runner that started redenv-run and removes `--` (measured), and a runner that keeps `--`.
 fn removing_runner() -> Option<(&'static str, &'static str)> {
     let variable = |name| env::var(name).unwrap_or_default();
     let is_bun = variable("npm_config_user_agent").starts_with("bun/");
     match (&*variable("npm_command"), is_bun) {
         ("exec", false) => Some(("npm exec", "npx")),
         ("exec", true) => Some(("bunx --bun", "bunx")),
-        // Without a script of package.json.
+        // Only if bun did not start a script of package.json.
         ("run-script", true) if env::var_os("npm_lifecycle_event").is_none() => Some(("bun run", "bunx")),
         _ => None,
     }
@@ -137,7 +137,7 @@ fn takes_next_word(word: &str) -> Option<bool> {
     Some(name == word && !matches!(row.kind, Kind::Switch | Kind::ListOrAll))
 }
 
-/// Takes out of clap's error whatever may be a secret.
+/// Removes everything that may be a secret from clap's error.
 fn hide_values(error: &mut clap::Error) {
     let is_long = |value: String| value.len() > LONGEST_SHOWN;
     if error.kind() == ErrorKind::TooManyValues || text(error, ContextKind::InvalidValue).is_some_and(is_long)
@@ -162,7 +162,7 @@ fn hint(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
     }
     Some(match &*first {
         command if COMMANDS.contains(&command) => format!("`redenv-run {command} --help` lists its flags"),
-        _ => "flags of the command go after `--`; --help lists those of redenv-run".into(),
+        _ => "flags of the command go after `--`; --help lists the flags of redenv-run".into(),
     })
 }
 

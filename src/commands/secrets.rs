@@ -20,7 +20,7 @@ use crate::vault::fallback::{Fallback, FallbackError};
 use crate::vault::select::{self, Selected, Selection};
 use crate::vault::{self, EncryptedVault, ReplyError, Request};
 
-/// What the derivation may still take after the deadline, if there is a fallback file to start from.
+/// The extra time that the derivation may take after the deadline, if redenv-run starts from a fallback file.
 const GRACE: Duration = Duration::from_millis(400);
 
 /// The selected secrets.
@@ -32,7 +32,7 @@ pub(super) struct Obtained {
     pub(super) fallback_age: Option<Duration>,
 }
 
-/// The fallback file can't replace Upstash, which can't be reached or must not be asked.
+/// The fallback file can't be used, and either Upstash can't be reached or `--offline` forbids a request.
 #[derive(thiserror::Error, Diagnostic, Debug)]
 #[error("{cause} the fallback file {path} can't be used: {error}")]
 #[diagnostic(forward(error))]
@@ -142,7 +142,7 @@ impl Decryption<'_> {
         let reply = stored.read().map_err(unusable)?;
         let vault = vault::parse(&reply, request).map_err(|error| match error {
             error @ ReplyError::Expired { .. } => Box::from(error),
-            // redenv-run had parsed it before it wrote the file.
+            // redenv-run parsed this reply before it wrote the file, so the file is damaged.
             _ => Failure::from(unusable(FallbackError::Damaged)),
         })?;
         stages.end("parse");
@@ -197,7 +197,7 @@ fn write(fallback: Fallback<'_>, vault: &EncryptedVault<'_>, pek: &Key, deadline
             report.detail(|| format!("wrote the fallback file {path}"));
             if let Some(displaced) = displaced {
                 report.warning(&format!(
-                    "the fallback file {path} belonged to environment {displaced}, which has none now: give each environment its own file"
+                    "the fallback file {path} no longer holds environment {displaced}: give each environment its own file"
                 ));
             }
         }

@@ -1,5 +1,5 @@
-//! Reading the files that settings come from: small ones, so that an endless one can't fill memory, and
-//! within the deadline, so that a pipe without a writer can't hold up a launch.
+//! Reads the files that settings come from. A size limit stops an endless file from filling the memory. The
+//! deadline stops a pipe without a writer from blocking a launch.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -16,11 +16,11 @@ use crate::ui::time::span;
 
 /// The most bytes that a file of settings may hold.
 pub(super) const LIMIT: u64 = 1 << 20;
-/// The most bytes of a file of certificates: bundles that explain each one come near 1 MiB.
+/// The most bytes of a file of certificates: bundles with a comment for each certificate come near 1 MiB.
 pub(super) const CERTIFICATES: u64 = 16 << 20;
 
 /// The hint for a pipe that did not end.
-const ENDLESS: &str = "a pipe ends when everything that writes to it has closed it; \
+const ENDLESS: &str = "a pipe ends when every program that writes to it has closed it; \
     --timeout (REDENV_TIMEOUT) gives more time";
 
 /// Why a file can't be used.
@@ -31,12 +31,12 @@ pub(crate) enum FileError {
     Io(#[from] io::Error),
     #[error("it is a directory")]
     Directory,
-    /// A pipe, a device, or the like that nobody named.
+    /// A pipe, a device, or the like that the user did not name.
     #[error("it is not a regular file")]
     NotRegular,
     #[error("it is longer than {} MiB", .0 >> 20)]
     TooLong(u64),
-    /// A pipe or the like that didn't end before the deadline, which was this long.
+    /// A pipe or the like that didn't end before the deadline. Holds the whole time limit.
     #[error("it did not end within {}", span(*.0))]
     #[diagnostic(help("{ENDLESS}"))]
     Endless(Duration),
@@ -47,14 +47,14 @@ pub(crate) enum FileError {
 }
 
 impl FileError {
-    /// `hint`, unless a pipe did not end: that has a hint of its own.
+    /// `hint`, or the pipe's own hint if a pipe did not end.
     pub(super) fn hint_or(&self, hint: &'static str) -> &'static str {
         if matches!(self, Self::Endless(_)) { ENDLESS } else { hint }
     }
 }
 
-/// Reads a file that the user named. It may be a stream, such as `/dev/stdin` or a shell's `<(...)`, which
-/// is waited for until the deadline, or for ever without one.
+/// Reads a file that the user named. It may be a stream, such as `/dev/stdin` or a shell's `<(...)`. This
+/// function waits for a stream until the deadline, or for ever without a deadline.
 ///
 /// # Errors
 /// [`FileError`] for a file that is unreadable, too long, or didn't end in time.

@@ -1,4 +1,4 @@
-//! What can be wrong with the settings, and what to type next. Never a value.
+//! What can be wrong with the settings, and what to type next. Never contains a value.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub(crate) enum Problem {
     #[error("{0} is not set")]
     #[diagnostic(help("{}", missing_hint(_0)))]
     Missing(&'static str),
-    /// An env file has the URL and not the token, or the other way round.
+    /// An env file has the URL but not the token, or the token but not the URL.
     #[error("{name} is missing in {}", shown_path(path))]
     #[diagnostic(help(
         "add this line to {}, from the database's page: {name}=<the {}>",
@@ -42,7 +42,7 @@ pub(crate) enum Problem {
     /// White space or quotes.
     #[error("{name} has {what} around its value")]
     #[diagnostic(help(
-        "remove them: the value of {name} is used as it is (docker's --env-file keeps quotes)"
+        "remove them: redenv-run uses the value of {name} unchanged (docker's --env-file keeps quotes)"
     ))]
     Surrounded { name: String, what: &'static str },
     #[error("{0} starts with `Bearer `")]
@@ -53,7 +53,7 @@ pub(crate) enum Problem {
     Swapped { name: String, what: &'static str },
     #[error("{0} is not 32 hex digits")]
     #[diagnostic(help(
-        "`redenv-run token create --format env` prints it; without it, a launch only takes longer"
+        "`redenv-run token create --format env` prints the salt; without a salt, a launch only takes longer"
     ))]
     Salt(String),
     #[error("{name} {problem}")]
@@ -122,7 +122,7 @@ fn empty_hint(name: &str) -> String {
         format!("give {name} a value, or leave it out")
     } else if needed.iter().any(|setting| setting.variables().contains(&name)) {
         format!(
-            "set {name}: a CI secret that isn't defined is empty, as all are in a pull request from a fork"
+            "set {name}: an undefined CI secret is empty, and a pull request from a fork gets no CI secrets"
         )
     } else {
         format!("give {name} a value, or unset it")

@@ -46,7 +46,7 @@ pub(crate) enum Kind {
     Duration,
     /// Names or patterns, separated by commas; the flag may be repeated.
     List,
-    /// A list that may be left out after the flag, which then means `*`.
+    /// A list that the user may leave out. The flag alone means `*`.
     ListOrAll,
     Switch,
 }
@@ -156,7 +156,7 @@ pub(crate) const GROUPS: &[Group] = &[
             .help("With --pristine: also inherit these"),
         row(S::AllowReserved, Kind::List, &["REDENV_ALLOW_RESERVED"]).flag("allow-reserved", "NAME,...")
             .help("Allow secrets with these reserved names")
-            .more("A reserved name, such as NODE_OPTIONS, makes programs run its value as code."),
+            .more("Programs run the value of a reserved name, such as NODE_OPTIONS, as code."),
         row(S::File, Kind::List, &["REDENV_FILE"]).flag("file", "NAME,...")
             .help("Pass the value as an in-memory file and set\nNAME to its path (Linux)"),
         row(S::KeepToken, Kind::Switch, &["REDENV_KEEP_TOKEN"]).flag("keep-token", "")
@@ -167,8 +167,8 @@ pub(crate) const GROUPS: &[Group] = &[
         row(S::Timeout, Kind::Duration, &["REDENV_TIMEOUT"]).flag("timeout", "TIME")
             .in_env_file().default("10s")
             .help("Give up after TIME")
-            .more("Everything until the command starts counts, DNS and TLS included. TIME is `500ms`, `10s`, \
-                `1m`, or a number of seconds."),
+            .more("TIME covers everything until the command starts, DNS and TLS included. Write `500ms`, \
+                `10s`, `1m`, or a number of seconds."),
         row(S::AllowHttp, Kind::Switch, &["REDENV_ALLOW_HTTP"]).flag("allow-http", "").in_env_file()
             .help("Allow http:// to another machine")
             .more("Without this flag, `http` works for loopback only."),

@@ -9,7 +9,9 @@ pub(crate) enum RedisError {
     #[error("the token is wrong")]
     WrongPass,
     #[error("the token lacks the permission")]
-    #[diagnostic(help("use a token that may read, or may write for `token create` and `token revoke`"))]
+    #[diagnostic(help(
+        "use a token that may read; `token create` and `token revoke` need one that may write"
+    ))]
     NoPermission,
     #[error("the database's request quota is used up")]
     Quota,

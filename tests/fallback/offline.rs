@@ -80,13 +80,13 @@ fn a_file_that_cannot_be_used_is_an_error_with_the_next_step() {
     place.write(&made(&place.project, &(now() - 25 * 3600).into(), parts(&text)[3]));
     let outcome = offline(&place, &upstash).run();
     let end = "; the limit is 24h\nredenv-run: hint: raise the limit with --max-stale (REDENV_MAX_STALE), \
-        or run it once while Upstash can be reached, without --offline\n";
+        or start once while Upstash can be reached, without --offline\n";
     assert!(outcome.code() == Some(125) && outcome.stderr.ends_with(end), "{}", outcome.stderr);
 
     place.write(&text[..text.len() - 1]);
     refused("it is damaged or cut short", None);
     std::fs::remove_file(place.file()).unwrap();
-    refused("it does not exist yet", Some("run it once while Upstash can be reached, without --offline"));
+    refused("it does not exist yet", Some("start once while Upstash can be reached, without --offline"));
     assert_no_connection(&upstash);
     assert!(!place.file().exists());
 }

@@ -167,7 +167,7 @@ fn a_file_of_another_project_stays_and_one_of_another_environment_is_replaced() 
     place.come_back();
     let outcome = production().run();
     let warning = format!(
-        "warning: the fallback file {} belonged to environment development, which has none now: give each environment its own file",
+        "warning: the fallback file {} no longer holds environment development: give each environment its own file",
         place.file().display()
     );
     assert_eq!((outcome.stdout.as_str(), outcome.stderr), ("good evening\n", said(&[&warning])));
@@ -206,7 +206,7 @@ fn only_a_fresh_file_is_used() {
     for max_stale in ["24h", "1h"] {
         let outcome = with(max_stale).run();
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(125), ""));
-        let hint = "redenv-run: hint: raise the limit with --max-stale (REDENV_MAX_STALE), or run it once while Upstash can be reached, without --offline\n";
+        let hint = "redenv-run: hint: raise the limit with --max-stale (REDENV_MAX_STALE), or start once while Upstash can be reached, without --offline\n";
         let (age, limit) = ("can't be used: it is 25h", format!("old; the limit is {max_stale}\n{hint}"));
         assert!(outcome.stderr.contains(age) && outcome.stderr.ends_with(&limit), "{}", outcome.stderr);
     }

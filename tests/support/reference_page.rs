@@ -166,8 +166,8 @@ const EXIT_CODES: &str = "
 | 126 | the command was found but can't be executed |
 | 127 | the command, or the interpreter in its `#!` line, was not found |
 
-`check` exits with 0 if the command would start, and with 125 if not. Until the command starts, redenv-run as process 1
-exits with 128 + n on TERM, INT, HUP and QUIT.
+`check` exits with 0 if the command would start, and with 125 if not. If redenv-run is process 1 and gets TERM, INT, HUP
+or QUIT before the command starts, it exits with 128 + the signal's number.
 ";
 
 const JSON: &str = "
@@ -188,7 +188,7 @@ const JSON: &str = "
 | `secrets[].age_seconds` | number or null | the age of that version |
 | `secrets[].size` | number | the size of the value in bytes |
 | `secrets[].effect` | string | `added`, `replaces` (an inherited variable), `kept_inherited`, or `file` |
-| `skipped` | array | what `--skip-broken` leaves out: `name` and `reason` |
+| `skipped` | array | the secrets that `--skip-broken` skipped: `name` and `reason` |
 | `removed` | array of strings | redenv-run's own variables that the command doesn't get |
 | `token_salt` | string | the token's salt, for `REDENV_TOKEN_SALT`; it is not a secret |
 | `fallback_age_seconds` | number or null | the age of the fallback file, if it was used |

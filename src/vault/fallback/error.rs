@@ -10,7 +10,7 @@ use crate::ui::time::span;
 #[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum FallbackError {
     #[error("it does not exist yet")]
-    #[diagnostic(help("run it once while Upstash can be reached, without --offline"))]
+    #[diagnostic(help("start once while Upstash can be reached, without --offline"))]
     Absent,
     #[error("cannot {doing} it: {}", reason(error))]
     Io { doing: &'static str, error: io::Error },
@@ -36,7 +36,7 @@ pub(crate) enum FallbackError {
     #[error("it is {} old; the limit is {}", span(*age), span(*limit))]
     #[diagnostic(help(
         "raise the limit with --max-stale (REDENV_MAX_STALE), \
-         or run it once while Upstash can be reached, without --offline"
+         or start once while Upstash can be reached, without --offline"
     ))]
     Stale { age: Duration, limit: Duration },
     #[error("it is from the future ({} ahead): the clock was set back", span(*_0))]
