@@ -14,9 +14,9 @@ use crate::settings::{Flags, table};
 use definition as args;
 pub(crate) use usage::UsageError;
 
-/// A command line that was understood.
+/// A parsed command line.
 pub(crate) enum Parsed {
-    /// Run this.
+    /// Run this command with these flags.
     Run(Flags, Command),
     /// Print this page of help, or the version.
     Print(Box<clap::Error>),
@@ -25,7 +25,7 @@ pub(crate) enum Parsed {
 /// Parses the arguments, `argv[0]` included.
 ///
 /// # Errors
-/// [`UsageError`] for a command line that can't be followed.
+/// [`UsageError`] for a wrong command line.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed, UsageError> {
     // Most starts are launches, and the other commands take longer to define than a launch takes to parse.
     let launch = args::launch().try_get_matches_from(arguments);

@@ -1,5 +1,5 @@
-//! One file per command: each takes its steps from the rooms below, in the order of its `run`.
-//! This room never opens a connection, names a cipher, or decides how a message looks.
+//! One file per command. Its `run` calls the steps of other rooms in order. This room never opens a connection,
+//! names a cipher, or decides how a message looks.
 
 mod check;
 mod command;

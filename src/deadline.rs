@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A point in time, and the span from the start to it, which messages show.
+/// A point in time. It keeps the span from the start to this point, because messages show the span.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Instant,

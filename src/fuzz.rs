@@ -1,7 +1,7 @@
-//! Fuzzing: whatever Upstash sends, the way from the reply to the command's environment ends in an
-//! environment or in an error of one clean line. It never panics and never hangs.
+//! Fuzz tests for the steps from the reply to the command's environment. Whatever Upstash sends, these steps
+//! end in an environment or in an error of one clean line. They never panic and never hang.
 //!
-//! `cargo test` runs a short form. `scripts/fuzz MINUTES` runs `mutated_replies` for so long.
+//! `cargo test` runs a short form. `scripts/fuzz MINUTES` runs `mutated_replies` for that many minutes.
 
 mod mutate;
 mod replies;
@@ -47,7 +47,7 @@ fn encrypted_pek() -> String {
     key("a").encrypt(&key("b").to_hex()).unwrap()
 }
 
-/// Runs every step from the reply to the exec, with a derived key taken for granted.
+/// Runs every step from the reply to the exec, except the key derivation.
 fn environment(body: &[u8], skip_broken: bool) -> Result<Environment, Failure> {
     let project = Name::new("acme").unwrap();
     let environments = [Name::new("development").unwrap()];
@@ -61,7 +61,7 @@ fn environment(body: &[u8], skip_broken: bool) -> Result<Environment, Failure> {
 
     let pek = vault.decrypt_pek(&key("a"))?;
     let pins = [("PINNED".to_owned(), Pin::Before(1))].into();
-    // Most replies have no such secret; then it is the same without.
+    // Most replies have no secret PINNED. Then decrypt without pins.
     let decrypted = vault.decrypt(&pek, &pins).or_else(|_| again.decrypt(&pek, &BTreeMap::new()))?;
     let selection = Selection { skip_broken, ..Selection::default() };
     let selected = select::select(decrypted, &selection)?;
@@ -94,7 +94,7 @@ fn survive(reply: &[u8]) -> String {
                 let text = error.help().map_or(error.to_string(), |help| format!("{error}{help}"));
                 assert!(!text.chars().any(char::is_control), "{text:?}");
                 assert!(in_clear || !text.contains(VALUE), "{text}");
-                // Without the names and numbers in it.
+                // The kind is the error without its names and numbers.
                 let debug = format!("{error:?}");
                 kind.extend(debug.split('"').step_by(2).flat_map(str::chars).filter(|c| !c.is_ascii_digit()));
             }
@@ -103,8 +103,8 @@ fn survive(reply: &[u8]) -> String {
     kind
 }
 
-/// Mutates recorded replies, and those of their mutations that ended in a new way, while
-/// `goes_on`. Returns the number of cases.
+/// Mutates the recorded replies, while `goes_on`. Mutates a mutated reply again if it ended in a new way.
+/// Returns the number of cases.
 fn fuzz(seed: u64, mut goes_on: impl FnMut(u64) -> bool) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut pool = corpus();
@@ -124,7 +124,8 @@ fn fuzz(seed: u64, mut goes_on: impl FnMut(u64) -> bool) -> u64 {
     cases
 }
 
-/// The recorded replies, odd ones among them. Their tokens and secrets are encrypted with `key("a")` and `key("b")`.
+/// The recorded replies, including odd ones. Their tokens and secrets are encrypted with `key("a")` and
+/// `key("b")`.
 fn corpus() -> Vec<Vec<u8>> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
     fs::read_dir(directory).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
@@ -237,7 +238,7 @@ fn many_fields_and_giant_numbers_are_read() {
     for n in 0..100_000 {
         let _ = write!(many, "\"F{n}\",\"[]\",");
     }
-    // Once is enough: unoptimised, they take their time.
+    // Once is enough: without optimisation, this is slow.
     let all = environment(reply_of(many.trim_end_matches(',')).as_bytes(), true);
     assert_eq!(all.ok().unwrap().len(), 1, "none of them has a version");
     let twice = [field("A", "1"), field("A", "2")].join(",");

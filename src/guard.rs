@@ -11,13 +11,14 @@ pub(crate) fn forbid_dumps() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-        // A kernel that refuses takes nothing away that a launch needs.
+        // A launch works without this, so a failure does not matter.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
 }
 
-/// As process 1, exits with 128+n on TERM, INT, HUP and QUIT: without a handler the kernel discards them there.
-/// The exec resets them to their default. A signal that was inherited as ignored stays ignored.
+/// As process 1, exits with 128+n on TERM, INT, HUP and QUIT: without a handler, the kernel discards these
+/// signals for process 1. The exec resets them to their default. A signal that was inherited as ignored stays
+/// ignored.
 pub(crate) fn end_on_signals() {
     if std::process::id() != 1 {
         return;
@@ -32,8 +33,8 @@ pub(crate) fn end_on_signals() {
     }
 }
 
-/// The ignored signals as the kernel's bit mask. Without `/proc` it is empty: `sigaction` would tell, but no
-/// crate here asks it in safe code.
+/// The ignored signals as the kernel's bit mask. Without `/proc`, the mask is empty: `sigaction` knows the
+/// signals, but no crate here calls it in safe code.
 fn ignored_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

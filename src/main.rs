@@ -35,7 +35,8 @@ use settings::Start;
 use ui::failure::Failure;
 use ui::report::{Report, Verbosity};
 
-/// Wipes every block of the heap when it is freed, those of the HTTP client and of buffers that grew as well.
+/// Wipes every block of the heap when it is freed, including the HTTP client's blocks and the old blocks of
+/// buffers that grew.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
     run(at)
 }
 
-/// Reports where a panic happened, which is a bug. Its text may hold a secret, so it is not printed.
+/// Reports where a panic happened. Does not print the panic's text, because the text may hold a secret.
 fn end_on_panic(panic: &panic::PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |place| {
         let file = place.file().rsplit('/').next().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! Flags, variables, the env file and the project file become [`Settings`], a type that can't be wrong. This
-//! room never speaks to Upstash, and reads no file that could be a stranger's without checks.
+//! room never speaks to Upstash. It checks every file that could be a stranger's.
 //!
 //! A flag beats a variable of the process, which beats the env file, which beats the project file.
 
@@ -101,7 +101,7 @@ impl Settings {
     }
 }
 
-/// What changing a project's tokens needs: no service token and no environment.
+/// The settings for changing a project's tokens. This needs no service token and no environment.
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) project: Name,
@@ -122,7 +122,7 @@ impl Access {
     }
 }
 
-/// Reads settings; `None` and every problem that the resolver gathers is an error.
+/// Reads settings. Fails if `read` returns `None`, or if the resolver has collected a problem.
 fn resolve<T>(
     start: &Start,
     read: impl FnOnce(&mut Resolver) -> Option<T>,
@@ -134,7 +134,7 @@ fn resolve<T>(
     }
 }
 
-/// The master password from the file that `REDENV_MASTER_PASSWORD_FILE` names, if that is set.
+/// The master password from the file that `REDENV_MASTER_PASSWORD_FILE` names, if this variable is set.
 ///
 /// # Errors
 /// [`SettingsError`] for a file that can't be read or is empty.
@@ -142,7 +142,7 @@ pub(crate) fn master_password(process: &Environment) -> Result<Option<SecretText
     let name = Setting::MasterPassword.variables()[0];
     let wrong = |problem| SettingsError(vec![problem]);
     let Some(path) = process.get(OsStr::new(name)) else { return Ok(None) };
-    // Without a deadline, as at the prompt: the program that writes it may itself be asking somebody.
+    // No deadline, as at the prompt: the program that writes the file may ask somebody for the password.
     let password = sources::read_value(name, Path::new(path), None).map_err(wrong)?;
     if password.expose().is_empty() {
         return Err(wrong(Problem::Empty(name.to_owned())));

@@ -5,9 +5,9 @@
 //! | what happens | tried again? |
 //! | --- | --- |
 //! | no connection, a connection that breaks, a name lookup that fails | yes |
-//! | no answer in time, which is half of the time that was left | yes |
+//! | no answer within half of the remaining time | yes |
 //! | 429, 500, 502, 503, 504 and other 5xx | yes, as `Retry-After` asks |
-//! | 429 or an error for a quota that is used up | no: a retry can't help |
+//! | the database's request quota is used up | no: a retry can't help |
 //! | 401, 403, a redirect, any other 4xx | no |
 //! | an invalid certificate, a TLS alert | no |
 //! | an answer over 64 MiB, or one that is not HTTP | no |
@@ -40,7 +40,7 @@ use crate::deadline::Deadline;
 use crate::secret::SecretText;
 use outage::Peer;
 
-/// Bytes that ureq reads at a time: two TLS records. Its default is memory that a small vault would not need.
+/// Bytes that ureq reads at a time: two TLS records. ureq's default is more memory than a small vault needs.
 const INPUT_BUFFER: usize = 32 * 1024;
 /// Bytes that ureq writes at a time.
 const OUTPUT_BUFFER: usize = 8 * 1024;
@@ -59,7 +59,7 @@ pub(crate) struct Upstash {
 pub(crate) struct Network {
     /// The proxy, if one applies to the address.
     pub(crate) proxy: Option<Proxy>,
-    /// Files with certificates that are trusted besides the bundled ones.
+    /// Files with certificates to trust, in addition to the bundled certificates.
     pub(crate) certificates: Vec<CertificateFile>,
 }
 
@@ -95,9 +95,9 @@ impl Upstash {
         &self.peer.host
     }
 
-    /// Sends commands as one `/pipeline` and returns the raw reply, one element per command.
-    /// Failures that may pass are tried again until the deadline; `on_retry` gets a line about each for `-v`.
-    /// `on_beginning` gets the first bytes of a long reply while the rest arrives.
+    /// Sends commands as one `/pipeline` and returns the raw reply, one element per command. Retries temporary
+    /// failures until the deadline. `on_retry` gets one line about each failure, for `-v`. `on_beginning` gets
+    /// the first bytes of a long reply while the rest arrives.
     ///
     /// # Errors
     /// [`Error`] when Upstash refuses, or can't be reached before the deadline.

@@ -1,7 +1,7 @@
 //! The vault format: parses a reply, derives the key, decrypts the secrets, and selects among them.
 //!
-//! Nothing in a reply is trusted: no field of it can weaken the cryptography or make the parser panic.
-//! This room opens no connection, and only `fallback` touches a file.
+//! Nothing in a reply is trusted: no field can weaken the cryptography or make the parser panic. This room
+//! opens no connection, and only `fallback` touches a file.
 
 pub(crate) mod crypto;
 pub(crate) mod derivation;
@@ -66,7 +66,7 @@ pub(crate) struct Request<'a> {
 impl Request<'_> {
     /// The Redis commands: one for the token's entry, one for each environment.
     ///
-    /// Every project has a `salt`: the field tells a missing project from one without the token.
+    /// Every project has a `salt`. So if the reply has none, the project is missing, and not only the token.
     pub(crate) fn commands(&self) -> Vec<Vec<String>> {
         let mut metadata = vec!["HMGET".into(), self.metadata_key()];
         metadata.extend(["salt", "kdf", "algorithm", "serviceTokens"].map(String::from));
@@ -99,10 +99,10 @@ impl Request<'_> {
 pub(crate) struct Secret {
     /// Its name in the vault.
     pub(crate) vault_name: String,
-    /// The environment that it comes from: the last one that has it.
+    /// The environment of this value: the last environment that has the secret.
     pub(crate) environment: Name,
     pub(crate) version: Option<VersionNumber>,
-    /// When that version was written.
+    /// When this version was written.
     pub(crate) created_at: Option<SystemTime>,
     pub(crate) value: SecretText,
 }

@@ -22,8 +22,8 @@ pub(crate) struct Policy {
     pub(crate) preserve: Preserve,
     /// redenv-run's own variables in the inherited environment.
     pub(crate) own_names: BTreeSet<OsString>,
-    /// redenv-run's own variables that the command gets with an empty value: they are in an env file that
-    /// it may read itself.
+    /// redenv-run's own variables that the command gets with an empty value, because the command may read them
+    /// in an env file.
     pub(crate) emptied: BTreeSet<OsString>,
     /// Whether another redenv-run started this one, and no flag here names the project or the environment.
     pub(crate) is_nested: bool,
@@ -80,7 +80,7 @@ pub(crate) const PRISTINE: [&str; 11] =
 #[derive(Debug, Default)]
 pub(crate) struct Child {
     pub(crate) environment: Environment,
-    /// Memory files, open until they are dropped. The environment has their paths.
+    /// In-memory files, open until they are dropped. The environment has their paths.
     pub(crate) files: Vec<OwnedFd>,
     /// Secrets in the environment.
     pub(crate) injected: BTreeSet<String>,
@@ -100,7 +100,7 @@ pub(crate) enum EnvironmentError {
     #[error("secrets may not be named {reasons}")]
     #[diagnostic(help("leave out with --exclude {vault_names}, or allow with --allow-reserved {names}"))]
     Reserved { reasons: String, vault_names: String, names: String },
-    /// Names that are missing or empty, as the message says it.
+    /// The missing and empty names, as the message lists them.
     #[error("required secrets: {0}")]
     #[diagnostic(help("--require takes names as the command sees them; `redenv-run check` lists them"))]
     Required(String),

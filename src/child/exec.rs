@@ -20,12 +20,12 @@ use crate::ui::text::{join, shown_path};
 const LONGEST: usize = 131_071;
 /// How many of the largest variables a message names.
 const NAMED: usize = 3;
-/// What a string takes of the limit besides itself: its NUL, and a pointer to it.
+/// The bytes that each string needs in addition to its text: a NUL, and a pointer to the string.
 const OVERHEAD: usize = 1 + size_of::<usize>();
-/// What runs a script without a `#!` line, as shells and `execvp` do.
+/// The program that runs a script without a `#!` line. Shells and `execvp` use it too.
 const SHELL: &str = "/bin/sh";
 
-/// Why arguments and environment are too long. Each names the largest variables.
+/// Why arguments and environment are too long. Each message names the largest variables.
 #[derive(Debug, Error, Diagnostic)]
 pub(crate) enum SizeError {
     /// Variables that no program can get.
@@ -46,7 +46,8 @@ pub(crate) enum SizeError {
     Refused(String),
 }
 
-/// Becomes the program, with the arguments after `argv[0]` byte for byte. Returns only why it could not.
+/// Becomes the program, with the arguments after `argv[0]` byte for byte. Returns only if this fails, with the
+/// reason.
 pub(crate) fn exec(program: Program, arguments: Vec<OsString>, environment: &Environment) -> Failure {
     let Program { path, typed } = program;
     let mut argv = vec![typed];
@@ -63,7 +64,8 @@ pub(crate) fn exec(program: Program, arguments: Vec<OsString>, environment: &Env
 
 /// Runs a file that the kernel refused, if it is a script without a `#!` line.
 ///
-/// `execvp` would hand every such file to the shell, with all secrets: a program for another machine, too.
+/// `execvp` would start the shell, with all secrets, for every such file, even for a program for another
+/// machine.
 fn exec_with_shell(path: PathBuf, mut argv: Vec<OsString>, environment: &Environment) -> ProgramError {
     let interpreter = program::interpreter(&path);
     if interpreter.is_some() || !is_text(&path) {
@@ -78,7 +80,7 @@ fn exec_with_shell(path: PathBuf, mut argv: Vec<OsString>, environment: &Environ
     }
 }
 
-/// `execve` with SIGPIPE back at its default, which Rust ignores.
+/// `execve` with SIGPIPE back at its default, because Rust's runtime ignores SIGPIPE.
 fn execve(path: &Path, argv: &[OsString], environment: &Environment) -> io::Result<Infallible> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let argv = argv.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
@@ -90,14 +92,14 @@ fn execve(path: &Path, argv: &[OsString], environment: &Environment) -> io::Resu
     Ok(nix::unistd::execve(&path, &argv, &environment)?)
 }
 
-/// The bytes that a program's path and its arguments take of the system's limit.
+/// The bytes of the system's limit that a program's path and its arguments use.
 pub(crate) fn size(program: &Program, arguments: &[OsString]) -> usize {
     let arguments = std::iter::once(&program.typed).chain(arguments);
     let strings: usize = arguments.map(|argument| argument.len() + OVERHEAD).sum();
     program.path.as_os_str().len() + 1 + strings
 }
 
-/// Checks that the kernel will take an environment beside a command of this [`size`].
+/// Checks that the kernel accepts the environment together with a command of this [`size`].
 pub(crate) fn check_sizes(environment: &Environment, command_size: usize) -> Result<(), SizeError> {
     let too_long = environment.iter().filter(|variable| length(*variable) > LONGEST).count();
     if too_long > 0 {

@@ -1,7 +1,7 @@
 //! `--file`: a secret in a sealed in-memory file, for programs that only take a path.
 //!
-//! The file has no name and is on no disk. It stays open across the exec, and every process that may
-//! look into the command's `/proc/<pid>/fd` can open it, with its own offset.
+//! The file has no name and is on no disk. It stays open across the exec. Every process that may look into the
+//! command's `/proc/<pid>/fd` can open it, with its own offset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -59,7 +59,8 @@ mod system {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
-    /// Shell scripts use descriptors of one digit, and shells use those from 10 on.
+    /// The lowest descriptor for a file. Shell scripts use descriptors of one digit, and shells use those from
+    /// 10 on.
     const LOWEST: i32 = 100;
 
     /// Creates a sealed in-memory file that the exec leaves open. Returns it and its path.

@@ -1,4 +1,5 @@
-//! `check`: everything but the exec, then a table or JSON of names, versions, ages and sizes. No value is shown.
+//! `check`: does everything except the exec, then prints names, versions, ages and sizes as a table or JSON. It
+//! never prints a value.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -25,7 +26,7 @@ use crate::ui::text::{Shown, shown_json};
 use crate::ui::time::{age, iso_8601};
 use crate::vault::{Name, Secret, VersionNumber};
 
-/// Does everything but the exec, and prints the result.
+/// Does everything except the exec, and prints the result.
 pub(super) fn run(format: Format, command: &[OsString], start: Start) -> Result<(), Failure> {
     let text = checked(format, command, start).map_err(NotReady)?;
     Ok(print(&text)?)
@@ -48,7 +49,7 @@ fn checked(format: Format, command: &[OsString], start: Start) -> Result<String,
     })
 }
 
-/// Why a launch would fail. The exit code is 125, also where a launch exits with 126 or 127.
+/// Why a launch would fail. The exit code is 125, even if a launch would exit with 126 or 127.
 #[derive(thiserror::Error, miette::Diagnostic, Debug)]
 #[error("{0}")]
 #[diagnostic(transparent)]

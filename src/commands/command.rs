@@ -1,4 +1,4 @@
-//! The command line, understood: what to run, without the settings.
+//! The parsed command line: what to run, without the settings.
 
 use std::ffi::OsString;
 

@@ -1,7 +1,7 @@
 //! `completions`: prints a shell's completions as `clap_complete` generates them.
 //!
-//! `clap_complete` can't complete the command behind `--`, the word that users type most. A few lines per
-//! shell complete it as if it stood alone.
+//! `clap_complete` can't complete the command behind `--`, the word that users type most. A few lines per shell
+//! complete the command as if it stood alone.
 
 use clap_complete::{Shell, generate};
 
@@ -14,7 +14,7 @@ const BASH: &str = include_str!("completions/command.bash");
 /// Begins the generated function.
 const ZSH: &str = include_str!("completions/command.zsh");
 
-/// Behind `--`, the generated conditions must not hold, so that no option of redenv-run is offered.
+/// Behind `--`, the shell must not offer redenv-run's options. So the generated conditions must be false there.
 const FISH: &str = include_str!("completions/command.fish");
 
 /// Prints the completions of a shell.

@@ -13,7 +13,7 @@ use crate::ui::report::Report;
 use crate::ui::stages::Stages;
 use crate::ui::text::{Shown, join};
 
-/// Becomes the command, with its secrets. Returns only when that failed.
+/// Becomes the command, with its secrets. Returns only if this fails.
 pub(super) fn run(typed: &OsStr, arguments: Vec<OsString>, start: Start) -> Result<(), Failure> {
     let (mut stages, report) = (Stages::new(start.at), start.report);
 
@@ -26,7 +26,7 @@ pub(super) fn run(typed: &OsStr, arguments: Vec<OsString>, start: Start) -> Resu
     let (obtained, child) = prepare(&settings, start, command_size, &mut stages)?;
     report.detail(|| stages.to_string());
 
-    // Wipes the token key, the Upstash token and the values: the command's environment is all that the exec takes.
+    // Wipes the token key, the Upstash token and the values. The exec needs only the command's environment.
     drop((settings, obtained));
     Err(exec::exec(program, arguments, &child.environment))
 }
@@ -48,7 +48,7 @@ pub(super) fn prepare(
     Ok((obtained, child))
 }
 
-/// Names what was done to the command's environment.
+/// Prints the changes to the command's environment, by name.
 fn report_child(child: &Child, report: Report) {
     let lists = [
         ("injected", &child.injected),

@@ -23,7 +23,7 @@ use crate::ui::stages::Stages;
 use crate::ui::text::{Shown, join, reason};
 use crate::vault::Secret;
 
-/// The shortest line that gets a mask: one for `1` or `no` would ruin the whole log.
+/// The length of the shortest line that gets a mask: a mask for `1` or `no` would ruin the whole log.
 const SHORTEST: usize = 4;
 
 /// Why nothing was masked.
@@ -49,7 +49,7 @@ pub(super) fn run(start: &Start) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses a terminal, a regular file and `/dev/null`, which a closed stdout is too.
+/// Refuses a terminal, a regular file and `/dev/null`. A closed stdout is `/dev/null` too.
 fn check_output(stdout: &(impl AsFd + IsTerminal)) -> Result<(), MaskError> {
     if stdout.is_terminal() {
         return Err(MaskError::Stdout("a terminal"));

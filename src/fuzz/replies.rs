@@ -78,7 +78,7 @@ pub(super) fn json_soup() -> impl Strategy<Value = String> {
     vec(select(pieces.to_vec()), 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// A name, some of them impossible or reserved.
+/// A name. Some names are impossible or reserved.
 fn name() -> impl Strategy<Value = String> {
     let names =
         ["A", "B", "PINNED", "", "=", "A=B", "\u{0}", "LD_PRELOAD", "PATH", "__own", "REDENV_TOKEN_KEY"];
@@ -115,7 +115,7 @@ fn history() -> impl Strategy<Value = Value> {
     prop_oneof![4 => histories, 1 => odd_text().prop_map(Value::from), 1 => any::<i64>().prop_map(Value::from)]
 }
 
-/// A value in the place of a text or null.
+/// Any JSON value, where a reply should have a text or null.
 fn odd_field() -> impl Strategy<Value = Value> {
     prop_oneof![Just(Value::Null), odd_text().prop_map(Value::from), Just(json!([])), Just(json!(1.5))]
 }

@@ -1,4 +1,4 @@
-//! The service token, and the database with the way to it.
+//! Resolves the service token, the database, and the network settings for it.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -65,15 +65,16 @@ impl Resolver<'_> {
         Some(Database { address, token: token.secret(), network, timeout })
     }
 
-    /// Whether only a file that nobody named allows `http`. Such a file may belong to a stranger, and must
-    /// not send the token of the user's shell in the clear.
+    /// Whether only a file that the user did not name allows `http`. Such a file may belong to a stranger, and
+    /// must not send the token of the user's shell in the clear.
     fn is_http_allowed_by_found_file(&self) -> bool {
         let found = self.sources.find(Setting::AllowHttp);
         let is_in_file = matches!(found, Ok(Some(Found { source: Source::EnvFile, .. })));
         is_in_file && self.sources.env_file.choice == Choice::Found
     }
 
-    /// The URL and the token from the same source: the first one that has either. `None` if neither is set.
+    /// The URL and the token from the first source that has one of them. The other must come from the same
+    /// source. `None` if neither is set.
     fn url_and_token(&mut self) -> Result<Option<(Found, Found)>, Problem> {
         for source in [Source::Process, Source::EnvFile] {
             let url = self.sources.find_in(Setting::UpstashUrl, source)?;

@@ -1,4 +1,4 @@
-//! An env file, from which redenv-run takes only its own variables.
+//! Reads an env file. redenv-run takes only its own variables from the file.
 
 mod syntax;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use crate::ui::report::Report;
 use crate::ui::text::{join, shown_path};
 use syntax::Items;
 
-/// The file that is read where none is named.
+/// The file that redenv-run looks for if the user names none.
 const DEFAULT: &str = ".env.local";
 
 /// redenv-run's own variables in a file.
@@ -28,21 +28,22 @@ pub(super) struct EnvFile {
     /// Its path, for messages; empty if there is no file.
     pub(super) path: PathBuf,
     pub(super) choice: Choice,
-    /// What is not taken from it: the name of each variable, and why.
+    /// The variables that redenv-run ignores, and why.
     pub(super) ignored: Vec<(String, String)>,
-    /// redenv-run's own variables in it, those that it may not set included.
+    /// redenv-run's own variables in the file, including those that an env file can't set.
     own_names: BTreeSet<String>,
-    /// What is taken from it. When a name appears twice, the last value wins, as in shells.
+    /// The variables that redenv-run takes from the file. When a name appears twice, the last value wins, as in
+    /// shells.
     variables: Vec<(String, SecretText)>,
 }
 
-/// Who chose the file, and so how far it is trusted.
+/// Who chose the file. This decides how far redenv-run trusts it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// Nobody named it: it may belong to a stranger.
+    /// redenv-run found the file: it may belong to a stranger.
     #[default]
     Found,
-    /// The user named it.
+    /// The user named the file.
     Named,
 }
 
@@ -57,7 +58,7 @@ impl EnvFile {
         Self::parse(path, Choice::Named, &bytes)
     }
 
-    /// Finds the nearest `.env.local` that counts, if there is one.
+    /// Finds the nearest trusted `.env.local`, if there is one.
     ///
     /// # Errors
     /// [`Problem`] for a file that is unreadable or malformed.
@@ -80,19 +81,19 @@ impl EnvFile {
         Ok(Self::default())
     }
 
-    /// The value of one of its variables.
+    /// The value of a variable in the file.
     pub(super) fn get(&self, name: &str) -> Option<&SecretText> {
         self.variables.iter().rev().find(|variable| variable.0 == name).map(|variable| &variable.1)
     }
 
-    /// Whether it holds a setting in any form.
+    /// Whether the file has a variable for this setting, in any form.
     pub(super) fn defines(&self, setting: Setting) -> bool {
         let mut own = self.own_names.iter().filter_map(|name| variables::find(name.as_bytes()));
         own.any(|(row, _)| row.setting == setting)
     }
 
-    /// The own variables in it that the command must get empty. Bun, Next.js and Vite read `.env*` files too,
-    /// and leave a variable alone that exists.
+    /// redenv-run's own variables in the file, which the command must get with an empty value. Bun, Next.js and
+    /// Vite read `.env*` files too, but keep a variable that already exists.
     pub(super) fn names_to_empty(&self) -> BTreeSet<OsString> {
         let name = self.path.file_name().unwrap_or_default();
         let is_read_by_others = name.as_encoded_bytes().starts_with(b".env");
@@ -128,8 +129,8 @@ impl EnvFile {
             };
             match (row.place, form, choice) {
                 (Place::Process, ..) => ignore("use the flag"),
-                // In a file of a stranger, it could make redenv-run read any file and send its content to the
-                // database of the same file.
+                // A stranger's env file could make redenv-run read any file, and send the content to the
+                // stranger's database.
                 (_, Form::File, Choice::Found) => ignore("in a file named with --env-file"),
                 _ => {
                     let value = SecretText::from_utf8(value.bytes());
@@ -138,7 +139,7 @@ impl EnvFile {
                 }
             }
         }
-        // With nothing else in it, it is not an env file.
+        // A file without any assignment is not an env file.
         if let Some(line) = passed_over.filter(|_| !assigns) {
             return Err(malformed(line, "NAME=VALUE"));
         }
@@ -163,9 +164,9 @@ pub(super) fn names(bytes: &[u8]) -> Result<BTreeSet<String>, usize> {
     Ok(names)
 }
 
-/// Whether a line that doesn't parse belongs to another program, such as `TITLE=two words` or `title: x`,
-/// which other readers accept or skip. Not if it swallows one of redenv-run's own variables, as an open
-/// quote does.
+/// Whether a line that doesn't parse belongs to another program, such as `TITLE=two words` or `title: x`. Other
+/// readers accept or skip such lines. A line that contains one of redenv-run's own variables, for example after
+/// an open quote, does not belong to another program.
 fn is_of_others(text: &[u8]) -> bool {
     let holds = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
     !table::rows().flat_map(|row| row.variables).any(|variable| holds(variable.as_bytes()))

@@ -28,7 +28,7 @@ impl Resolver<'_> {
         let mut layers: Vec<Name> = Vec::new();
         for text in names.split(',') {
             if let Some(name) = self.kept(name(place, text.trim())) {
-                // Named twice, its last place counts.
+                // If an environment is named twice, its last place counts.
                 layers.retain(|other| *other != name);
                 layers.push(name);
             }
@@ -41,7 +41,7 @@ impl Resolver<'_> {
             return Ok(Some(found));
         }
         if self.project_file.is_none() {
-            // One error is enough.
+            // If the search fails, the next setting does not search again: one error is enough.
             self.project_file = Some(ProjectFile::default());
             self.project_file = Some(ProjectFile::find(&self.directories, self.report)?);
         }
@@ -55,7 +55,7 @@ impl Resolver<'_> {
                 let name = format!("`{key}` in {}", shown_path(&path));
                 Ok(Some(Found { name, value: text.into(), source: Source::ProjectFile }))
             }
-            // Without an environment the default holds. One that can't be read must not be taken for it.
+            // If the file has no environment, the default applies. A computed environment is an error instead.
             Value::Absent if setting == Setting::Environments => Ok(None),
             value => {
                 let mut flag = ["-p", "-e"][member].to_owned();

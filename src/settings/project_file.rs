@@ -16,7 +16,7 @@ use super::search::{Directory, FoundFile};
 use crate::ui::report::Report;
 use crate::ui::text::shown_path;
 
-/// The file names, in the order they are looked for in a directory.
+/// The file names, in the order of the search in a directory.
 const NAMES: [&str; 6] = [
     "redenv.config.ts",
     "redenv.config.js",
@@ -43,24 +43,24 @@ struct Package<'j> {
 /// What a project file says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ProjectFile {
-    /// Its path, for messages; empty if there is no file.
+    /// The file's path, for messages; empty if there is no file.
     pub(super) path: PathBuf,
-    /// What it says of each of [`KEYS`].
+    /// The value of each of the [`KEYS`].
     pub(super) values: [Value; 2],
 }
 
-/// What a project file says of one member.
+/// The value of one member in a project file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     #[default]
     Absent,
-    /// Something that only running the file would tell, and how a shell would write it, if known.
+    /// An expression, which redenv-run never evaluates. Holds the expression as a shell writes it, if known.
     Computed(Option<String>),
     Literal(String),
 }
 
 impl ProjectFile {
-    /// Finds the nearest project file that counts, if there is one.
+    /// Finds the nearest trusted project file, if there is one.
     ///
     /// # Errors
     /// [`Problem`] for a file that can't be read.
@@ -71,7 +71,7 @@ impl ProjectFile {
                 let FoundFile { bytes, distrust } = match directory.read(name) {
                     Ok(Some(found)) => found,
                     Ok(None) => continue,
-                    // Its other readers will complain of it.
+                    // Other programs report a broken package.json.
                     Err(_) if name == PACKAGE => continue,
                     Err(error) => return Err(Problem::ProjectFile { path, error }),
                 };
@@ -89,7 +89,7 @@ impl ProjectFile {
         Ok(Self::default())
     }
 
-    /// Reads a project file; `None` for a file of such a name that isn't one.
+    /// Reads a project file. `None` if the file only has such a name, but is no project file.
     fn read(path: &Path, bytes: &[u8]) -> Result<Option<Self>, FileError> {
         let mut file = Self { path: path.into(), ..Self::default() };
         let text = str::from_utf8(bytes).map(|text| text.trim_start_matches('\u{feff}'));

@@ -1,4 +1,4 @@
-//! Looks settings up in their sources, typed, and gathers everything that is wrong with them.
+//! Looks settings up in their sources, converts them, and collects all problems with them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -22,9 +22,9 @@ use crate::ui::text::{Shown, join, shown_path};
 /// Looks settings up one by one.
 pub(super) struct Resolver<'e> {
     pub(super) sources: Sources<'e>,
-    /// Where files that nobody named are looked for.
+    /// Where redenv-run looks for files that the user did not name.
     pub(super) directories: Vec<Directory>,
-    /// The project file. `None` until it is looked for.
+    /// The project file. `None` before the search for it.
     pub(super) project_file: Option<ProjectFile>,
     pub(super) problems: Vec<Problem>,
     pub(super) report: Report,
@@ -63,7 +63,7 @@ impl<'e> Resolver<'e> {
         told.collect::<Vec<_>>().join("; ")
     }
 
-    /// The deadline as far as it is known. Whether `--timeout` is right is checked later.
+    /// The deadline, as far as it is known now. A malformed `--timeout` becomes a problem later.
     fn early_deadline(&self, start: Instant) -> Deadline {
         let found = self.sources.find(Setting::Timeout).ok().flatten();
         let timeout = found.and_then(|found| duration(found.text()));
@@ -83,12 +83,13 @@ impl<'e> Resolver<'e> {
         EnvFile::find(&self.directories, self.report)
     }
 
-    /// Warns of variables that look like a setting and aren't read: the launch would silently be another one.
+    /// Warns of variables that look like a setting but aren't read. Otherwise a mistyped setting would silently
+    /// have no effect.
     fn warn_of_ignored(&self) {
         let is_set = |name: &String| self.sources.process.contains_key(OsStr::new(name));
         for name in self.sources.process.keys().filter_map(|name| name.to_str()) {
             let meant = variables::meant(name);
-            // If the right one is set too, this one belongs to something else.
+            // If the right name is set too, this variable belongs to another program.
             if !meant.is_empty() && !meant.iter().any(is_set) {
                 self.report.warning(&format!("{} is not read: did you mean {}?", Shown(name), join(meant)));
             }
@@ -108,7 +109,7 @@ impl<'e> Resolver<'e> {
         Ok(found)
     }
 
-    /// Keeps a problem for the message, and a value for the settings.
+    /// Returns the value, or keeps the problem for the message.
     pub(super) fn kept<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
         result.map_err(|problem| self.problems.push(problem)).ok()
     }
@@ -138,7 +139,7 @@ impl<'e> Resolver<'e> {
         })
     }
 
-    /// A setting's value, where an empty variable is a mistake too.
+    /// A setting's value. Here, an empty variable is a mistake too.
     pub(super) fn significant(&mut self, setting: Setting) -> Result<Option<Found>, Problem> {
         match self.look_up(setting)? {
             Some(found) if found.value.is_empty() => Err(Problem::Empty(found.name)),
@@ -146,7 +147,7 @@ impl<'e> Resolver<'e> {
         }
     }
 
-    /// The value of a setting that has to be there, checked for the usual slips.
+    /// The value of a required setting, checked for common mistakes.
     pub(super) fn required(&mut self, setting: Setting) -> Option<Found> {
         let found = self.significant(setting);
         let found = found.and_then(|found| found.ok_or(missing(setting))?.without_slips());
@@ -169,7 +170,8 @@ impl<'e> Resolver<'e> {
         })
     }
 
-    /// The names or patterns of a list. A flag without any, such as `--only ,`, must not mean everything.
+    /// The names or patterns of a list. A flag with an empty list, such as `--only ,`, must not mean
+    /// everything.
     pub(super) fn list(&mut self, setting: Setting) -> Vec<String> {
         let Some(found) = self.optional(setting) else { return Vec::new() };
         let items = found.text().split(',').map(str::trim).filter(|item| !item.is_empty());

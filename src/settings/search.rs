@@ -1,7 +1,8 @@
-//! The files that nobody named: where they are looked for, and which of them count.
+//! Finds the files that the user did not name, and decides which files redenv-run trusts.
 //!
-//! Whoever can put a file into a directory above a project must not choose its secrets. So the owner counts:
-//! modes don't, because a umask of 002 and mounts from Windows make every file writable.
+//! Somebody who can put a file into a directory above a project must not choose the project's secrets. So the
+//! file's owner decides. The mode doesn't, because a umask of 002 and mounts from Windows make every file
+//! writable.
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata, OpenOptions};
@@ -30,12 +31,13 @@ pub(super) struct Directory {
 /// A file that was found.
 pub(super) struct FoundFile {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    /// Why it doesn't count, if it doesn't.
+    /// Why redenv-run does not trust the file. `None` if it does.
     pub(super) distrust: Option<String>,
 }
 
-/// The working directory and those above it that belong to the project: up to the repository's root or the
-/// home directory, and never a shared directory or one of another user.
+/// The working directory, and the directories above it that belong to the project. The last one is the
+/// repository's root or the home directory. A shared directory, or a directory of another user, is never among
+/// those above.
 pub(super) fn directories(home: Option<&OsStr>) -> Vec<Directory> {
     let here = env::current_dir().unwrap_or_default();
     let home = home.and_then(|home| fs::metadata(home).ok());
@@ -68,8 +70,8 @@ fn user() -> u32 {
 }
 
 impl Directory {
-    /// A file's path as it is opened: relative in the working directory, which exists even if no directory
-    /// above it can be searched.
+    /// The path that opens a file. In the working directory it is relative: this works even if this user can't
+    /// search a directory above.
     pub(super) fn place(&self, name: &str) -> PathBuf {
         if self.is_first { name.into() } else { self.path.join(name) }
     }
@@ -77,13 +79,13 @@ impl Directory {
     /// Reads a file of this directory, if it exists.
     ///
     /// # Errors
-    /// [`FileError`] for a file that counts and can't be read.
+    /// [`FileError`] for a trusted file that can't be read.
     pub(super) fn read(&self, name: &str) -> Result<Option<FoundFile>, FileError> {
         let path = self.place(name);
         let Ok(link) = fs::symlink_metadata(&path) else { return Ok(None) };
         let distrust = self.distrust(link.uid());
         match read_regular(&path) {
-            // Of a symbolic link, both ends count.
+            // The owners of a symbolic link and of its target must both be trusted.
             Ok((bytes, owner)) => {
                 Ok(Some(FoundFile { bytes, distrust: distrust.or_else(|| self.distrust(owner)) }))
             }
@@ -93,7 +95,8 @@ impl Directory {
         }
     }
 
-    /// Why a file of this owner doesn't count, if it doesn't. The owner of its directory is trusted, like root.
+    /// Why redenv-run does not trust a file of this owner. `None` if it does: for this user, root, and the
+    /// owner of the directory.
     fn distrust(&self, owner: u32) -> Option<String> {
         if self.is_shared {
             return Some("everyone may create files in its directory".to_owned());
@@ -111,7 +114,7 @@ fn is_absence(error: &io::Error) -> bool {
 fn read_regular(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), FileError> {
     // Before it is opened: opening can hang (a pipe) or start something (a device).
     check_regular(&fs::metadata(path)?)?;
-    // And again after it was opened, without waiting: it may have been replaced in between.
+    // And again after opening it, without waiting: somebody may have replaced it in between.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;

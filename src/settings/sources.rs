@@ -22,10 +22,11 @@ pub(super) enum Source {
     ProjectFile,
 }
 
-/// A value, and how it was set: `--flag`, `NAME`, or `NAME_FILE`. It may be secret, so it has no `Debug`.
+/// A value, and how it was set: `--flag`, `NAME`, or `NAME_FILE`. The value may be secret, so this type has no
+/// `Debug`.
 pub(super) struct Found {
     pub(super) name: String,
-    /// UTF-8, but for a path.
+    /// UTF-8, unless it is a path.
     pub(super) value: OsString,
     pub(super) source: Source,
 }
@@ -36,12 +37,12 @@ impl Found {
         self.value.to_str().unwrap_or_default()
     }
 
-    /// The same without a copy.
+    /// The value as secret text, without a copy.
     pub(super) fn secret(self) -> SecretText {
         SecretText::new(self.value.into_string().unwrap_or_default())
     }
 
-    /// The same value, if it is neither empty nor in quotes or white space.
+    /// Checks that the value is not empty, and has no quotes or white space around it. Returns it unchanged.
     pub(super) fn without_slips(self) -> Result<Self, Problem> {
         let text = self.text();
         let quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
@@ -60,7 +61,7 @@ pub(super) struct Sources<'e> {
     pub(super) flags: &'e Flags,
     pub(super) process: &'e Environment,
     pub(super) env_file: EnvFile,
-    /// Until when a file that is a pipe is waited for.
+    /// How long redenv-run waits for a file that is a pipe.
     pub(super) deadline: Deadline,
 }
 
@@ -78,7 +79,7 @@ impl Sources<'_> {
         Ok(None)
     }
 
-    /// A setting's value from one source: of two variables the first one that is set.
+    /// A setting's value from one source. If the setting has two variables, the first one that is set wins.
     ///
     /// # Errors
     /// [`Problem`] for `NAME` and `NAME_FILE` at once, a value that isn't UTF-8, and a file that can't be read.

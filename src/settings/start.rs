@@ -1,4 +1,4 @@
-//! How redenv-run was started. Every command begins with it.
+//! How redenv-run was started. Every command begins with this.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,12 +9,12 @@ use crate::ui::report::Report;
 
 use super::table::Setting;
 
-/// The values of each flag that was typed; a switch has one too, which means nothing.
+/// The values of each typed flag. A switch has a value too, but it means nothing.
 pub(crate) type Flags = BTreeMap<Setting, Vec<OsString>>;
 
 /// How redenv-run was started.
 pub(crate) struct Start {
-    /// The moment: the deadline and the times of `-v` count from it.
+    /// When redenv-run started. The deadline and the times of `-v` count from here.
     pub(crate) at: Instant,
     /// The inherited environment.
     pub(crate) environment: Environment,

@@ -1,4 +1,4 @@
-//! How durations and yes or no are written.
+//! Parses durations, and values that mean yes or no.
 
 use std::time::Duration;
 

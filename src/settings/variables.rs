@@ -1,4 +1,4 @@
-//! redenv-run's own variables, and the names that were probably meant to be one.
+//! redenv-run's own variables, and names that are probably misspelled ones.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -46,7 +46,8 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("REDENV_MASTER_PASSWORD", &["REDENV_MASTER_PASSWORD_FILE"]),
 ];
 
-/// The own variables that were probably meant by a name: it differs by one slip, or by two if it is long.
+/// redenv-run's own variables that a name probably means. The name differs by one typing mistake, or by two if
+/// it is long.
 pub(super) fn meant(name: &str) -> Vec<String> {
     let own = name.strip_prefix("REDENV_").or_else(|| name.strip_prefix("UPSTASH_REDIS_"));
     let Some(own) = own.filter(|_| !is_own(OsStr::new(name))) else { return Vec::new() };

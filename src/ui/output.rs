@@ -1,4 +1,4 @@
-//! Stdout: it gets the result of a command. A launch writes nothing to it.
+//! Writes the result of a command to stdout. A launch writes nothing to stdout.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ pub(crate) fn print(text: &str) -> Result<(), OutputError> {
     }
 }
 
-/// Writes text to stdout that must not get lost: a reader that stops early is a failure.
+/// Writes text that must not get lost to stdout. A reader that stops early is a failure.
 pub(crate) fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! Messages on stderr: errors with hints, warnings, and the details of `-v`. They never have a value in them.
+//! Messages on stderr: errors with hints, warnings, and the details of `-v`. They never contain a value.
 
 use std::io::{self, IsTerminal, Write};
 

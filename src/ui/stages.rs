@@ -28,7 +28,7 @@ impl Stages {
         Self { since: start, done: Vec::with_capacity(8) }
     }
 
-    /// Ends a stage, which began when the one before it ended.
+    /// Ends the current stage. The next stage begins now.
     pub(crate) fn end(&mut self, name: &'static str) {
         let now = Instant::now();
         let milliseconds = ((now - self.since).as_secs_f64() * 1e6).round() / 1e3;
@@ -44,7 +44,7 @@ impl Stages {
 }
 
 impl fmt::Display for Stages {
-    /// With their total.
+    /// The names, the times, and the total time.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total: f64 = self.done.iter().map(|stage| stage.milliseconds).sum();
         write!(f, "{}, total {total:.1} ms", self.list())

@@ -22,7 +22,8 @@ pub(crate) fn name_hint<'k>(name: &str, known: impl IntoIterator<Item = &'k Stri
     }
 }
 
-/// 1 for equal texts. One typing error counts in short texts, too, where Jaro-Winkler is strict.
+/// The likeness of two texts, 1 if they are equal. Texts with one typing error are always alike: for short
+/// texts, Jaro-Winkler alone is too strict.
 fn likeness(left: &str, right: &str) -> f64 {
     let likeness = strsim::jaro_winkler(left, right);
     if strsim::osa_distance(left, right) <= 1 { likeness.max(0.9) } else { likeness }

@@ -29,7 +29,8 @@ pub(crate) fn table<const N: usize>(columns: [Column; N], rows: impl Iterator<It
     render(columns, rows, Colour::of(&stdout), width)
 }
 
-/// The lines, each with a newline and without trailing blanks, of any length if there is no `width`.
+/// The table's lines, each with a newline and without trailing blanks. Without a `width`, a line has any
+/// length.
 fn render<const N: usize>(
     columns: [Column; N],
     rows: impl Iterator<Item = [String; N]>,

@@ -2,15 +2,15 @@
 
 use crate::ui::text::Shown;
 
-/// The commands of redenv-run that are no launch.
+/// All commands of redenv-run except a launch.
 pub(crate) const COMMANDS: [&str; 4] = ["check", "mask", "token", "completions"];
 
-/// A word in place of the command that only a shell understands.
+/// A word that only a shell understands, in the place of the command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Slip<'w> {
-    /// `NAME=value`, a variable for the command: its name.
+    /// `NAME=value`, which should set a variable for the command. Holds the name.
     Assignment(&'w str),
-    /// A whole command line in quotes: its first word.
+    /// A whole command line in quotes. Holds its first word.
     Line(&'w str),
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn shown(word: &str) -> String {
     }
 }
 
-/// A word with the quotes that POSIX shells and env files need. They read it alike.
+/// A word with the quotes that POSIX shells and env files need. Both read the result alike.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -12,7 +12,7 @@ pub(crate) struct Address {
     /// The URL that paths are appended to.
     pub(crate) base: String,
     pub(crate) host: String,
-    /// The port, the scheme's own where none is given.
+    /// The URL's port, or else the scheme's default.
     pub(crate) port: u16,
     pub(crate) scheme: Scheme,
 }
@@ -25,7 +25,7 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
-    /// The port of a URL without one.
+    /// The default port of the scheme.
     pub(super) fn port(self) -> u16 {
         match self {
             Self::Https => 443,
@@ -42,11 +42,11 @@ pub(crate) enum PlainHttp {
     Anywhere,
 }
 
-/// The hint for another URL than the REST URL.
+/// The hint if the URL is not the REST URL.
 const COPY: &str = "copy the REST URL from the database's page in the console: https://<name>.upstash.io";
 
-/// Why a text is not the URL of a database. Each message continues the setting's name, and never repeats the
-/// URL: it may hold a password.
+/// Why a text is not the URL of a database. Each message continues a line that begins with the setting's name.
+/// It never repeats the URL, which may hold a password.
 #[derive(thiserror::Error, miette::Diagnostic, Debug, PartialEq, Eq, Clone)]
 pub(crate) enum BadAddress {
     #[error("is not a URL")]
@@ -61,7 +61,7 @@ pub(crate) enum BadAddress {
     #[error("is the URL of Upstash's console")]
     #[diagnostic(help("{COPY}"))]
     Console,
-    /// `http` to this host, which is not a loopback one.
+    /// `http` to this host, which is another machine.
     #[error("is http to {}, where others could read the token on the way", Shown(.0))]
     #[diagnostic(help("use https, or --allow-http (REDENV_ALLOW_HTTP=1) if the network is safe"))]
     PlainHttp(String),
@@ -97,7 +97,7 @@ impl Address {
         if host.eq_ignore_ascii_case("console.upstash.com") {
             return Err(BadAddress::Console);
         }
-        // Behind the console, whose pages have both.
+        // Checked after the console, whose URLs contain both.
         if text.contains(['?', '#']) {
             return Err(BadAddress::Query);
         }
@@ -112,7 +112,7 @@ impl Address {
     }
 }
 
-/// The host and the port of a URL, if it has a host and its port is one.
+/// The host and the port of a URL. `None` if the host is missing or the port is invalid.
 pub(super) fn host_and_port(uri: &Uri) -> Option<(String, Option<u16>)> {
     let (host, authority) = (uri.host()?, uri.authority()?.as_str());
     let (_, authority) = authority.rsplit_once('@').unwrap_or(("", authority));

@@ -1,6 +1,6 @@
 //! One attempt: a request and its answer, on a thread of its own.
 //!
-//! The caller waits for the thread, but not beyond the deadline, whatever hangs: a name server, a connection, a
+//! The caller stops waiting for the thread at the deadline, whatever hangs: a name server, a connection, a
 //! proxy, TLS, or an answer that drips. Nobody waits for a thread that took too long.
 
 use std::io::{self, Read as _};
@@ -17,9 +17,11 @@ use super::progress::{Message, Progress};
 use super::{Upstash, retry, translate};
 use crate::deadline::Deadline;
 
-/// How much of a long answer is shown to the caller early: a vault's first answer is shorter in most projects.
+/// The bytes of a long answer that the caller gets early. In most projects, they contain the whole first
+/// answer.
 const BEGINNING: u64 = 16 * 1024;
-/// Enough for a lookup, TLS and HTTP. The default of 2 MiB counts against limits on address space.
+/// The thread's stack: enough for a lookup, TLS and HTTP. The default of 2 MiB counts against limits on address
+/// space.
 const STACK: usize = 512 * 1024;
 
 impl Upstash {
@@ -96,8 +98,8 @@ impl Upstash {
     }
 }
 
-/// How long an attempt may take until the answer begins: half of what is left, so that a hanging one leaves
-/// time for another, and near the end all of it.
+/// How long an attempt may take until the answer begins: half of the remaining time, so that there is time for
+/// another attempt. Near the end, it is all of the remaining time.
 fn share(remaining: Duration) -> Duration {
     if remaining < Duration::from_secs(2) { remaining } else { remaining / 2 }
 }

@@ -1,4 +1,4 @@
-//! The certificates that redenv-run trusts: the bundled ones, and those of the files that the user names.
+//! The certificates that redenv-run trusts: the bundled certificates, and those in the user's files.
 
 use std::sync::Arc;
 
@@ -35,7 +35,8 @@ pub(super) fn trust(files: &[CertificateFile]) -> Result<TlsConfig, Error> {
         .build())
 }
 
-/// The certificates of a PEM file; `None` when none is usable. ureq would ignore a damaged one silently.
+/// The certificates of a PEM file; `None` if no certificate is usable. ureq would silently ignore a damaged
+/// certificate.
 fn read(pem: &[u8]) -> Option<Vec<Certificate<'static>>> {
     let certificates: Vec<CertificateDer<'_>> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;

@@ -1,4 +1,4 @@
-//! From a host's name to a connection, as in RFC 8305 (Happy Eyeballs): one dead address costs 250 ms.
+//! Connects to a host by its name, as in RFC 8305 (Happy Eyeballs). One dead address costs 250 ms.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -17,15 +17,15 @@ use ureq::unversioned::transport::{
 use super::outage::Phase;
 use super::progress::{Message, Progress};
 
-/// As many addresses as ureq takes.
+/// The most addresses that ureq takes.
 const MOST_ADDRESSES: usize = 16;
-/// How long an address has before the next one is tried, too.
+/// The time after which the next address is tried, too.
 const HEAD_START: Duration = Duration::from_millis(250);
-/// Enough for one system call. The default of 2 MiB counts against limits on address space.
+/// The thread's stack: enough for one system call. The default of 2 MiB counts against limits on address space.
 const STACK: usize = 64 * 1024;
 
-/// Looks names up with the system's resolver. An attempt has a thread to wait on; ureq's own resolver starts
-/// one, and panics when the system refuses it.
+/// Looks names up with the system's resolver, on the attempt's thread. ureq's own resolver starts another
+/// thread, and panics when the system refuses that thread.
 #[derive(Debug)]
 pub(super) struct SystemResolver(pub(super) Progress);
 
@@ -71,8 +71,8 @@ impl<In: Transport> Connector<In> for Race {
 }
 
 impl Race {
-    /// Tries the addresses one after the other, each on a thread: the next one after [`HEAD_START`], or at once
-    /// when one fails. The threads of the losers end by themselves.
+    /// Tries each address on a thread of its own. The next address is tried after [`HEAD_START`], or at once if
+    /// one fails. The other threads end by themselves.
     fn first_connection(&self, addresses: &[SocketAddr]) -> Option<TcpStream> {
         let (send, ended) = mpsc::channel();
         let mut waiting = addresses.iter().copied();
@@ -152,7 +152,7 @@ impl fmt::Debug for Tcp {
     }
 }
 
-/// Notes that the connection to the host stands, as the last of ureq's connectors.
+/// Reports that the connection to the host is ready. This is the last of ureq's connectors.
 #[derive(Debug)]
 pub(super) struct Arrived(pub(super) Progress);
 

@@ -1,4 +1,4 @@
-//! Why there is no reply, in types that hold no text from the network.
+//! The errors of a request. They hold no text from the network.
 
 use miette::Diagnostic;
 
@@ -6,7 +6,7 @@ use super::RedisError;
 use super::outage::{Outage, Transient};
 use crate::ui::text::Shown;
 
-/// The longest answer that is read.
+/// The most bytes that redenv-run reads of an answer.
 pub(super) const LIMIT: usize = 64 * 1024 * 1024;
 
 /// The hint for a port that speaks another protocol.
@@ -32,13 +32,13 @@ pub(crate) enum Error {
     Request { host: String, problem: Permanent },
 }
 
-/// A failed request to a host that another attempt can't mend.
+/// A failed request that another attempt can't mend. The message continues the host's name.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum Permanent {
     #[error("was not asked: the system allows no more threads")]
     #[diagnostic(help("raise the limit of processes: `ulimit -u`, or the container's limit of pids"))]
     NoThread,
-    /// The token is wrong, by this status or error code.
+    /// The token is wrong. Holds the status or the error code that says so.
     #[error("rejected the Upstash token ({0})")]
     #[diagnostic(help(
         "copy the REST token from the database's page, with a trailing =; \
@@ -105,7 +105,7 @@ impl Permanent {
 }
 
 impl Error {
-    /// Whether the database could not be reached in time, the case that a fallback file is for.
+    /// Whether the database could not be reached in time. Then redenv-run may use a fallback file.
     pub(crate) fn is_outage(&self) -> bool {
         matches!(self, Self::Outage(_))
     }
@@ -115,7 +115,7 @@ impl Error {
         matches!(self, Self::Request { problem: Permanent::Unauthorized(_) | Permanent::Forbidden, .. })
     }
 
-    /// Whether a request may have had its effect although no answer tells.
+    /// Whether the database may have run the commands although there is no valid answer.
     pub(crate) fn is_uncertain(&self) -> bool {
         matches!(
             self,

@@ -17,13 +17,13 @@ use crate::ui::time::span;
 #[derive(Debug)]
 pub(crate) struct Outage {
     pub(super) peer: Peer,
-    /// The deadline that passed; `None` when the client gave up before.
+    /// The deadline that passed; `None` if the client gave up before the deadline.
     pub(super) within: Option<Duration>,
     pub(super) reason: Transient,
     pub(super) attempts: u32,
 }
 
-/// A failure that may pass.
+/// A temporary failure.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum Transient {
     #[error("its name is unknown")]
@@ -49,7 +49,7 @@ pub(crate) enum Transient {
     Status { status: u16, retry_after: Option<Duration> },
 }
 
-/// The part of an attempt that is under way, with the message for one that did not end in time.
+/// The current part of an attempt. The message says that this part did not end in time.
 #[derive(Debug, thiserror::Error, Diagnostic, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     #[error("no time was left to send the request")]
@@ -69,14 +69,14 @@ pub(super) enum Phase {
     Body,
 }
 
-/// The addresses that were tried, in order, and how each failed: `None` while it has not answered.
+/// The tried addresses, in order, and the failure of each. `None` means that there was no answer yet.
 pub(crate) type Tried = IndexMap<SocketAddr, Option<io::ErrorKind>>;
 
 /// The database's host, and the way to it, for messages.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(super) host: String,
-    /// The host, its port unless it is the scheme's own, and the proxy.
+    /// The host, the port if it is not the scheme's default, and the proxy.
     shown: String,
     /// The variable that names the proxy.
     proxy: Option<&'static str>,
@@ -85,7 +85,7 @@ pub(crate) struct Peer {
 impl std::error::Error for Outage {}
 
 impl Diagnostic for Outage {
-    /// The hint of the reason, unless the way to the host tells more.
+    /// The hint of the reason, or a better hint if there is a proxy or the host is this machine.
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         let hint = match (&self.reason, self.peer.proxy) {
             (Transient::Status { .. }, _) => None,
@@ -120,7 +120,7 @@ impl fmt::Display for Outage {
 }
 
 impl Transient {
-    /// Whether the attempt came to no end of its own.
+    /// Whether the deadline ended the attempt.
     pub(super) fn is_cut_short(&self) -> bool {
         match self {
             Self::Timeout(_) => true,
@@ -147,7 +147,7 @@ impl Peer {
     }
 }
 
-/// What each address did; a single address needs no name.
+/// The failure of each address. A single address is not named.
 fn each(tried: &Tried) -> String {
     let one = |(address, failure): (&SocketAddr, &Option<io::ErrorKind>)| {
         let failure = failure.map_or("no answer".to_owned(), |kind| kind.to_string());
@@ -163,7 +163,7 @@ fn broken(kind: io::ErrorKind) -> String {
     }
 }
 
-/// The wait that `Retry-After` asks for, in whole seconds: a date is a fraction of one away.
+/// The wait that `Retry-After` asks for, rounded up to whole seconds: the wait until a date has fractions.
 fn asked(wait: Option<Duration>) -> String {
     let whole = |wait: Duration| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     wait.map(|wait| format!(" and asks to wait {}", span(Duration::from_secs(whole(wait)))))

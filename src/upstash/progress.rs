@@ -1,4 +1,4 @@
-//! How far an attempt has come: its threads tell the one that waits for it.
+//! The progress of an attempt. The attempt's threads report it to the thread that waits.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,17 +9,17 @@ use ureq::http::Uri;
 use super::error::Trouble;
 use super::outage::Phase;
 
-/// What the threads of an attempt tell.
+/// A report from a thread of an attempt.
 pub(super) enum Message {
     Phase(Phase),
-    /// An address is tried, or failed.
+    /// redenv-run tries this address, or the address failed.
     Tried(SocketAddr, Option<io::ErrorKind>),
     /// The first bytes of a long answer.
     Beginning(Vec<u8>),
     Answer(Result<Vec<u8>, Trouble>),
 }
 
-/// Tells the progress of a request to `host`.
+/// Reports the progress of a request. `host` is the database's host.
 #[derive(Debug, Clone)]
 pub(super) struct Progress {
     pub(super) host: String,
@@ -27,12 +27,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Tells the thread that waits, unless it has given up.
+    /// Sends a report to the waiting thread, unless that thread has given up.
     pub(super) fn tell(&self, message: Message) {
         drop(self.messages.send(message));
     }
 
-    /// Whether a connection for this URI is the one to the host, rather than one to a proxy.
+    /// Whether a connection for this URI goes to the host, and not to a proxy.
     pub(super) fn is_to_host(&self, uri: &Uri) -> bool {
         uri.host() == Some(&self.host)
     }

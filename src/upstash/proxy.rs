@@ -10,9 +10,9 @@ use super::address::{self, Scheme};
 /// An HTTP proxy that opens tunnels with CONNECT. It may hold a password, so `Debug` shows only the host.
 pub(crate) struct Proxy {
     pub(super) for_ureq: ureq::Proxy,
-    /// The host, and the port where one is given, for messages.
+    /// The host, and the port if the URL has one, for messages.
     pub(super) host: String,
-    /// The variable that names it.
+    /// The variable that names the proxy.
     pub(super) variable: &'static str,
 }
 
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Proxy {
     }
 }
 
-/// A proxy variable that redenv-run can't follow. A direct connection instead would defeat the proxy's purpose.
+/// A proxy variable that redenv-run can't use. A direct connection would defeat the proxy's purpose.
 #[derive(thiserror::Error, miette::Diagnostic, Debug, PartialEq, Eq)]
 pub(crate) enum BadProxy {
     /// A kind such as `socks5`.
@@ -34,14 +34,14 @@ pub(crate) enum BadProxy {
     NotUrl { variable: &'static str },
 }
 
-/// The variables that name a proxy; the first one that is set counts. `HTTP_PROXY` is not among them: it is for
-/// `http` URLs, and those stay in the own network.
+/// The variables that name a proxy; the first one that is set counts. redenv-run ignores `HTTP_PROXY`: it is
+/// for `http` URLs, and these stay in the user's own network.
 pub(crate) const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// The variables that list hosts to connect to directly.
 pub(crate) const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 impl Proxy {
-    /// The proxy for `address`, if one applies. `variable` looks a variable up.
+    /// The proxy for `address`, if one applies. `variable` returns a variable's value.
     ///
     /// # Errors
     /// [`BadProxy`] when the proxy that applies can't be used.

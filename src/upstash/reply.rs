@@ -13,7 +13,8 @@ struct Object<T> {
     error: Option<RedisError>,
 }
 
-/// Parses the reply of `host` to one command for each of the `keys`: the results, with the default for null.
+/// Parses the reply of `host` to one command for each of the `keys`. Returns the results; null becomes the
+/// default.
 ///
 /// # Errors
 /// [`Error`] if it is another kind of reply, or if Redis refused a command.

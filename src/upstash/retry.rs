@@ -17,14 +17,14 @@ use crate::ui::text::Shown;
 const FIRST: Duration = Duration::from_millis(100);
 /// The ceiling of every wait.
 const MOST: Duration = Duration::from_secs(5);
-/// An attempt starts only if this much of the deadline is left.
+/// An attempt starts only if this much time is left until the deadline.
 const MARGIN: Duration = Duration::from_millis(250);
 /// Attempts when a fallback file is usable: 350 ms of waiting on average.
 const FEW: u32 = 4;
 /// Attempts when the host's name is unknown: most likely it is mistyped.
 const UNKNOWN_NAME: u32 = 3;
 
-/// How long an unreachable database is tried.
+/// How long to try an unreachable database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Patience {
     UntilDeadline,
@@ -83,9 +83,9 @@ fn gives_up(reason: &Transient, attempt: u32, patience: Patience) -> bool {
     attempt >= most
 }
 
-/// The wait after attempt `number`: anything up to the ceiling, on top of what Upstash asked for. The whole
-/// span is random ("full jitter"), so launches that failed together don't return together. It leaves room
-/// for another attempt; `None` if there is no room.
+/// The wait after attempt `number`: the wait that Upstash asks for, plus a random time up to the ceiling. The
+/// whole span is random ("full jitter"), so launches that failed together don't return together. The wait
+/// leaves time for another attempt; `None` if there is no time left.
 fn wait(number: u32, asked: Option<Duration>, remaining: Duration) -> Option<Duration> {
     let asked = asked.unwrap_or_default();
     let most = remaining.checked_sub(asked)?.checked_sub(MARGIN)?;

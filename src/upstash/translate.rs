@@ -1,4 +1,4 @@
-//! From statuses and the errors of ureq, rustls and the system to this room's own.
+//! Translates statuses, and the errors of ureq, rustls and the system, into this room's errors.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::error::{Permanent, Trouble};
 use super::outage::Transient;
 use super::reply;
 
-/// The trouble that an answer other than 200 tells of.
+/// The trouble behind a status other than 200.
 pub(super) fn from_status(status: u16, body: &[u8], retry_after: Option<Duration>) -> Trouble {
     let problem = match (status, reply::only_error(body).unwrap_or(RedisError::Unknown)) {
         (401, _) | (400, RedisError::WrongPass) => Permanent::Unauthorized(format!("HTTP {status}")),
@@ -74,7 +74,7 @@ fn from_rustls(error: &rustls::Error) -> Permanent {
     })
 }
 
-/// ureq's only word of a proxy's answer is a text: "proxy server responded 407/407".
+/// ureq reports a proxy's answer only as text, such as "proxy server responded 407/407".
 fn from_proxy(reason: &str) -> Trouble {
     let status = reason.rsplit([' ', '/']).find_map(|word| word.parse::<u16>().ok());
     match status {

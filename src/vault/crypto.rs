@@ -21,13 +21,13 @@ use zeroize::Zeroizing;
 
 use crate::secret::SecretText;
 
-/// A derivation: rounds, salt, password, the key that is filled, and how long it took.
+/// A derivation from rounds, salt and password. It fills the key, and returns the time that it took.
 type Derive = fn(NonZeroU32, &[u8], &[u8], &mut [u8; KEY_LEN]) -> Duration;
 /// The derivation's pseudo-random function.
 const PRF: pbkdf2::Algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
 /// Iterations of the key derivation.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(310_000).unwrap();
-/// Rounds that tell which place on the stack is faster, in some 15 µs.
+/// Rounds of the trial that shows which place on the stack is faster. They take about 15 µs.
 const TRIAL: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// Bytes of half a page of memory.
 const HALF_PAGE: usize = 2048;
@@ -173,8 +173,8 @@ impl Key {
 /// Runs ring's derivation `FURTHER` bytes down the stack, and returns how long it took.
 ///
 /// A derivation takes up to a fifth longer if its part of the stack has the same low 12 address bits as ring's
-/// constants ("4K aliasing"). That holds for a third of all places, and each build puts both at other places.
-/// Of two places half a page apart, at least one is fast.
+/// constants ("4K aliasing"). A third of all places is that slow, and each build moves the constants and the
+/// stack. Of two places half a page apart, at least one is fast.
 #[inline(never)]
 fn derive_at<const FURTHER: usize>(
     rounds: NonZeroU32,
@@ -185,7 +185,7 @@ fn derive_at<const FURTHER: usize>(
     let start = Instant::now();
     let unused = [0_u8; FURTHER];
     black_box(&unused);
-    // Hidden from the optimiser, which would inline ring's function and mix their places.
+    // Hidden from the optimiser, which would inline ring's function and change its place on the stack.
     let derive = black_box(pbkdf2::derive as fn(_, _, &[u8], &[u8], &mut [u8]));
     derive(PRF, rounds, salt, password, key);
     black_box(&unused);
@@ -196,8 +196,8 @@ fn derive_at<const FURTHER: usize>(
 pub(crate) struct MacKey(hmac::Key);
 
 impl MacKey {
-    /// The MAC over `parts`, each preceded by its length, so that no two lists of parts give the
-    /// same bytes: 64 lower-case hex digits.
+    /// The MAC over `parts`, as 64 lower-case hex digits. Before each part, the MAC covers the part's length,
+    /// so that no two lists of parts give the same bytes.
     pub(crate) fn sign(&self, parts: &[&[u8]]) -> String {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
@@ -209,7 +209,8 @@ impl MacKey {
 
     /// Whether `mac` is the MAC over `parts`, as `sign` writes it.
     ///
-    /// ring's function that compares in constant time is private. So a MAC of each is compared, with `hmac::verify`.
+    /// ring's constant-time comparison is private. So this computes a MAC of both texts, and compares these
+    /// MACs with `hmac::verify`.
     pub(crate) fn verify(&self, parts: &[&[u8]], mac: &str) -> bool {
         let expected = hmac::sign(&self.0, self.sign(parts).as_bytes());
         hmac::verify(&self.0, mac.as_bytes(), expected.as_ref()).is_ok()

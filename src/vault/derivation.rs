@@ -1,4 +1,5 @@
-//! Key derivation on its own thread. It takes some 50 ms, which pass during the request if the salt is known.
+//! Key derivation on its own thread. It takes about 50 ms. If the salt is known, the derivation runs during the
+//! request.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -37,7 +38,7 @@ impl Derivation {
         Self { password: Arc::clone(password), running: None }
     }
 
-    /// Starts the derivation with `salt`. If it turns out to be the wrong salt, only time is lost.
+    /// Starts the derivation with `salt`. A wrong salt only costs time.
     pub(crate) fn start(&mut self, salt: Salt) -> Result<(), DerivationError> {
         if self.running.as_ref().is_some_and(|(running, _)| *running == salt) {
             return Ok(());

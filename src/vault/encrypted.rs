@@ -29,7 +29,7 @@ pub(super) struct Token {
     pub(super) salt: Salt,
     /// The PEK's hex text, encrypted with the token key.
     pub(super) encrypted_pek: String,
-    /// When an ephemeral token ends, as its entry tells it.
+    /// When an ephemeral token expires, as its entry says.
     pub(super) expires_at: Option<Box<RawValue>>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Broken {
     Nul,
 }
 
-/// Why the token key does not give the project's key.
+/// Why the token key can't decrypt the project's key.
 #[derive(thiserror::Error, miette::Diagnostic, Debug)]
 pub(crate) enum KeyError {
     #[error("REDENV_TOKEN_KEY is not the key of token {}", Shown(id))]
@@ -94,7 +94,7 @@ impl EncryptedVault<'_> {
 
     /// Layers the environments, picks the pinned versions, and decrypts every secret.
     ///
-    /// A secret that can't be decrypted is kept as [`Broken`]: it may not be selected.
+    /// A secret that can't be decrypted becomes [`Broken`]. This is an error only if the secret is selected.
     pub(crate) fn decrypt(self, pek: &Key, pins: &BTreeMap<String, Pin>) -> Result<DecryptedVault, PinError> {
         let environments = self.environments.into_iter();
         let layered: BTreeMap<String, (Name, History<'_>)> = environments
@@ -127,7 +127,7 @@ impl EncryptedVault<'_> {
         layered.into_iter().map(decrypt_one).collect()
     }
 
-    /// A reply to `request` that gives this vault again, without the entries of other tokens.
+    /// Writes a reply to `request` that parses to this vault. The entries of other tokens are left out.
     pub(crate) fn to_reply(&self, request: &Request<'_>) -> Vec<u8> {
         #[derive(Serialize)]
         #[serde(untagged)]

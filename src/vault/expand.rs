@@ -1,6 +1,6 @@
 //! Expands `${NAME}` in a set of values; a pure function.
 //!
-//! - A reference to a name in the set becomes that name's expanded value. Any other stays as it is.
+//! - A reference to a name in the set becomes that name's expanded value. Any other reference stays unchanged.
 //! - Backslashes directly before a reference are halved, rounding down. An odd number makes the reference
 //!   literal. Other backslashes are left alone.
 //! - The steps are on the heap, not the stack, so a chain of references may have thousands of links.
@@ -36,22 +36,22 @@ struct Segment<'v> {
     name: Option<&'v str>,
 }
 
-/// A step of the expansion. The last one that was added is the next one.
+/// A step of the expansion. The step that was added last runs first.
 enum Step<'v> {
     /// Follow this name's references.
     Enter(&'v str),
-    /// All references of this name are expanded.
+    /// Assemble this name's value: all its references are expanded.
     Leave(&'v str, Vec<Segment<'v>>),
 }
 
-/// The expanded values of the `roots` that contain references, and of all that they refer to.
-/// `value` gives the value of a name in the set.
+/// Expands the `roots` that contain references, and all values that they refer to. `value` gives the value of a
+/// name in the set.
 pub(crate) fn expand<'v>(
     roots: impl IntoIterator<Item = &'v str>,
     mut value: impl FnMut(&'v str) -> Option<&'v str>,
 ) -> Result<BTreeMap<&'v str, SecretText>, ExpandError> {
     let mut done: BTreeMap<&'v str, SecretText> = BTreeMap::new();
-    // The names that were entered and not left.
+    // The names that were entered but not left yet.
     let mut chain: IndexSet<&'v str> = IndexSet::new();
     let mut room = LIMIT;
     for root in roots {

@@ -1,7 +1,7 @@
 //! `--fallback`: a file with the ciphertext of the last reply, for when Upstash can't be reached.
 //!
-//! The file is trusted only after its MAC was verified with the project's key (PEK). No problem with it
-//! stops a launch that has a reply.
+//! The file is trusted only after its MAC was verified with the project's key (PEK). If Upstash replied, no
+//! problem with the file stops the launch.
 
 mod error;
 mod file;
@@ -25,9 +25,9 @@ use format::Header;
 
 /// More bytes than any reply has.
 const LIMIT: u64 = 65 * 1024 * 1024;
-/// How far in the future a fetch time may be, as clocks get adjusted.
+/// How far in the future a fetch time may be, because clocks get adjusted.
 const SKEW: Duration = Duration::from_secs(60);
-/// The mode bits for other users who may write.
+/// The mode bits that let other users write.
 const OTHERS_MAY_WRITE: u32 = 0o022;
 
 /// The settings `--fallback`, `--max-stale` and `--offline`.
@@ -66,7 +66,7 @@ impl<'a> Fallback<'a> {
         Salt::from_hex(&self.found.as_ref().ok()?.header.salt)
     }
 
-    /// The environments that lose their file when this launch writes it.
+    /// The environments in the file that this launch replaces with its own environments.
     pub(crate) fn displaced_environments(&self) -> Option<String> {
         match &self.found {
             Err(FallbackError::OtherEnvironments(names)) => Some(Shown(&names.join(", ")).to_string()),
@@ -79,7 +79,8 @@ impl<'a> Fallback<'a> {
         shown_path(&self.settings.path)
     }
 
-    /// Replaces the file with this vault, atomically and with mode 0600, unless it is something else's file.
+    /// Replaces the file with this vault, atomically and with mode 0600, unless the file belongs to something
+    /// else.
     pub(crate) fn write(
         self,
         vault: &EncryptedVault<'_>,
@@ -184,7 +185,7 @@ fn find(settings: &FallbackSettings, request: &Request<'_>) -> Result<Stored, Fa
     Ok(Stored { header, rest, age })
 }
 
-/// The file itself: `path`, or the target of the user's own symbolic link. Asked again before each change, as
+/// The file itself: `path`, or the target of the user's own symbolic link. Called before each change, because
 /// somebody may have put a link there during the fetch.
 fn target(path: &Path) -> Result<PathBuf, FallbackError> {
     match fs::symlink_metadata(path) {

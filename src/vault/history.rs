@@ -59,7 +59,7 @@ pub(crate) enum HistoryError {
 pub(super) struct Text<'t>(#[serde(borrow)] pub(super) Cow<'t, str>);
 
 impl<'r> History<'r> {
-    /// The newest version. The versions behind it are not read.
+    /// The newest version. Does not read the older ones.
     pub(super) fn newest(self) -> Result<Version, HistoryError> {
         let json = self.0.get();
         // It mostly ends at the first brace. Unescaping the older versions too would double the time.
@@ -75,7 +75,7 @@ impl<'r> History<'r> {
     /// All versions, newest first.
     pub(super) fn versions(self) -> Result<Vec<Version>, HistoryError> {
         let text = self.text()?;
-        // For the errors that `newest` would give.
+        // This returns the same errors as `newest`.
         first(&text)?;
         serde_json::from_str(&text).map_err(|_| HistoryError::BadVersion)
     }
@@ -168,7 +168,7 @@ impl fmt::Display for Pin {
     }
 }
 
-/// A time as ISO 8601 text, in UTC unless it says otherwise, or as milliseconds since 1970.
+/// Reads a time: ISO 8601 text, in UTC unless the text names a zone, or milliseconds since 1970.
 pub(crate) fn time(json: &RawValue) -> Option<SystemTime> {
     if let Ok(Text(text)) = serde_json::from_str(json.get()) {
         let in_utc = |_| TimeZone::UTC.to_timestamp(text.parse::<DateTime>()?);
@@ -201,7 +201,7 @@ mod tests {
             (r#"[{"value":"a\"}\\.b","version":1}]"#, r#"["a\"}\\.b",1]"#),
             (r#"[{"\u0076alue":"\u0061.b","vers\u0069on":1}]"#, r#"["a.b",1]"#),
             (r#"[{"value":"a.b","version":1},"rubbish"#, r#"["a.b",1]"#),
-            // Of two members of a name the last one counts.
+            // If a member appears twice, the last one counts.
             (r#"[{"value":"a.b","version":1,"value":"c.d","version":2}]"#, r#"["c.d",2]"#),
             // A version number stays as it is written.
             (r#"[{"value":"a.b","version":18446744073709551616}]"#, r#"["a.b",18446744073709551616]"#),

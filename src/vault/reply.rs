@@ -114,7 +114,7 @@ fn token(items: &[Item<'_>], request: &Request<'_>) -> Result<Token, ReplyError>
     }
 }
 
-/// Refuses a `kdf` or `algorithm` other than the protocol's. Old projects have none.
+/// Refuses a `kdf` or `algorithm` other than the protocol's. Old projects have neither field.
 pub(crate) fn check_supported(
     found: Option<&str>,
     field: &'static str,
@@ -148,7 +148,7 @@ fn read_token(json: &str, field: &str, request: &Request<'_>) -> Result<Token, R
     Ok(Token { id, salt, encrypted_pek, expires_at })
 }
 
-/// The secrets in the names and values that `HGETALL` gives in turn.
+/// The secrets in an `HGETALL` result: a name, its value, the next name, and so on.
 fn fields<'r>(items: &[Item<'r>], key: &str) -> Result<Fields<'r>, ReplyError> {
     let (pairs, rest) = items.as_chunks::<2>();
     if !rest.is_empty() {

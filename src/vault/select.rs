@@ -1,7 +1,7 @@
 //! Decides which secrets the command gets, and under which names; a pure function.
 //!
-//! Secrets are selected, their references are expanded over the whole set, then `--scope` strips its prefix.
-//! A broken secret matters only if it is selected, or if a selected one refers to it.
+//! Secrets are selected, their references are expanded over the whole set, then `--scope` strips its prefix. A
+//! broken secret matters only if it is selected, or if a selected secret refers to it.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -41,7 +41,7 @@ pub(crate) struct Selected {
 impl Selected {
     /// The names whose values still contain a reference to the skipped secret.
     pub(crate) fn referring_to<'s>(&'s self, skipped: &str) -> Vec<&'s str> {
-        // Other names can't be referred to.
+        // References can't contain other names.
         let name = skipped.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let reference = format!("${{{skipped}}}");
         let refers = |secret: &Secret| name && secret.value.expose().contains(&reference);
@@ -67,7 +67,7 @@ pub(crate) enum SelectError {
     BadNames(BTreeMap<String, &'static str>),
 }
 
-/// The secrets, each with what is wrong with it.
+/// The secrets, each with its problem.
 fn listed<W: Display>(secrets: &BTreeMap<String, W>) -> String {
     let noun = if secrets.len() == 1 { "secret" } else { "secrets" };
     format!("{noun} {}", join(secrets.iter().map(|(name, why)| format!("{} ({why})", Shown(name)))))
@@ -114,7 +114,7 @@ pub(crate) fn select(mut vault: DecryptedVault, selection: &Selection) -> Result
     if bad_names.is_empty() { Ok(selected) } else { Err(SelectError::BadNames(bad_names)) }
 }
 
-/// The vault names that `--only`, `--exclude` and `--scope` leave.
+/// The vault names that remain after `--only`, `--exclude` and `--scope`.
 fn choose(vault: &DecryptedVault, selection: &Selection) -> Result<Vec<String>, SelectError> {
     let in_scope = |name: &str| selection.scope.as_deref().is_none_or(|scope| name.starts_with(scope));
     if let Some(scope) = &selection.scope

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &CreateOptions, start: &Start) -> Result<(), Failure> {
     }
     let project = Project::new(start)?;
     let password = MasterPassword::find(args.password_stdin, &start.environment)?;
-    // Read before the prompt: a mistyped project is told before the password is typed.
+    // Read before the prompt, so that a mistyped project fails before the user types the password.
     let read = project.read()?;
     let (salt, encrypted_pek) = read.encrypted_pek()?;
     read.service_tokens()?;
@@ -121,14 +121,14 @@ impl<'a> NewToken<'a> {
         shown_json(&token)
     }
 
-    /// An env file with everything that a launch needs but the Upstash token. That one can write, as
-    /// it has just created a token; a launch should get the read-only one.
+    /// An env file with everything that a launch needs, except the Upstash token. `token create` used a token
+    /// that can write; a launch should get the read-only token.
     fn env_file(&self, url: &str, is_terminal: bool) -> String {
         let project = quoted(self.project.as_str());
         // A file gets the name unchanged; a terminal must not obey it.
         let project = if is_terminal { Shown(&project).to_string() } else { project };
         let (id, key, salt, url) = (&self.id, self.key.expose(), &self.entry.salt, quoted(url));
-        // With `>>`, the file's last line may have no end.
+        // With `>>`, the file's last line may have no newline.
         let line_end = if is_terminal { "" } else { "\n" };
         format!(
             "\

@@ -10,7 +10,7 @@ use crate::vault::{ALGORITHM, KDF, ReplyError, check_supported, malformed};
 
 pub(super) const ENCRYPTED_PEK: &str = "encryptedPEK";
 pub(super) const SERVICE_TOKENS: &str = "serviceTokens";
-/// The field of an ephemeral token is this and its ID.
+/// The field of an ephemeral token is this prefix and the token's ID.
 pub(super) const EPHEMERAL: &str = "ephemeral:";
 
 /// The service tokens by ID, in the order of their field. Other tools' entries stay byte for byte.
@@ -25,7 +25,8 @@ impl Metadata {
         self.0.get(field).map(String::as_str)
     }
 
-    /// The salt of the master password, and the project's key encrypted with the key derived from both.
+    /// The salt of the master password, and the project's encrypted key. The salt and the password give the key
+    /// that decrypts it.
     pub(super) fn encrypted_pek(&self) -> Result<(Salt, &str), ReplyError> {
         check_supported(self.get("kdf"), "kdf", KDF)?;
         check_supported(self.get("algorithm"), "algorithm", ALGORITHM)?;
@@ -35,7 +36,7 @@ impl Metadata {
         Ok((salt, pek))
     }
 
-    /// The service tokens. A missing field has none.
+    /// The service tokens. A missing field means no tokens.
     pub(super) fn service_tokens(&self) -> Result<ServiceTokens<'_>, ReplyError> {
         let text = self.get(SERVICE_TOKENS).filter(|text| !text.is_empty()).unwrap_or("{}");
         serde_json::from_str(text).map_err(|_| malformed(SERVICE_TOKENS, "is not a JSON object"))

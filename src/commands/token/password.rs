@@ -13,7 +13,7 @@ use crate::ui::failure::Failure;
 use crate::ui::prompt::Terminal;
 use crate::vault::Name;
 
-/// The most that is read from stdin.
+/// The most bytes that redenv-run reads from stdin.
 const LONGEST: usize = 64 * 1024;
 
 /// The master password, or the terminal to ask for it on.
@@ -25,7 +25,7 @@ pub(super) enum MasterPassword {
 impl MasterPassword {
     /// Looks in `--password-stdin`, then `REDENV_MASTER_PASSWORD_FILE`, then for a terminal.
     pub(super) fn find(from_stdin: bool, environment: &Environment) -> Result<Self, Failure> {
-        // Read from a terminal like this, the password would be echoed.
+        // A terminal would show the password on the screen.
         if from_stdin && !io::stdin().is_terminal() {
             return Ok(Self::Given(first_line(io::stdin().lock())?));
         }

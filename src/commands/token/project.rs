@@ -1,8 +1,9 @@
 //! A project in Upstash: read as a whole, changed by one compare-and-set on the server.
 //!
-//! The official clients read the tokens, change them and write them back, so one of two concurrent changes
-//! is lost. Here the server writes only if the tokens are still what was read; otherwise the change is made
-//! again from a new reading. An answer that got lost needs nothing else: the new reading shows the change.
+//! The official clients read the tokens, change them and write them back, so one of two concurrent changes is
+//! lost. Here, the server writes only if nobody has changed the tokens since redenv-run read them. Otherwise
+//! redenv-run reads the tokens again and repeats the change. If an answer gets lost, redenv-run reads the
+//! tokens again too, and sees whether the server made the change.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,9 +62,9 @@ impl Project {
         self.read_until(self.deadline())
     }
 
-    /// Makes the change that `decide` returns for what was read last, until no other change comes first.
-    /// `decide` returns `None` when there is nothing left to change. `unknown` is the warning for a change
-    /// that failed after the server may have written it.
+    /// Makes the change that `decide` returns for the fields that were read last. If another change came first,
+    /// reads and decides again. `decide` returns `None` when there is nothing left to change. `unknown` is the
+    /// warning for a change that failed after the server may have written it.
     pub(super) fn change(
         &self,
         mut read: Metadata,
@@ -75,7 +76,7 @@ impl Project {
         let mut change = || {
             let mut attempts = 0;
             loop {
-                // What was read shows whether an earlier attempt was written.
+                // The fields that were read last show whether the server wrote an earlier attempt.
                 may_be_written = false;
                 let Some(change) = decide(&read)? else { return Ok(()) };
                 if self.compare_and_set(&read, change, deadline, &mut may_be_written)? {
@@ -97,7 +98,7 @@ impl Project {
         })
     }
 
-    /// Writes the change if the tokens are still what was read, and returns whether it did.
+    /// Writes the change if the tokens have not changed since `read`. Returns whether it did.
     fn compare_and_set(
         &self,
         read: &Metadata,

@@ -15,7 +15,8 @@ use crate::ui::prompt::Terminal;
 use crate::ui::text::{Shown, join};
 use crate::vault::Name;
 
-/// Revokes tokens after confirmation. IDs without a token are an error, but only after the others are gone.
+/// Revokes tokens after confirmation. IDs without a token are an error, but redenv-run revokes the other tokens
+/// first.
 pub(crate) fn run(ids: Vec<String>, yes: bool, start: &Start) -> Result<(), Failure> {
     if ids.iter().any(|id| id.starts_with("redenv_sk_")) {
         return Err(TokenError::KeyAsId.into());
@@ -24,7 +25,7 @@ pub(crate) fn run(ids: Vec<String>, yes: bool, start: &Start) -> Result<(), Fail
     let terminal = if yes { None } else { Some(Terminal::open().ok_or(TokenError::NoTerminalToConfirm)?) };
     let read = project.read()?;
     let tokens = tokens(&read)?;
-    // Sets: an ID that was given twice is one token.
+    // Sets, because the user may type an ID twice.
     let (known, unknown): (IndexSet<String>, IndexSet<String>) =
         ids.into_iter().partition(|id| tokens.iter().any(|token| token.id == *id));
     if !known.is_empty() {
@@ -44,7 +45,7 @@ pub(crate) fn run(ids: Vec<String>, yes: bool, start: &Start) -> Result<(), Fail
     Err(TokenError::Unknown { project: project.name, ids: unknown }.into())
 }
 
-/// The question before the tokens go. It shows unknown IDs, which may be typing errors.
+/// The question before the tokens are revoked. It shows unknown IDs, which may be typing errors.
 fn question(project: &Name, chosen: &[&Token], unknown: &IndexSet<String>) -> String {
     let mut text = String::new();
     if !unknown.is_empty() {

@@ -1,11 +1,10 @@
-//! The lines of an env file, as dotenv readers agree on them.
+//! Parses the lines of an env file. All dotenv readers agree on this syntax.
 //!
-//! Nothing is ever put in for a `$`: a file in a stranger's directory must not get at the process'
-//! environment through a value.
+//! `$` is literal: a stranger's file must not copy the process's environment into a value.
 
 use zeroize::Zeroizing;
 
-/// The items of a file, one after the other; blank lines and comments are none.
+/// The items of a file, in order. Blank lines and comments are not items.
 pub(super) struct Items<'b> {
     rest: &'b [u8],
     line: usize,
@@ -13,21 +12,21 @@ pub(super) struct Items<'b> {
 
 /// A line, or the lines that a quoted value spans.
 pub(super) struct Item<'b> {
-    /// The number of its first line.
+    /// The number of the item's first line.
     pub(super) line: usize,
-    /// All of it.
+    /// The item's whole text.
     pub(super) text: &'b [u8],
-    /// The name, if it begins with `NAME=`.
+    /// The name, if the item begins with `NAME=`.
     pub(super) name: Option<&'b [u8]>,
-    /// The name and the value, where it is `NAME=VALUE`.
+    /// The name and the value, if the item is `NAME=VALUE`.
     pub(super) assignment: Option<(&'b [u8], Value<'b>)>,
 }
 
 /// A value as it is written, without its quotes.
 pub(super) enum Value<'b> {
-    /// Not quoted, or in single quotes: taken as it stands.
+    /// Without quotes, or in single quotes. It has no escapes.
     Literal(&'b [u8]),
-    /// In double quotes.
+    /// In double quotes. It may have escapes.
     Escaped(&'b [u8]),
 }
 
@@ -68,7 +67,7 @@ impl<'b> Iterator for Items<'b> {
     }
 }
 
-/// What is before the next line feed.
+/// The text before the next line feed.
 fn line(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == b'\n').next().unwrap_or_default()
 }
@@ -78,7 +77,7 @@ fn skip_blanks(text: &[u8]) -> &[u8] {
     &text[blanks..]
 }
 
-/// The name before a `=`, and what comes behind that.
+/// The name before a `=`, and the text after the `=`.
 fn name(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut name, mut rest) = word(text)?;
     if name == b"export" && !rest.starts_with(b"=") {
@@ -87,7 +86,7 @@ fn name(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, skip_blanks(rest.strip_prefix(b"=")?)))
 }
 
-/// A name, and what comes behind it and the blanks that follow.
+/// A name, and the text after the name and its blanks.
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
     let (name, rest) = text.split_at(text.iter().take_while(|byte| is_part(byte)).count());
@@ -95,12 +94,12 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (first.is_ascii_alphabetic() || *first == b'_').then_some((name, skip_blanks(rest)))
 }
 
-/// A value, where it is one, and how long it is with what follows it on its last line.
+/// The value, if it is well-formed, and the length of the text up to the end of the value's last line.
 fn value(text: &[u8]) -> (Option<Value<'_>>, usize) {
     let Some(quote @ (b'"' | b'\'')) = text.first() else {
         let line = line(text);
         let value = without_comment(line);
-        // A shell would take what is behind the blank for a command.
+        // A shell would run the text behind the blank as a command.
         let is_one = !value.iter().any(u8::is_ascii_whitespace);
         return (is_one.then_some(Value::Literal(value)), line.len());
     };
@@ -119,7 +118,7 @@ fn without_comment(line: &[u8]) -> &[u8] {
     line[..(0..line.len()).find(begins).unwrap_or(line.len())].trim_ascii()
 }
 
-/// Where the closing quote is.
+/// The position of the closing quote.
 fn closing(text: &[u8], quote: u8) -> Option<usize> {
     let mut at = 0;
     while *text.get(at)? != quote {
@@ -146,7 +145,7 @@ impl Value<'_> {
                 Some(b't') => bytes.push(b'\t'),
                 Some(b'r') => bytes.push(b'\r'),
                 Some(itself @ (b'\\' | b'"' | b'$' | b'`')) => bytes.push(itself),
-                // No escape to anybody.
+                // Not an escape in any reader.
                 Some(other) => bytes.extend([byte, other]),
             }
         }

@@ -64,7 +64,7 @@ fn a_value_is_what_dotenv_readers_agree_on() {
         (r#"REDENV_PROJECT="a\n\t\r\\\"\$\`b\x\é'""#, "a\n\t\r\\\"$`b\\x\\é'"),
         ("REDENV_PROJECT=\"a # b\n\r\n c\" # d", "a # b\n\r\n c"),
         ("REDENV_PROJECT='a\nREDENV_PROJECT=b\n'", "a\nREDENV_PROJECT=b\n"),
-        // Nothing is put in for a `$`.
+        // `$` is literal.
         ("REDENV_PROJECT=$PATH${HOME}$(id)", "$PATH${HOME}$(id)"),
         ("REDENV_PROJECT=\"$PATH ${HOME} $(id) `id`\"", "$PATH ${HOME} $(id) `id`"),
         ("A=x\nREDENV_PROJECT=${A}", "${A}"),
@@ -88,7 +88,7 @@ fn a_malformed_line_is_named_by_its_number_only() {
         ("REDENV_PROJECT=\"a\\\"", 1),
         ("REDENV_PROJECT: acme=", 1),
         ("set REDENV_PROJECT=acme", 1),
-        // What isn't closed takes the lines behind it.
+        // An open quote takes the lines behind it.
         ("A=1\nB='It\nREDENV_PROJECT=acme\n", 2),
         ("A=1\nB=\"\nREDENV_PROJECT=\"acme\"\n", 2),
     ] {
@@ -121,7 +121,7 @@ fn what_other_programs_make_of_their_own_lines_is_theirs() {
             assert_eq!(project(&parse(text)), Some("acme"), "{shown}");
         }
     }
-    // Of a quote that isn't closed the rest is theirs, too.
+    // After an open quote, the rest of the file belongs to other programs, too.
     assert_eq!(project(&parse("REDENV_PROJECT=acme\nB='It\nC=1\n")), Some("acme"));
 }
 
@@ -131,7 +131,7 @@ fn an_own_value_that_is_not_utf8_is_named_by_its_line() {
     assert!(matches!(error, Some(Problem::EnvFileLine { line: 2, what: "UTF-8", .. })), "{error:?}");
 }
 
-/// Pieces that mean something here, so that chance puts sensible files together.
+/// Pieces with a meaning in env files, so that random files make sense.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         proptest::sample::select(vec![
@@ -172,7 +172,7 @@ proptest! {
                 other => prop_assert!(other.is_ok()),
             }
         }
-        // Items are read one after the other and to the end; without an assignment none is empty.
+        // The items cover the file in order, up to its end. No item is empty.
         let mut rest = bytes.len();
         for item in Items::of(&bytes) {
             prop_assert!(!item.text.is_empty() && item.text.len() <= rest);

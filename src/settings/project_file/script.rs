@@ -1,17 +1,17 @@
-//! A project file in TypeScript or JavaScript, read and never run: comments and strings are understood, and
-//! the top level of the exported object. What isn't understood counts as computed.
+//! Reads a project file in TypeScript or JavaScript, but never runs it. This reader understands comments,
+//! strings, and the top level of the exported object. Everything else counts as computed.
 
 #[cfg(test)]
 mod tests;
 
 use super::{KEYS, Value};
 
-/// As much of JavaScript's grammar as it takes to tell strings from code.
+/// A token: just enough of JavaScript's grammar to tell strings from code.
 #[derive(Debug, PartialEq, Clone)]
 enum Token {
     Word(String),
     Text(String),
-    /// A template literal with `${}`, or a string with an escape that isn't read here.
+    /// A template literal with `${}`, or a string with an escape that this reader doesn't know.
     Opaque,
     Mark(char),
 }
@@ -28,7 +28,7 @@ pub(super) fn read(source: &str) -> [Value; 2] {
     }
 }
 
-/// The tokens of a file, or `None` for one that isn't understood.
+/// The tokens of a file, or `None` if this reader doesn't understand the file.
 fn tokens(source: &str) -> Option<Vec<Token>> {
     let mut tokens: Vec<Token> = Vec::new();
     let mut rest = source;
@@ -58,12 +58,12 @@ fn tokens(source: &str) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// Whether a `/` after this token divides, and doesn't begin a regular expression.
+/// Whether a `/` after this token means division. If not, it begins a regular expression.
 fn is_division(last: Option<&Token>) -> bool {
     !matches!(last, None | Some(Mark('(' | '[' | '{' | ',' | ':' | '=' | '?' | '|' | '&' | '!' | ';')))
 }
 
-/// What follows a regular expression, whose quotes and slashes mean nothing.
+/// The text after a regular expression. Quotes and slashes in the expression have no meaning.
 fn after_expression(source: &str) -> Option<&str> {
     let mut chars = source.char_indices();
     let mut in_class = false;
@@ -84,7 +84,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '$')
 }
 
-/// A string after its opening quote, and what follows it; `None` without a closing quote.
+/// A string, read after its opening quote, and the text behind it. `None` without a closing quote.
 fn text(quote: char, source: &str) -> Option<(Token, &str)> {
     let mut value = String::new();
     let mut opaque = false;
@@ -126,7 +126,7 @@ fn exported_object(tokens: &[Token]) -> Option<&[Token]> {
     })
 }
 
-/// What follows the brace of `{ ... }` or `defineConfig({ ... })`.
+/// The tokens after the brace of `{ ... }` or `defineConfig({ ... })`.
 fn object(tokens: &[Token]) -> Option<&[Token]> {
     match tokens {
         [Mark('{'), inside @ ..] | [Word(_), Mark('('), Mark('{'), inside @ ..] => Some(inside),
@@ -156,7 +156,7 @@ fn members(tokens: &[Token]) -> [Value; 2] {
     [Value::Computed(None), Value::Computed(None)]
 }
 
-/// Sets what one member of the object says. Of two members with the same key, the last one wins.
+/// Sets the value of one member of the object. If two members have the same key, the last one wins.
 fn member(tokens: &[Token], values: &mut [Value; 2]) {
     let of = |key: &str| KEYS.iter().position(|known| *known == key);
     match tokens {

@@ -10,8 +10,8 @@ fn hex(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(bytes)
 }
 
-/// What the protocol's derivation gives, computed by another implementation (Python's `hashlib`):
-/// the 310,000 rounds, the prefix of the password and its UTF-8 all count.
+/// The protocol's derived key, computed by another implementation (Python's `hashlib`). It depends on the
+/// 310,000 rounds, and on the password's prefix and UTF-8.
 #[test]
 fn the_token_key_is_pbkdf2_with_310_000_rounds() {
     let password = SecretText::new("redenv_sk_grüße+/=".into());
@@ -112,7 +112,7 @@ fn published_vectors_decrypt() {
     for (name, hex_key, iv, ciphertext, tag, plain) in VECTORS {
         let plain = base16ct::lower::decode_vec(plain).unwrap();
         let decrypted = key(hex_key).decrypt(&format!("{iv}.{ciphertext}{tag}"));
-        // Most are no text: the tag is right, and that they aren't UTF-8 is only found after it.
+        // Most plaintexts are not UTF-8. This error comes after the check of the tag, so the tag is right.
         match String::from_utf8(plain) {
             Ok(text) => assert_eq!(decrypted.unwrap().expose(), text, "{name}"),
             Err(_) => assert_eq!(decrypted.unwrap_err(), DecryptError::NotUtf8, "{name}"),

@@ -1,6 +1,6 @@
 //! Replaces a file as a whole: at any moment, `path` is the old file or the new one.
 //!
-//! A temporary file is locked as long as its launch lives, so the next launch can tell a leftover.
+//! A launch locks its temporary file while it runs. So the next launch can recognize a leftover file.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -38,7 +38,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Gives the file its name after it is written, so a launch that is killed before leaves nothing behind.
+/// Writes a file without a name, and then names it. So a launch that is killed while writing leaves no file.
 #[cfg(target_os = "linux")]
 fn write_unnamed(directory: &Path, temporary: &Path, content: &[u8]) -> io::Result<File> {
     use std::os::fd::AsRawFd;
@@ -65,7 +65,7 @@ fn write_named(temporary: &Path, content: &[u8]) -> io::Result<File> {
 }
 
 fn write(mut file: &File, content: &[u8]) -> io::Result<()> {
-    // A file system without locks still gets its file.
+    // If the file system has no locks, the file is written without one.
     let _ = flock(file, FlockOperation::NonBlockingLockExclusive);
     // The umask may have removed bits from the mode.
     file.set_permissions(Permissions::from_mode(0o600))?;

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// `?` for what is computed, `-` for what is absent.
+/// `?` for a computed value, `-` for an absent one.
 fn read(source: &str) -> [String; 2] {
     super::read(source).map(|value| match value {
         Value::Literal(text) => text,
@@ -78,7 +78,7 @@ fn a_regular_expression_is_neither_a_comment_nor_a_string() {
         let source = format!("export default {{ only: {expression}, name: 'acme' }} // it's");
         assert_eq!(read(&source), ["acme", "-"], "{expression}");
     }
-    // One that isn't recognized hides no member.
+    // If an expression is not recognized, both members count as computed.
     assert_eq!(read("const a = b /'x'; export default { name: 'a',\nenvironment: 'x }"), ["?", "?"]);
 }
 
