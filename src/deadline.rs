@@ -28,6 +28,11 @@ impl Deadline {
         Self { at: self.at.max(Instant::now() + span), ..self }
     }
 
+    /// The time that is over.
+    pub(crate) fn elapsed(self) -> Duration {
+        self.span.saturating_sub(self.remaining())
+    }
+
     /// The whole span.
     pub(crate) fn span(self) -> Duration {
         self.span

@@ -114,6 +114,20 @@ fn an_attempt_that_hangs_leaves_time_for_another() {
     assert_eq!(attempts(&outcome), ["1 at 127.0.0.1 failed: no answer came"]);
 }
 
+/// Anywhere else, only `-v` prints the attempts.
+#[test]
+fn a_user_who_waits_at_a_terminal_sees_once_why() {
+    let vault = Vault::of(&project());
+    vault.respond_next(3, &Response::new(503).header("Retry-After", "1"));
+    let launch = redenv_run(&vault).env("REDENV_TIMEOUT", "50s").env("NO_COLOR", "1");
+    let shown = launch.program(["printenv", "GREETING"]).on_terminal().finish();
+    let lines: Vec<&str> = shown.screen.lines().collect();
+    let [warning, "hello"] = lines[..] else { panic!("{lines:?}") };
+    let why = "failed: it answered HTTP 503 and asks to wait 1s; next attempt in ";
+    assert!(warning.starts_with("redenv-run: warning: attempt ") && warning.contains(why), "{warning}");
+    assert!(warning.ends_with(" ms; --timeout is 50s"), "{warning}");
+}
+
 #[test]
 fn retry_after_is_honoured_in_both_forms() {
     let seconds = || "1".to_owned();

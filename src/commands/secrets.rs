@@ -72,7 +72,8 @@ fn online(mut decryption: Decryption<'_>, fallback: Option<Fallback<'_>>) -> Res
         _ => Patience::UntilDeadline,
     };
     let Database { address, token, network, .. } = &settings.database;
-    let on_retry = &mut |retry| report.detail(|| retry);
+    let mut is_told = false;
+    let on_retry = &mut |retry| report.retry(retry, deadline, &mut is_told);
     // The salt stands at the beginning: the derivation of a long reply's key takes place while the rest arrives.
     let on_beginning = &mut |bytes: &[u8]| {
         if let Some(salt) = vault::salt_in(bytes, request) {

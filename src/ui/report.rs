@@ -1,6 +1,13 @@
 //! Messages on stderr: errors with hints, warnings, and the details of `-v`. They never contain a value.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use super::time::span;
+use crate::deadline::Deadline;
+
+/// How long a user waits without a message.
+const LONG_WAIT: Duration = Duration::from_secs(1);
 
 /// How much redenv-run prints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -68,6 +75,15 @@ impl Report {
         if self.verbosity >= Verbosity::Normal {
             Self::line(&format!("{} {message}", self.colour.paint(YELLOW, "warning:")));
         }
+    }
+
+    /// Prints an attempt that failed: for `-v`, and once for a user who waits at a terminal.
+    pub(crate) fn retry(self, attempt: String, deadline: Deadline, is_told: &mut bool) {
+        if *is_told || deadline.elapsed() < LONG_WAIT || !io::stderr().is_terminal() {
+            return self.detail(|| attempt);
+        }
+        *is_told = true;
+        self.warning(&format!("{attempt}; --timeout is {}", span(deadline.span())));
     }
 
     /// Prints a message that only `-v` shows.

@@ -145,9 +145,10 @@ impl Project {
         deadline: Deadline,
         mut on_retry: impl FnMut(),
     ) -> Result<T, upstash::Error> {
+        let mut is_told = false;
         let mut on_retry = |retry| {
             on_retry();
-            self.report.detail(|| retry);
+            self.report.retry(retry, deadline, &mut is_told);
         };
         let patience = Patience::UntilDeadline;
         let reply = self.client.pipeline(&[command], deadline, patience, &mut on_retry, &mut |_| ())?;
