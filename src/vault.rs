@@ -9,6 +9,7 @@ mod encrypted;
 mod expand;
 pub(crate) mod fallback;
 mod history;
+mod pin;
 mod reply;
 pub(crate) mod select;
 
@@ -18,7 +19,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub(crate) use encrypted::{Broken, EncryptedVault};
-pub(crate) use history::{Pin, VersionNumber, time};
+pub(crate) use history::{VersionNumber, time};
+pub(crate) use pin::Pin;
 pub(crate) use reply::{ReplyError, check_supported, malformed, parse, salt_in};
 
 use crate::secret::SecretText;

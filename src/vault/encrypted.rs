@@ -7,7 +7,8 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::crypto::{DecryptError, Key, Salt};
-use super::history::{History, HistoryError, Pin, Version};
+use super::history::{History, HistoryError, Version};
+use super::pin::Pin;
 use super::{ALGORITHM, DecryptedVault, KDF, Name, Request, Secret};
 use crate::ui::suggestion::name_hint;
 use crate::ui::text::{Shown, join};
