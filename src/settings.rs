@@ -204,7 +204,7 @@ impl Resolver<'_> {
         let was_emptied = |name: &_| process.get(name).is_some_and(|value| value.is_empty());
         let has_flag = [Setting::Project, Setting::Environments].iter().any(|it| flags.contains_key(it));
         Policy {
-            is_nested: !has_flag && emptied.iter().any(was_emptied),
+            is_nested: !has_flag && !emptied.is_empty() && emptied.iter().all(was_emptied),
             preserve: self.preserve(),
             own_names: process.keys().filter(|name| variables::is_own(name)).cloned().collect(),
             emptied,

@@ -64,6 +64,9 @@ fn a_nested_launch_warns_if_it_replaces_the_values_of_the_outer_one() {
                    start without it (changed: WHERE)\n";
     assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("staging\n", warning));
     nested(&[]).assert_ran("staging\n");
+    // An outer redenv-run empties every variable of the file. This one was empty before.
+    let launch = bare_redenv_run().file(".env.local", env_file(&vault)).env("REDENV_TOKEN_ID", "");
+    launch.env("WHERE", "elsewhere").program(["printenv", "WHERE"]).run().assert_ran("staging\n");
 }
 
 #[test]
