@@ -130,12 +130,11 @@ pub(crate) fn build(
     for (name, secret) in secrets {
         let key = OsStr::new(name);
         if let Some(inherited) = child.environment.get(key) {
-            let differs = inherited != secret.value.expose();
             if policy.preserve.covers(name) {
                 child.preserved.insert(name.clone());
                 continue;
             }
-            if policy.is_nested && differs {
+            if policy.is_nested && inherited != secret.value.expose() {
                 child.changed.insert(name.clone());
             }
             child.replaced.insert(name.clone());

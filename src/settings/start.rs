@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::time::Instant;
 
+use super::table::Setting;
 use crate::child::environment::Environment;
 use crate::ui::report::Report;
-
-use super::table::Setting;
 
 /// The values of each typed flag. A switch has a value too, but it means nothing.
 pub(crate) type Flags = BTreeMap<Setting, Vec<OsString>>;

@@ -201,7 +201,7 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
 
 impl Setting {
     /// The setting's row.
-    #[expect(clippy::expect_used, reason = "a test asks for every row")]
+    #[expect(clippy::expect_used, reason = "the tests look up every setting")]
     pub(crate) fn row(self) -> &'static Row {
         rows().find(|row| row.setting == self).expect("a row for each setting")
     }
