@@ -99,10 +99,13 @@ fn process_of(strace: &Child) -> Option<u32> {
     fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// Whether the process is delayed in this system call. Before its exec, strace's child is strace.
+/// Whether the process is delayed in this system call. Before its exec, strace's child is strace. Until that exec
+/// has ended, the process is called redenv-run, but has not loaded the C library.
 fn is_in(pid: u32, last: Last) -> bool {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-    read("comm").trim_end() == "redenv-run" && read("syscall").split(' ').next() == Some(last.number())
+    read("comm").trim_end() == "redenv-run"
+        && read("maps").contains("/libc.so.6\n")
+        && read("syscall").split(' ').next() == Some(last.number())
 }
 
 /// The writable memory of the process, without its first environment.
